@@ -1,0 +1,1 @@
+"""The contract between a site and the coordinator, the algebra of fusing experts, and the auditor's commands."""

@@ -1,0 +1,252 @@
+"""Parcels: a manifest and its tensors under a signed envelope (DSSE over an in-toto statement, with sequence rules).
+
+A parcel is one file or one byte string: a magic line, three lengths, then envelope, manifest and tensors. It travels
+through Flower or on a stick; both routes carry the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from securesystemslib.dsse import Envelope as Dsse
+from securesystemslib.exceptions import VerificationError
+
+from federated.canonical import canonical, digest
+from federated.errors import ContractError, SequenceError, SignatureError
+from federated.keys import TrustFile, signer
+from federated.manifest import (
+    COORDINATOR_KINDS,
+    SITE_KINDS,
+    Digest,
+    Manifest,
+    Name,
+    Tensors,
+    manifest_bytes,
+    parse_manifest,
+    unpack_tensors,
+)
+
+MAGIC = b"consilium parcel 1\n"
+LENGTHS = struct.Struct(">QQQ")
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:consilium:passage:v1"
+EVERYONE = "federation"
+MAX_ENVELOPE_BYTES = 2**20
+MAX_PARCEL_BYTES = 520 * 2**20
+
+
+class Passage(BaseModel):
+    """What the sender signs about a manifest: from whom, to whom, in which order, and under which rule it left.
+
+    `previous` is the digest at `sequence` - 1 in the same direction (None at 1); `filters` holds each disclosure
+    filter's name with its limit and what was found, for example ``{"batch": "5 <= 12"}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    federation: Name
+    sender: Name
+    recipient: Name
+    sequence: Annotated[int, Field(ge=1, le=2**31)]
+    previous: Digest | None
+    kind: str
+    policy: Digest | None
+    filters: dict[str, Annotated[str, StringConstraints(max_length=200)]]
+    approval: Literal["none", "standing", "each"]
+    issued: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Bytes of an envelope, of a manifest and of its tensors."""
+
+    envelope: bytes
+    manifest: bytes
+    tensors: bytes
+
+    @property
+    def digest(self) -> str:
+        """Digest of the manifest, which names the tensors' digest."""
+        return digest(self.manifest)
+
+    def to_bytes(self) -> bytes:
+        """The parcel as one byte string."""
+        lengths = LENGTHS.pack(len(self.envelope), len(self.manifest), len(self.tensors))
+        return MAGIC + lengths + self.envelope + self.manifest + self.tensors
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A parcel whose signature, address and contents were checked. `signers` are the key ids that verified."""
+
+    passage: Passage
+    manifest: Any
+    tensors: Tensors
+    digest: str
+    signers: frozenset[str]
+
+
+def parse_parcel(data: bytes) -> Parcel:
+    """The three parts of a parcel.
+
+    Raises:
+        ContractError: not a parcel, or cut short, or longer than it says.
+    """
+    head = len(MAGIC) + LENGTHS.size
+    if len(data) > MAX_PARCEL_BYTES:
+        raise ContractError(f"{len(data)} bytes, at most {MAX_PARCEL_BYTES} are taken", where="parcel")
+    if len(data) < head or not data.startswith(MAGIC):
+        raise ContractError("is not a Consilium parcel", where="parcel")
+    sizes = LENGTHS.unpack(data[len(MAGIC) : head])
+    if sizes[0] > MAX_ENVELOPE_BYTES or head + sum(sizes) != len(data):
+        raise ContractError("is cut short or too long", where="parcel", cure="ask for it again")
+    first, second = head + sizes[0], head + sizes[0] + sizes[1]
+    return Parcel(data[head:first], data[first:second], data[second:])
+
+
+def seal(manifest: Manifest, tensors: bytes, passage: Passage, keys: list[Ed25519PrivateKey]) -> Parcel:
+    """A parcel signed by every key given (the sender's, then any approver's)."""
+    body = manifest_bytes(manifest)
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": passage.kind, "digest": {"sha256": digest(body).removeprefix("sha256:")}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": passage.model_dump(mode="json"),
+    }
+    envelope = Dsse(canonical(statement), PAYLOAD_TYPE, {})
+    for key in keys:
+        envelope.sign(signer(key))
+    return Parcel(canonical(envelope.to_dict()), body, tensors)
+
+
+def countersign(parcel: Parcel, key: Ed25519PrivateKey) -> Parcel:
+    """The parcel with one signature more, over the same statement."""
+    envelope = _parse_dsse(parcel.envelope)
+    envelope.sign(signer(key))
+    return replace(parcel, envelope=canonical(envelope.to_dict()))
+
+
+def read_passage(parcel: Parcel) -> Passage:
+    """What the envelope says, with nothing verified but its form and that it speaks of this manifest.
+
+    Raises:
+        ContractError: not an in-toto statement of this version, or about another manifest.
+    """
+    envelope = _parse_dsse(parcel.envelope)
+    try:
+        statement = json.loads(envelope.payload)
+        subject = statement["subject"]
+        named = "sha256:" + subject[0]["digest"]["sha256"]
+        known = (statement["_type"], statement["predicateType"], len(subject))
+        passage = Passage.model_validate_json(canonical(statement["predicate"]))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            raise ContractError(first["msg"], where=f"envelope field {'.'.join(map(str, first['loc']))}") from error
+        raise ContractError("is not an in-toto statement", where="envelope") from error
+    if known != (STATEMENT_TYPE, PREDICATE_TYPE, 1) or envelope.payload_type != PAYLOAD_TYPE:
+        raise ContractError("is a statement of another type or version", where="envelope")
+    if named != parcel.digest:
+        raise ContractError("was signed for another manifest", where="envelope", cure="ask for the parcel again")
+    return passage
+
+
+def open_parcel(parcel: Parcel, trust: TrustFile, *, recipient: str) -> Opened:
+    """Checks signature, address, schema and declared tensors of a parcel.
+
+    Sequence rules are the receiver's (`check_sequence`), since they need what arrived before.
+
+    Raises:
+        ContractError, SignatureError, SequenceError.
+    """
+    passage = read_passage(parcel)
+    if passage.federation != trust.federation:
+        raise SequenceError(
+            f"is for federation '{passage.federation}', this is '{trust.federation}'", where=passage.sender
+        )
+    if passage.recipient not in (recipient, EVERYONE):
+        raise SequenceError(f"is addressed to '{passage.recipient}', this is '{recipient}'", where=passage.sender)
+    signers = _verify(parcel, passage, trust)
+    manifest = parse_manifest(parcel.manifest)
+    _check_sender(passage, manifest)
+    return Opened(passage, manifest, unpack_tensors(parcel.tensors, manifest), parcel.digest, signers)
+
+
+def _parse_dsse(data: bytes) -> Dsse:
+    try:
+        envelope = Dsse.from_dict(json.loads(data))
+    except Exception as error:  # the library raises its own and built-in errors for malformed envelopes
+        raise ContractError("is not a DSSE envelope", where="envelope") from error
+    if not isinstance(envelope.payload_type, str):
+        raise ContractError("is not a DSSE envelope", where="envelope")
+    return envelope
+
+
+def _verify(parcel: Parcel, passage: Passage, trust: TrustFile) -> frozenset[str]:
+    role: Literal["site", "coordinator"] = "coordinator" if passage.kind in COORDINATOR_KINDS else "site"
+    senders = trust.find(role=role, name=passage.sender)
+    if not senders:
+        known = {party.name for party in trust.parties if party.role == role}
+        reason = "its key was revoked" if passage.sender in known else "it is not enrolled"
+        raise SignatureError(f"no key of this {role} counts: {reason}", where=passage.sender)
+    envelope = _parse_dsse(parcel.envelope)
+    try:
+        accepted = set(envelope.verify([party.verifier() for party in senders], 1))
+    except VerificationError as error:
+        raise SignatureError("the signature does not verify", where=passage.sender) from error
+    approvers = trust.find(role="approver", site=passage.sender)
+    if passage.approval == "each":
+        try:
+            accepted |= set(envelope.verify([party.verifier() for party in approvers], 1))
+        except (VerificationError, ValueError) as error:
+            raise SignatureError("says an approver signed, but no known approver did", where=passage.sender) from error
+    return frozenset(accepted)
+
+
+def _check_sender(passage: Passage, manifest: Any) -> None:
+    if passage.kind != manifest.kind or manifest.federation != passage.federation:
+        raise ContractError("says something else than its manifest", where="envelope")
+    if manifest.kind in SITE_KINDS and manifest.site != passage.sender:
+        raise ContractError(f"speaks for site '{manifest.site}'", where=passage.sender)
+
+
+class Ledger(BaseModel):
+    """What one receiver knows of one sender's envelopes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sequence: int = 0
+    last: str | None = None
+    current: frozenset[str] = frozenset()
+    superseded: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+
+
+def check_sequence(ledger: Ledger, passage: Passage, parcel_digest: str) -> Literal["new", "same"]:
+    """Whether an envelope is the sender's next, or one already current (then nothing is to be done).
+
+    Raises:
+        SequenceError: superseded, withdrawn, refused before, or out of order.
+    """
+    if parcel_digest in ledger.withdrawn:
+        raise SequenceError("was withdrawn and cannot come back", where=passage.sender)
+    if parcel_digest in ledger.superseded:
+        raise SequenceError("was superseded by a later one", where=passage.sender)
+    if parcel_digest in ledger.refused:
+        raise SequenceError("was refused before", where=passage.sender, cure="see the quarantine")
+    if parcel_digest in ledger.current:
+        return "same"
+    if passage.sequence != ledger.sequence + 1 or passage.previous != ledger.last:
+        raise SequenceError(
+            f"is number {passage.sequence}, number {ledger.sequence + 1} is next",
+            where=passage.sender,
+            cure="send the missing parcels first",
+        )
+    return "new"

@@ -1,0 +1,52 @@
+"""One tree of errors whose messages tell a person what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class ConsiliumError(Exception):
+    """A mistake that a person can mend, told in one line.
+
+    Args:
+        what: what is wrong.
+        where: the file, column, site or field it is about.
+        cure: what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", cure: str = "") -> None:
+        self.what, self.where, self.cure = what, where, cure
+        super().__init__(f"{where}: {what}" if where else what)
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{line}; {self.cure}" if self.cure else line
+
+
+class ContractError(ConsiliumError):
+    """Bytes from outside that are not what the contract says: schema, shapes, sizes, canonical form."""
+
+
+class SignatureError(ConsiliumError):
+    """A signature that is missing, wrong, or made by a key that is unknown or revoked."""
+
+
+class SequenceError(ConsiliumError):
+    """An envelope that is wrongly addressed, out of order, superseded or withdrawn."""
+
+
+class DisclosureError(ConsiliumError):
+    """Something that a named disclosure filter or the hospital's policy does not let out.
+
+    Args:
+        filter_name: the filter or policy rule that refused.
+    """
+
+    def __init__(self, what: str, *, filter_name: str, where: str = "", cure: str = "") -> None:
+        super().__init__(what, where=where, cure=cure)
+        self.filter_name = filter_name
+
+    def __str__(self) -> str:
+        return f"refused by {self.filter_name}: {super().__str__()}"
+
+
+class DataError(ConsiliumError):
+    """Images, indexes or labels that cannot be used as they are."""

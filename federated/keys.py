@@ -1,0 +1,164 @@
+"""Ed25519 keys, their fingerprints, and the trust file from which an auditor starts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomli_w
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from securesystemslib.signer import CryptoSigner, SSlibKey
+
+from federated.errors import ConsiliumError, SignatureError
+
+Role = Literal["site", "approver", "coordinator"]
+PublicHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PartyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+
+
+class Party(BaseModel):
+    """A holder of a key: a site, one of its approvers, or the coordinator.
+
+    `revoked` keys verify nothing any more; a rotated key is a new party entry with the same name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: PartyName
+    role: Role
+    public: PublicHex
+    site: PartyName | None = None
+    revoked: bool = False
+
+    @property
+    def key_id(self) -> str:
+        """Fingerprint of the public key, which also names it in signatures."""
+        return fingerprint(bytes.fromhex(self.public))
+
+    def verifier(self) -> SSlibKey:
+        """The key as the DSSE library takes it.
+
+        Raises:
+            SignatureError: the public key is not an Ed25519 key.
+        """
+        try:
+            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public))
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise SignatureError("is not an Ed25519 key", where=f"key of {self.name}") from error
+        return SSlibKey.from_crypto(public, keyid=self.key_id)
+
+
+class TrustFile(BaseModel):
+    """Whose signatures count in a federation: ``keys.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    federation: PartyName
+    parties: tuple[Party, ...]
+
+    def find(self, *, role: Role, name: str | None = None, site: str | None = None) -> tuple[Party, ...]:
+        """Parties of a role that are not revoked."""
+        return tuple(
+            party
+            for party in self.parties
+            if party.role == role
+            and not party.revoked
+            and (name is None or party.name == name)
+            and (site is None or party.site == site)
+        )
+
+
+def fingerprint(public: bytes) -> str:
+    """SHA-256 of a raw public key, 64 hexadecimal digits."""
+    return hashlib.sha256(public).hexdigest()
+
+
+def spoken_fingerprint(key_id: str) -> str:
+    """The first 32 digits in groups of four, to be read out over the telephone (128 bits)."""
+    return " ".join(key_id[i : i + 4] for i in range(0, 32, 4))
+
+
+def fingerprint_matches(key_id: str, told: str) -> bool:
+    """Whether a fingerprint told by another channel (at least 32 digits, any spacing or case) is that of a key."""
+    digits = "".join(told.split()).replace("-", "").lower()
+    return len(digits) >= 32 and key_id.startswith(digits[:64])
+
+
+def public_hex(key: Ed25519PrivateKey) -> str:
+    """The raw public key as 64 hexadecimal digits."""
+    return key.public_key().public_bytes_raw().hex()
+
+
+def signer(key: Ed25519PrivateKey) -> CryptoSigner:
+    """The key as the DSSE library signs with it."""
+    key_id = fingerprint(key.public_key().public_bytes_raw())
+    return CryptoSigner(key, SSlibKey.from_crypto(key.public_key(), keyid=key_id))
+
+
+def create_private_key(path: Path) -> Ed25519PrivateKey:
+    """A fresh key in a new file that only its owner can read.
+
+    Raises:
+        ConsiliumError: the file exists.
+    """
+    key = Ed25519PrivateKey.generate()
+    data = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConsiliumError("a key is already here", where=str(path), cure="keys are never overwritten") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    return key
+
+
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """An Ed25519 key from a PEM file.
+
+    Raises:
+        ConsiliumError: the file is missing, readable by others, or no such key.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConsiliumError("other users can read this key", where=str(path), cure=f"chmod 600 {path}")
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise ConsiliumError(f"the key cannot be read ({error.strerror})", where=str(path)) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConsiliumError("is not an unencrypted PEM key", where=str(path)) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConsiliumError("is not an Ed25519 key", where=str(path))
+    return key
+
+
+def read_trust(path: Path) -> TrustFile:
+    """A trust file from TOML.
+
+    Raises:
+        ConsiliumError: the file is missing or not a trust file.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content["parties"] = tuple(content.get("parties", ()))
+        return TrustFile.model_validate(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConsiliumError(f"the trust file cannot be read ({error})", where=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConsiliumError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path), cure="expected a keys.toml"
+        ) from error
+
+
+def write_trust(trust: TrustFile, path: Path) -> None:
+    """The trust file as TOML."""
+    path.write_text(tomli_w.dumps(trust.model_dump(mode="json", exclude_none=True)), encoding="utf-8")

@@ -1,0 +1,97 @@
+"""Sufficient statistics of frozen features: Gram matrix, class sums and weights, which add, subtract and merge.
+
+With features h_i, sample weights w_i and one-hot labels y_i (method page, section 5):
+G = sum_i w_i h_i h_i^T, B = sum_i w_i h_i y_i^T, n_c = sum_{i: y_i = c} w_i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.errors import ContractError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of one block of images.
+
+    Attributes:
+        labels: the C labels of the columns.
+        gram: (M, M), symmetric; None where only class sums are shared (level 1).
+        class_sums: (M, C).
+        weights: (C,), sums of sample weights.
+    """
+
+    labels: tuple[str, ...]
+    gram: Array | None
+    class_sums: Array
+    weights: Array
+
+    @property
+    def features(self) -> int:
+        """M."""
+        return self.class_sums.shape[0]
+
+    def spread(self, labels: tuple[str, ...]) -> Statistics:
+        """The same statistics over more (or reordered) labels; columns of absent labels are zero.
+
+        Raises:
+            ContractError: a label with weight would be lost.
+        """
+        lost = set(self.labels) - set(labels)
+        if lost:
+            raise ContractError(f"labels {sorted(lost)} have no column", where="statistics")
+        sums, weights = np.zeros((self.features, len(labels))), np.zeros(len(labels))
+        for column, label in enumerate(self.labels):
+            sums[:, labels.index(label)] = self.class_sums[:, column]
+            weights[labels.index(label)] = self.weights[column]
+        return Statistics(labels, self.gram, sums, weights)
+
+    def without_gram(self) -> Statistics:
+        """Level 1."""
+        return Statistics(self.labels, None, self.class_sums, self.weights)
+
+
+def from_features(features: Array, labels: Iterable[str], weights: Array, order: tuple[str, ...]) -> Statistics:
+    """Statistics of (n, M) features with one label and one weight a row; `order` fixes the columns."""
+    features = np.asarray(features, dtype=np.float64)
+    index = np.array([order.index(label) for label in labels], dtype=np.int64)
+    onehot = np.zeros((features.shape[0], len(order)))
+    onehot[np.arange(index.size), index] = weights
+    weighted = features * np.asarray(weights, dtype=np.float64)[:, None]
+    gram = features.T @ weighted
+    return Statistics(order, (gram + gram.T) / 2, features.T @ onehot, onehot.sum(axis=0))
+
+
+def merge(blocks: Iterable[Statistics]) -> Statistics:
+    """Sum of blocks over the union of their labels, in order of first appearance; a Gram only if all have one."""
+    blocks = list(blocks)
+    order = tuple(dict.fromkeys(label for block in blocks for label in block.labels))
+    wide = [block.spread(order) for block in blocks]
+    grams = [block.gram for block in wide]
+    gram = None if any(matrix is None for matrix in grams) else sum(grams[1:], grams[0])  # type: ignore[arg-type]
+    return Statistics(order, gram, sum(b.class_sums for b in wide), sum(b.weights for b in wide))  # type: ignore[arg-type]
+
+
+def pack_symmetric(matrix: Array) -> Array:
+    """(M, M) symmetric to its packed upper triangle, (M(M+1)/2,)."""
+    return np.ascontiguousarray(matrix[np.triu_indices(matrix.shape[0])])
+
+
+def unpack_symmetric(packed: Array, size: int) -> Array:
+    """Packed upper triangle to (size, size).
+
+    Raises:
+        ContractError: the length does not fit.
+    """
+    if packed.shape != (size * (size + 1) // 2,):
+        raise ContractError(f"has {packed.shape} values, {size * (size + 1) // 2} expected", where="gram")
+    matrix = np.zeros((size, size))
+    matrix[np.triu_indices(size)] = packed
+    return matrix + np.triu(matrix, 1).T

@@ -1,0 +1,93 @@
+"""The federation's labels: a flat, versioned list of concepts, each a code in a scheme with its meaning.
+
+A site's own names are mapped to these codes when images are taken in; an unknown label is refused there, never guessed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from federated.errors import DataError
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+
+
+class Concept(BaseModel):
+    """One label: a code, the scheme it belongs to, and what it means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    code: Code
+    scheme: Text
+    meaning: Text
+
+
+class Vocabulary(BaseModel):
+    """Concepts in a fixed order; later versions may only append."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Text
+    concepts: tuple[Concept, ...] = Field(min_length=1, max_length=256)
+
+    @model_validator(mode="after")
+    def _codes_are_unique(self) -> Vocabulary:
+        if len(set(self.codes)) != len(self.codes):
+            raise ValueError("a code occurs twice")
+        return self
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes in the vocabulary's order."""
+        return tuple(concept.code for concept in self.concepts)
+
+    def require(self, label: str, *, where: str) -> str:
+        """The label itself, if the vocabulary knows it.
+
+        Raises:
+            DataError: the label is not in the vocabulary.
+        """
+        if label not in self.codes:
+            raise DataError(
+                f"label '{label}' is not in the vocabulary '{self.name}' ({', '.join(self.codes)})",
+                where=where,
+                cure="map it in [labels] of config.toml or ask the coordinator to add it",
+            )
+        return label
+
+    def extends(self, other: Vocabulary) -> bool:
+        """Whether this vocabulary only appends to the other."""
+        return self.concepts[: len(other.concepts)] == other.concepts
+
+
+def plain_vocabulary(name: str, labels: list[str], scheme: str = "local") -> Vocabulary:
+    """A vocabulary whose meanings are the labels themselves."""
+    return Vocabulary(name=name, concepts=tuple(Concept(code=label, scheme=scheme, meaning=label) for label in labels))
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """A vocabulary from TOML: ``name`` and ``[[concepts]]`` with code, scheme, meaning.
+
+    Raises:
+        DataError: the file cannot be read as such.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content["concepts"] = tuple(content.get("concepts", ()))
+        return Vocabulary.model_validate(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+
+
+def write_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
+    """The vocabulary as TOML."""
+    path.write_text(tomli_w.dumps(vocabulary.model_dump(mode="json")), encoding="utf-8")
