@@ -1,5 +1,5 @@
 # Every target sets up what it needs: Python 3.11, venv and make are enough to begin with.
-PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=

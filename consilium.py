@@ -1,0 +1,142 @@
+"""The command line: one group per person, loaded when it is called for, and one line for a person's mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from federated.errors import ConsiliumError
+
+if TYPE_CHECKING:
+    import click
+
+INTERRUPTED = 130
+INSTALL = "install what this command needs: pip install 'consilium[site]', [coordinator] or [demo]"
+
+
+def _site() -> typer.Typer:
+    from site_agent.commands import app
+
+    return app
+
+
+def _coordinator() -> typer.Typer:
+    from server.commands import app
+
+    return app
+
+
+def _audit() -> typer.Typer:
+    from federated.commands import app
+
+    return app
+
+
+class Group(NamedTuple):
+    """One person's commands: what `consilium --help` says of them, and how to load them."""
+
+    help: str
+    load: Callable[[], typer.Typer]
+
+
+GROUPS = {
+    "site": Group("What a hospital runs: take images in, see and allow what leaves, use a release.", _site),
+    "coordinator": Group("What the coordinator runs: enrol sites, take in what they send, release.", _coordinator),
+    "audit": Group("What an auditor runs: verify a record, see and recompute who contributed what.", _audit),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists every group, but imports one only when it is invoked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The three people's groups, then what belongs to none of them."""
+        return [*GROUPS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or a group that knows its help and nothing else."""
+        if cmd_name in GROUPS:
+            return TyperGroup(name=cmd_name, help=GROUPS[cmd_name].help)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is about to run, loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in GROUPS:
+            command = typer.main.get_group(GROUPS[name].load())
+        return name, command, rest
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"consilium {version('consilium')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hospitals consult each other's experts; the images stay home. Research use only, not for patient data."""
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="A folder with index.csv; scikit-learn's digits where none is given.")
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(help="Other names of the index's columns, as in site=hospital,patient=case.")
+    ] = "",
+    order: Annotated[
+        str, typer.Option(help="Sites in the order they arrive, with commas; fewest labels first by default.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="A folder for everything the demo writes.")] = Path("demo-out"),
+    offline: Annotated[bool, typer.Option("--offline", help="Pass files instead of running Flower.")] = False,
+) -> None:
+    """Watch sites that never share an image build one classifier together."""
+    from deploy.demo.command import demo as run_demo
+
+    run_demo(data=data, columns=columns, order=order, out=out, offline=offline)
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line on standard error and exit code 1."""
+    try:
+        app()
+    except ConsiliumError as error:
+        _stop(str(error))
+    except ModuleNotFoundError as error:
+        _stop(f"the package '{error.name}' is not installed; {INSTALL}")
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _stop(message: str) -> None:
+    typer.echo(f"consilium: {' '.join(message.split())}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""What every test shares: one thread of linear algebra, no network, and real data that is missed aloud."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+QUIET = {
+    "OMP_NUM_THREADS": "1",  # the last digits of a solve depend on the number of threads
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+}
+os.environ.update(QUIET)
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+NOTHING_TO_READ = "no real data to read:"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Folder of real data sets, one subfolder each; the test is skipped, aloud, where it is not there."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"{NOTHING_TO_READ} {SHARED_DATA} is not there")
+    return SHARED_DATA
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List every test that had no real data to read."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    unread = [report.nodeid for report in skipped if NOTHING_TO_READ in str(report.longrepr)]
+    if unread:
+        terminalreporter.section(f"{len(unread)} tests had no real data to read in {SHARED_DATA}")
+        for nodeid in unread:
+            terminalreporter.line(nodeid)
