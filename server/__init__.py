@@ -1,0 +1,1 @@
+"""What the coordinator runs: intake, registry, incremental fusion, releases."""
