@@ -130,13 +130,12 @@ class SyntheticManifest(Contribution):
 class ReportManifest(Manifest):
     """Counts that a site computed on a candidate release with its own validation and calibration patients.
 
-    Tensors: ``class_covariance`` (C_k, r(r+1)/2) packed, float64, of the site's labels in the candidate's subspace;
-    ``standard`` (3, 2) mean and standard deviation of the three in-distribution scores over validation patients;
-    ``calibration.image`` and ``calibration.clip`` (bins,) int64 histograms of the refusal score, one item a patient;
-    ``nll`` (T,) sums of negative log-likelihood on the candidate's temperature grid, ``nll_count`` (1,) float64;
-    ``score_correct`` (2, 20) int64 histogram of the top probability, wrong and right;
-    ``confusion`` (C, C) int64 clips by (true, answered) over the candidate's labels;
-    ``qualified`` (P, K + 1) int64: patterns of qualified sites that occurred (0 or 1 a site) and their counts.
+    Tensors: ``covariance`` (C_k, q(q+1)/2) packed, float64, of `labels` in the candidate's leading directions;
+    ``standard.image`` and ``standard.clip`` (3, 2) mean and standard deviation of the three in-distribution scores over
+    validation patients; ``calibration.image`` and ``calibration.clip`` (bins,) int64 histograms of the refusal score, one
+    item a patient; ``nll`` (T,) sums of the negative log-likelihood on the temperature grid and ``nll_count`` (1,),
+    float64; ``score_correct`` (2, 20) int64 histogram of the top probability, wrong and right; ``confusion`` (C, C) int64
+    validation clips by (true, answered) over the candidate's labels.
     """
 
     kind: Literal["report"] = "report"
@@ -192,7 +191,7 @@ class ReleaseSite(Frozen):
     labels: tuple[Label, ...]
     contributions: tuple[Digest, ...]
     patients: dict[Label, Count]
-    gram_released: bool
+    gram: Literal["released", "kept", "imputed"]
     report: Digest | None
     calibration: Literal["own", "pooled", "none"]
     calibration_patients: Count
@@ -217,17 +216,20 @@ class ExpertCard(Frozen):
 
 
 class System(Frozen):
-    """One solved linear system: sites inside (labelling, not foreign), outside (weighted by ρ), and the labels it serves."""
+    """One solved linear system that a release carries: sites inside (labelling, not foreign) and outside (weighted by ρ).
+
+    `inverse` says whether its inverse is carried too, from which evidence shares are computed.
+    """
 
     inside: tuple[Name, ...]
     outside: tuple[Name, ...]
-    labels: tuple[Label, ...]
+    inverse: bool
 
 
 class ReleaseManifest(Manifest):
     """The fused model, as a candidate (before the sites' reports) or as a release.
 
-    Tensor names are listed in `federated.fusion.closed_form`.
+    Tensors are listed in `federated.release`.
     """
 
     kind: Literal["candidate", "release"]

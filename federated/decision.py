@@ -1,0 +1,84 @@
+"""One answer with every site's part in it: a line of predictions.jsonl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rfc8785
+
+from federated.errors import ContractError
+from federated.manifest import Digest, Frozen
+
+TOLERANCE = 1e-9
+
+
+class Decision(Frozen):
+    """An answer for one image (`image` set) or for the frames of one clip together (`image` null).
+
+    Attributes:
+        label: the answer, or null where nobody is qualified.
+        why: why nothing was answered.
+        caption: a warning to show beside the answer, for example that the evidence is foreign.
+        scores: f_c; `contributions[c]` adds up to `scores[c]`.
+        probabilities: softmax of the scores at the release's temperature.
+        weights: a_k of each site for this image, 0 (foreign) to 1.
+        evidence: shares of the best label's answer: sites, ``prior``, ``disagreement``, ``other``; they add up to one.
+        qualified: conformal p-value of each site.
+        release: digest of the release that answered.
+    """
+
+    image: str | None
+    clip: str
+    label: str | None
+    abstained: bool
+    why: str | None
+    caption: str | None
+    scores: dict[str, float]
+    probabilities: dict[str, float]
+    weights: dict[str, float]
+    contributions: dict[str, dict[str, float]]
+    evidence: dict[str, float]
+    qualified: dict[str, float]
+    release: Digest
+
+    @property
+    def best(self) -> str:
+        """The label with the largest score, also where the answer is withheld."""
+        return max(self.scores, key=lambda label: self.scores[label])
+
+    def json_line(self) -> str:
+        """Canonical JSON with a line end."""
+        return rfc8785.dumps(self.model_dump(mode="json")).decode() + "\n"
+
+
+def check_decision(decision: Decision) -> None:
+    """Recomputes what adds up.
+
+    Raises:
+        ContractError: contributions, evidence or weights are not what they say.
+    """
+    where = decision.image or decision.clip
+    for label, score in decision.scores.items():
+        if abs(sum(decision.contributions[label].values()) - score) > TOLERANCE:
+            raise ContractError(f"contributions to '{label}' do not add up to its score", where=where)
+    if abs(sum(decision.evidence.values()) - 1.0) > TOLERANCE:
+        raise ContractError("evidence shares do not add up to one", where=where)
+    if not all(0.0 <= value <= 1.0 for value in (*decision.weights.values(), *decision.qualified.values())):
+        raise ContractError("a weight or p-value lies outside 0 to 1", where=where)
+    if decision.label is not None and (decision.abstained or decision.label != decision.best):
+        raise ContractError("the label is not the one with the largest score", where=where)
+
+
+def parse_decision(line: str, *, where: str) -> Decision:
+    """A decision from a line of predictions.jsonl.
+
+    Raises:
+        ContractError: the line is not one.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Decision.model_validate_json(line)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        raise ContractError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=where) from error

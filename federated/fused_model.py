@@ -1,0 +1,343 @@
+"""A candidate or release applied to features: scores, weights that act, contributions, evidence, refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from federated.decision import Decision
+from federated.errors import ContractError
+from federated.fusion.closed_form import (
+    Key,
+    Solved,
+    class_means,
+    evidence,
+    full_key,
+    scatter_factor,
+    scatter_sites,
+    solve,
+)
+from federated.in_distribution import (
+    acting_weights,
+    means_in,
+    normalise_in_class,
+    p_values,
+    qualified,
+    quadratic_ratio,
+    relative_mahalanobis,
+    standardise,
+)
+from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, manifest_digest
+from federated.release import subspace_of
+from federated.statistics import Array, Statistics, unpack_symmetric
+
+GRADES = np.array([0.0, 0.1, 0.3, 1.0])
+FOREIGN = "foreign evidence only"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Arrays behind the decisions of n rows: `scores` (n, C), `contributions` (n, K, C), `p` and `weights` (n, K)."""
+
+    scores: Array
+    contributions: Array
+    p: Array
+    weights: Array
+    evidence: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Labels with the same labelling sites: `columns` of the labels, `inside` (K,) which sites label them."""
+
+    columns: list[int]
+    inside: NDArray[np.bool_]
+
+
+@dataclass
+class FusedModel:
+    """A fused model in memory; systems that are not carried are solved once, where every Gram matrix needed is here."""
+
+    manifest: ReleaseManifest
+    tensors: Tensors
+    digest: str
+    blocks: dict[str, Statistics]
+    _solved: dict[Key, Solved | Array] = field(default_factory=dict)
+
+    @classmethod
+    def from_release(cls, manifest: ReleaseManifest, tensors: Tensors) -> FusedModel:
+        """The model of a candidate or release whose tensors were checked against its manifest.
+
+        Raises:
+            ContractError: a tensor is missing or does not fit.
+        """
+        size = manifest.front_end.features
+        try:
+            blocks = {}
+            for index, site in enumerate(manifest.sites):
+                packed = tensors.get(f"gram.{site.name}")
+                gram = unpack_symmetric(packed, size) if packed is not None else None
+                blocks[site.name] = Statistics(
+                    manifest.labels, gram, tensors["class_sums"][index], tensors["weights"][index]
+                )
+            model = cls(manifest, tensors, manifest_digest(manifest), blocks)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ContractError(f"a tensor is missing or does not fit ({error})", where=manifest.kind) from error
+        return model
+
+    def __post_init__(self) -> None:
+        self.sites = tuple(site.name for site in self.manifest.sites)
+        self.labels = self.manifest.labels
+        self.space = subspace_of(self.tensors)
+        self.means = {
+            site.name: means_in(self.space, class_means(self.blocks[site.name]), site.labels)
+            for site in self.manifest.sites
+        }
+        self.groups = self._groups()
+        self._carried = self._carried_keys()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether refusal and weights act: only in a release that a site has reported on."""
+        return self.manifest.kind == "release" and any(site.calibration != "none" for site in self.manifest.sites)
+
+    def decide(self, features: Array, images: Sequence[str], clips: Sequence[str]) -> list[Decision]:
+        """One decision an image, then one a clip (frames of one clip are answered by their mean features).
+
+        Args:
+            features: (n, M) front-end output.
+            images, clips: n names each.
+        """
+        if features.shape != (len(images), self.manifest.front_end.features):
+            raise ContractError(f"features are {features.shape}", where="decide", cure="use the release's front end")
+        lines = self._decisions(features, "image", list(images), list(clips))
+        names = list(dict.fromkeys(clips))
+        return lines + self._decisions(clip_means(features, clips), "clip", [None] * len(names), names)
+
+    def answer(self, features: Array, unit: str, weighting: str | None = None) -> Answers:
+        """Arrays for (n, M) features; `unit` (image or clip) says which calibration holds for a row."""
+        weighting = weighting or self.manifest.weighting
+        p, weights = self.in_distribution(features, unit)
+        acting = weights if weighting != "none" else np.ones_like(weights)
+        contributions = np.zeros((len(features), len(self.sites), len(self.labels)))
+        keys: list[list[Key]] = [[] for _ in self.groups]
+        for index, group in enumerate(self.groups):
+            within = normalise_in_class(acting, group.inside)
+            keys[index] = self._requested(within, group, weighting)
+            for key, rows in _rows_by_key(keys[index]).items():
+                part = self._contributions(features[rows], key)[:, :, group.columns]
+                if weighting == "scaled":
+                    part = self._scaled(features[rows], key, within[rows], part)
+                contributions[np.ix_(rows, range(len(self.sites)), group.columns)] = part
+        scores = contributions.sum(axis=1)
+        return Answers(scores, contributions, p, weights, self._evidence(features, scores, keys))
+
+    def full_scores(self, features: Array) -> Array:
+        """(n, C) scores with nobody silenced."""
+        scores = np.zeros((len(features), len(self.labels)))
+        for group in self.groups:
+            part = self._contributions(features, self._full_key(group))
+            scores[:, group.columns] = part.sum(axis=1)[:, group.columns]
+        return scores
+
+    def raw_scores(self, site: str, features: Array, covariances: Array, full: Array) -> Array:
+        """(n, 3) in-distribution scores of one site: relative Mahalanobis, quadratic ratio, largest own-class score."""
+        coordinates = self.space.project(features)
+        own = [self.labels.index(label) for label in self._site(site).labels]
+        return np.stack(
+            [
+                relative_mahalanobis(self.space, coordinates, self.means[site]),
+                quadratic_ratio(self.space, coordinates, self.means[site], covariances),
+                full[:, own].max(axis=1),
+            ],
+            axis=1,
+        )
+
+    def in_distribution(self, features: Array, unit: str) -> tuple[Array, Array]:
+        """(n, K) conformal p-values and acting weights; all one while nothing is calibrated."""
+        p = np.ones((len(features), len(self.sites)))
+        if not self.calibrated or not len(features):
+            return p, np.ones_like(p)
+        full = self.full_scores(features)
+        for index, site in enumerate(self.manifest.sites):
+            refusal = standardise(
+                self.raw_scores(site.name, features, self._covariances(site.name), full),
+                self.tensors[f"standard.{site.name}.{unit}"],
+            )
+            p[:, index] = p_values(refusal, self.tensors[f"calibration.{site.name}.{unit}"])
+        patients = np.array([site.calibration_patients for site in self.manifest.sites], dtype=np.float64)
+        return p, acting_weights(p, patients, self.manifest.alpha)
+
+    def _site(self, name: str) -> ReleaseSite:
+        return self.manifest.sites[self.sites.index(name)]
+
+    def _covariances(self, site: str) -> Array:
+        packed = self.tensors[f"covariance.{site}"]
+        size = int((np.sqrt(8 * packed.shape[1] + 1) - 1) / 2)
+        return np.stack([unpack_symmetric(row, size) for row in packed])
+
+    def _groups(self) -> list[Group]:
+        columns: dict[tuple[str, ...], list[int]] = {}
+        for column, label in enumerate(self.labels):
+            inside = tuple(site.name for site in self.manifest.sites if label in site.labels)
+            columns.setdefault(inside, []).append(column)
+        return [Group(chosen, np.array([name in inside for name in self.sites])) for inside, chosen in columns.items()]
+
+    def _carried_keys(self) -> dict[Key, int]:
+        return {
+            Key(tuple((name, 1.0) for name in system.inside), tuple((name, 1.0) for name in system.outside)): index
+            for index, system in enumerate(self.manifest.systems)
+        }
+
+    def _full_key(self, group: Group) -> Key:
+        inside = [name for name, here in zip(self.sites, group.inside, strict=True) if here]
+        return full_key(inside, list(self.sites), self.manifest.hyperparameters)
+
+    def _requested(self, within: Array, group: Group, weighting: str) -> list[Key]:
+        """The system each row asks for, given its (n, K) weights normalised within the class."""
+        if weighting in ("none", "scaled"):
+            return [self._full_key(group)] * len(within)
+        levels = (within >= 0.5).astype(np.float64)
+        if weighting == "graded":
+            levels = GRADES[np.abs(within[:, :, None] - GRADES).argmin(axis=2)]
+        isolated = self.manifest.hyperparameters.mode == "isolated"
+        patterns, inverse = np.unique(levels, axis=0, return_inverse=True)
+        found = [self._available(self._key(pattern, group, isolated)) for pattern in patterns]
+        return [found[index] for index in inverse.ravel()]
+
+    def _key(self, pattern: Array, group: Group, isolated: bool) -> Key:
+        named = list(zip(self.sites, pattern.tolist(), group.inside.tolist(), strict=True))
+        inside = tuple((name, level) for name, level, here in named if here and level > 0)
+        outside = () if isolated else tuple((name, level) for name, level, here in named if not here and level > 0)
+        return Key(inside, outside)
+
+    def _available(self, key: Key) -> Key:
+        """The system itself, or the largest carried one within it: a silenced site stays silenced."""
+        if key in self._carried or all(self.blocks[name].gram is not None for name in key.sites):
+            return key
+        wanted_in, wanted_out = {name for name, _ in key.inside}, {name for name, _ in key.outside}
+        within = [
+            carried
+            for carried in self._carried
+            if {name for name, _ in carried.inside} <= wanted_in and {name for name, _ in carried.outside} <= wanted_out
+        ]
+        return max(within, key=lambda carried: (len(carried.inside), len(carried.outside)))
+
+    def _solutions(self, key: Key) -> Array:
+        """(K, M, C) u_kc of a system."""
+        if key not in self._carried:
+            return self._solve(key).solutions
+        stored = self.tensors[f"solution.{self._carried[key]:03d}"]
+        solutions = np.zeros((len(self.sites), *stored.shape[1:]))
+        solutions[[self.sites.index(name) for name, _ in key.inside]] = stored
+        return solutions
+
+    def _solve(self, key: Key) -> Solved:
+        if key not in self._solved:
+            self._solved[key] = solve(self.blocks, key, self.labels, self.manifest.hyperparameters)
+        return self._solved[key]
+
+    def _inverse(self, key: Key) -> Array | None:
+        if all(self.blocks[name].gram is not None for name in key.sites):
+            return self._solve(key).inverse
+        index = self._carried.get(key)
+        if index is None or not self.manifest.systems[index].inverse:
+            return None
+        return unpack_symmetric(self.tensors[f"inverse.{index:03d}"], self.manifest.front_end.features)
+
+    def _contributions(self, features: Array, key: Key) -> Array:
+        return np.einsum("nm,kmc->nkc", features, self._solutions(key), optimize=True)
+
+    def _scaled(self, features: Array, key: Key, within: Array, part: Array) -> Array:
+        """f_c = sum a_kc C_kc / (1 - sum (1 - a_kc) e_kc) (section 9.1)."""
+        shares = self._shares(features, key)
+        silenced = sum(
+            ((1 - within[:, self.sites.index(name)]) * shares[name] for name, _ in key.inside), np.zeros(len(features))
+        )
+        return np.asarray(part * within[:, :, None] / (1 - silenced)[:, None, None])
+
+    def _shares(self, features: Array, key: Key) -> dict[str, Array]:
+        inverse = self._inverse(key)
+        if inverse is None:
+            return {"other": np.ones(len(features))}
+        grams = {name: block.gram for name, block in self.blocks.items() if block.gram is not None}
+        factor = scatter_factor(self.blocks, scatter_sites(key, self.manifest.hyperparameters))
+        return evidence(features, inverse, key, grams, factor, self.manifest.hyperparameters)
+
+    def _evidence(self, features: Array, scores: Array, keys: list[list[Key]]) -> list[dict[str, float]]:
+        """Evidence behind each row's best label."""
+        best = scores.argmax(axis=1)
+        owner = {column: index for index, group in enumerate(self.groups) for column in group.columns}
+        chosen = [keys[owner[int(column)]][row] for row, column in enumerate(best)]
+        result: list[dict[str, float]] = [{} for _ in chosen]
+        for key, rows in _rows_by_key(chosen).items():
+            shares = self._shares(features[rows], key)
+            for position, row in enumerate(rows):
+                result[row] = {name: float(share[position]) for name, share in shares.items()}
+        return result
+
+    def _decisions(self, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]) -> list[Decision]:
+        answers = self.answer(features, unit)
+        probabilities = softmax(answers.scores / self.manifest.temperature, axis=1)
+        able = qualified(answers.p, self.manifest.alpha)
+        return [
+            self._decision(answers, probabilities, able, row, image, clip)
+            for row, (image, clip) in enumerate(zip(images, clips, strict=True))
+        ]
+
+    def _decision(
+        self,
+        answers: Answers,
+        probabilities: Array,
+        able: NDArray[np.bool_],
+        row: int,
+        image: str | None,
+        clip: str,
+    ) -> Decision:
+        best = int(answers.scores[row].argmax())
+        abstained = not able[row].any()
+        labelling = [self.sites.index(s.name) for s in self.manifest.sites if self.labels[best] in s.labels]
+        foreign = bool((answers.weights[row, labelling] <= 0).all())
+        why = f"no site is qualified (largest p-value {answers.p[row].max():.3f}, {self.manifest.alpha:g} needed)"
+        return Decision(
+            image=image,
+            clip=clip,
+            label=None if abstained else self.labels[best],
+            abstained=abstained,
+            why=why if abstained else None,
+            caption=FOREIGN if foreign else None,
+            scores=_named(self.labels, answers.scores[row]),
+            probabilities=_named(self.labels, probabilities[row]),
+            weights=_named(self.sites, answers.weights[row]),
+            contributions={
+                label: _named(self.sites, answers.contributions[row, :, column])
+                for column, label in enumerate(self.labels)
+            },
+            evidence=answers.evidence[row],
+            qualified=_named(self.sites, answers.p[row]),
+            release=self.digest,
+        )
+
+
+def clip_means(features: Array, clips: Sequence[str]) -> Array:
+    """(n, M) features to one mean row a clip, clips in order of first appearance."""
+    names = list(dict.fromkeys(clips))
+    index = np.array([names.index(clip) for clip in clips], dtype=np.int64)
+    sums = np.zeros((len(names), features.shape[1]))
+    np.add.at(sums, index, features)
+    return np.asarray(sums / np.bincount(index, minlength=len(names))[:, None])
+
+
+def _named(names: Sequence[str], values: Array) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _rows_by_key(keys: Sequence[Key]) -> dict[Key, list[int]]:
+    rows: dict[Key, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    return rows

@@ -1,0 +1,1 @@
+"""Rules that fuse the experts of several sites into one answer."""

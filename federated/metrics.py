@@ -1,0 +1,66 @@
+"""Metrics of learning that grows: over arrivals, over (site, class) pairs, and of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from federated.statistics import Array
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """Summary of a[t, j], the accuracy on site j after t + 1 arrivals, sites in order of arrival.
+
+    Attributes:
+        average: mean over t of the mean accuracy on the sites seen so far.
+        last: mean accuracy after the last arrival.
+        forgetting: mean over earlier sites of (best accuracy before the last arrival - last accuracy).
+        backward_transfer: mean over earlier sites of (last accuracy - accuracy at the site's own arrival).
+    """
+
+    average: float
+    last: float
+    forgetting: float
+    backward_transfer: float
+
+
+def incremental(accuracy: Array) -> Incremental:
+    """Summary of a (T, T) matrix; entries above the diagonal (sites not yet there) are not read."""
+    arrivals = accuracy.shape[0]
+    means = [float(accuracy[t, : t + 1].mean()) for t in range(arrivals)]
+    earlier = range(arrivals - 1)
+    best = [float(accuracy[j : arrivals - 1, j].max()) for j in earlier]
+    forgetting = [best[j] - float(accuracy[-1, j]) for j in earlier]
+    backward = [float(accuracy[-1, j] - accuracy[j, j]) for j in earlier]
+    return Incremental(
+        average=float(np.mean(means)),
+        last=means[-1],
+        forgetting=float(np.mean(forgetting)) if forgetting else 0.0,
+        backward_transfer=float(np.mean(backward)) if backward else 0.0,
+    )
+
+
+def column_drift(before: Array, after: Array, labels: Sequence[str], untouched: Iterable[str]) -> float:
+    """Largest change of a weight in the columns of labels that the new site does not label; 0 in isolated mode."""
+    columns = [labels.index(label) for label in untouched]
+    return float(np.abs(before[:, columns] - after[:, columns]).max()) if columns else 0.0
+
+
+def pair_is_seen(labels_of_site: Mapping[str, Iterable[str]], site: str, label: str) -> bool:
+    """Whether a site has labelled a class, so that the pair was shown in training."""
+    return label in set(labels_of_site.get(site, ()))
+
+
+def balanced_accuracy(truth: Sequence[str], answered: Sequence[str | None]) -> float:
+    """Mean recall over the classes that occur; an abstention counts as wrong. NaN for no rows."""
+    classes = sorted(set(truth))
+    if not classes:
+        return float("nan")
+    recalls = []
+    for label in classes:
+        rows = [index for index, name in enumerate(truth) if name == label]
+        recalls.append(sum(answered[row] == label for row in rows) / len(rows))
+    return float(np.mean(recalls))

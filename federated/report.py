@@ -1,0 +1,200 @@
+"""Counts a site computes on a candidate with its own held-out patients: the second exchange, which calibrates a release."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_softmax
+
+from federated.errors import ContractError
+from federated.fused_model import FusedModel, clip_means
+from federated.in_distribution import (
+    BINS,
+    QUADRATIC,
+    class_covariance,
+    histogram,
+    one_item_a_patient,
+    shrunk_covariance,
+    standard_of,
+    standardise,
+)
+from federated.manifest import ReleaseManifest, ReportManifest, Tensors, manifest_digest, pack_tensors
+from federated.release import TEMPERATURES, UNITS
+from federated.statistics import Array, pack_symmetric, unpack_symmetric
+
+CONFIDENCES = np.linspace(0.0, 1.0, 21)
+
+
+@dataclass(frozen=True)
+class LocalFold:
+    """A site's own images of one fold: (n, M) features and n labels, patients, clips and sample weights."""
+
+    features: Array
+    labels: tuple[str, ...]
+    patients: tuple[str, ...]
+    clips: tuple[str, ...]
+    weights: Array
+
+    def by_clip(self) -> LocalFold:
+        """One row a clip: mean features, the clip's label and patient, weight one."""
+        first = {clip: index for index, clip in reversed(list(enumerate(self.clips)))}
+        names = list(dict.fromkeys(self.clips))
+        rows = [first[name] for name in names]
+        features = clip_means(self.features, self.clips) if names else self.features
+        labels, patients = (tuple(values[row] for row in rows) for values in (self.labels, self.patients))
+        return LocalFold(features, labels, patients, tuple(names), np.ones(len(names)))
+
+
+def compute_report(
+    model: FusedModel,
+    site: str,
+    *,
+    train: LocalFold,
+    validation: LocalFold,
+    calibration: LocalFold,
+    minimum: int = 1,
+) -> tuple[ReportManifest, bytes]:
+    """The report of one site on a candidate, with its tensors.
+
+    Args:
+        minimum: a class with fewer training patients sends no covariance.
+
+    Raises:
+        ContractError: the candidate does not hold this site.
+    """
+    if site not in model.sites:
+        raise ContractError("this site is not part of the candidate", where=site, cure="contribute first")
+    covariances, labels, packed = _covariances(model, site, train, minimum)
+    tensors: Tensors = {"covariance": packed}
+    for unit in UNITS:
+        folds = (fold if unit == "image" else fold.by_clip() for fold in (validation, calibration))
+        standard, counts = _calibrate(model, site, covariances, *folds)
+        tensors |= {f"standard.{unit}": standard, f"calibration.{unit}": counts}
+    tensors |= _answers(model, validation.by_clip())
+    data, specs, tensors_digest = pack_tensors(tensors)
+    manifest = ReportManifest(
+        federation=model.manifest.federation,
+        tensors=specs,
+        tensors_digest=tensors_digest,
+        site=site,
+        candidate=manifest_digest(model.manifest),
+        labels=labels,
+        validation_patients=len(set(validation.patients)),
+        calibration_patients=len(set(calibration.patients)),
+    )
+    return manifest, data
+
+
+def check_report(manifest: ReportManifest, tensors: Tensors, candidate: ReleaseManifest) -> None:
+    """Whether a report can be about this candidate.
+
+    Raises:
+        ContractError: another candidate, site, labels or shapes; values that no counting could give.
+    """
+    cards = {site.name: site for site in candidate.sites}
+    if manifest.candidate != manifest_digest(candidate):
+        raise ContractError("is about another candidate", where=manifest.site, cure="report on the newest one")
+    if manifest.site not in cards or not set(manifest.labels) <= set(cards[manifest.site].labels):
+        raise ContractError("names labels that this site does not hold", where=manifest.site)
+    size = min(QUADRATIC, candidate.tensors["basis"].shape[1])
+    shapes = _expected_shapes(len(manifest.labels), size, len(candidate.labels))
+    for name, shape in shapes.items():
+        if name not in tensors or tensors[name].shape != shape:
+            raise ContractError(f"has no tensor {name} of shape {shape}", where=f"report of {manifest.site}")
+    if set(tensors) != set(shapes):
+        raise ContractError("has tensors that no report has", where=f"report of {manifest.site}")
+    _check_values(manifest, tensors, size)
+
+
+def _expected_shapes(labels: int, size: int, answers: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"covariance": (labels, size * (size + 1) // 2)}
+    for unit in UNITS:
+        shapes |= {f"standard.{unit}": (3, 2), f"calibration.{unit}": (len(BINS) - 1,)}
+    shapes |= {"nll": (len(TEMPERATURES),), "nll_count": (1,)}
+    return shapes | {"score_correct": (2, len(CONFIDENCES) - 1), "confusion": (answers, answers)}
+
+
+def _check_values(manifest: ReportManifest, tensors: Tensors, size: int) -> None:
+    where = f"report of {manifest.site}"
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ContractError(f"{name} holds values that are not finite", where=where)
+    counts = ("calibration.image", "calibration.clip", "score_correct", "confusion", "nll_count")
+    if any((tensors[name] < 0).any() for name in counts):
+        raise ContractError("a count is negative", where=where)
+    for unit in UNITS:
+        if (tensors[f"standard.{unit}"][:, 1] <= 0).any():
+            raise ContractError("a standard deviation is not positive", where=where)
+        if tensors[f"calibration.{unit}"].sum() > manifest.calibration_patients:
+            raise ContractError("more calibration items than patients", where=where)
+    for row in tensors["covariance"]:
+        matrix = unpack_symmetric(row, size)
+        if np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(np.trace(matrix), 1.0):
+            raise ContractError("a class covariance is not positive semi-definite", where=where)
+
+
+def _covariances(
+    model: FusedModel, site: str, train: LocalFold, minimum: int
+) -> tuple[Array, tuple[str, ...], Array]:
+    """All class covariances of the site, shrunk as the release will shrink them; labels and packed rows that are sent."""
+    card = next(card for card in model.manifest.sites if card.name == site)
+    patients = Counter(label for label, _ in set(zip(train.labels, train.patients, strict=True)))
+    size = min(QUADRATIC, model.space.size)
+    shrunk, labels, packed = [], [], []
+    for row, label in enumerate(card.labels):
+        chosen = np.array([name == label for name in train.labels], dtype=bool)
+        own = None
+        if patients[label] >= max(minimum, 1):
+            own = class_covariance(model.space, train.features[chosen], model.means[site][row], train.weights[chosen])
+            labels.append(label)
+            packed.append(pack_symmetric(own))
+        shrunk.append(shrunk_covariance(model.space, own, card.patients.get(label, 0)))
+    rows = np.stack(packed) if packed else np.zeros((0, size * (size + 1) // 2))
+    return np.stack(shrunk), tuple(labels), rows
+
+
+def _calibrate(
+    model: FusedModel, site: str, covariances: Array, validation: LocalFold, calibration: LocalFold
+) -> tuple[Array, np.ndarray]:
+    """(3, 2) standard from validation patients and the histogram of calibration patients, one item a patient."""
+    if len(set(validation.patients)) < 2:
+        return np.tile([0.0, 1.0], (3, 1)), np.zeros(len(BINS) - 1, dtype=np.int64)
+    standard = standard_of(_raw(model, site, covariances, validation))
+    if not calibration.patients:
+        return standard, np.zeros(len(BINS) - 1, dtype=np.int64)
+    return standard, histogram(standardise(_raw(model, site, covariances, calibration), standard))
+
+
+def _raw(model: FusedModel, site: str, covariances: Array, fold: LocalFold) -> Array:
+    features = fold.features[one_item_a_patient(fold.patients, fold.clips)]
+    return model.raw_scores(site, features, covariances, model.full_scores(features))
+
+
+def _answers(model: FusedModel, clips: LocalFold) -> Tensors:
+    """Likelihood on the temperature grid and counts of right and wrong answers, over validation clips, a patient one."""
+    size = len(model.labels)
+    nll, count = np.zeros(len(TEMPERATURES)), np.zeros(1)
+    correct = np.zeros((2, len(CONFIDENCES) - 1), dtype=np.int64)
+    confusion = np.zeros((size, size), dtype=np.int64)
+    rows = [row for row, label in enumerate(clips.labels) if label in model.labels]
+    if rows:
+        truth = np.array([model.labels.index(clips.labels[row]) for row in rows])
+        weights = _one_a_patient([clips.patients[row] for row in rows])
+        scores = model.full_scores(clips.features[rows])
+        logs = log_softmax(scores[None] / TEMPERATURES[:, None, None], axis=2)[:, np.arange(len(rows)), truth]
+        nll, count = -(logs * weights).sum(axis=1), np.array([weights.sum()])
+        top = np.exp(log_softmax(scores / model.manifest.temperature, axis=1)).max(axis=1)
+        right = (scores.argmax(axis=1) == truth).astype(int)
+        bins = np.clip(np.searchsorted(CONFIDENCES, top, side="right") - 1, 0, len(CONFIDENCES) - 2)
+        np.add.at(correct, (right, bins), 1)
+        np.add.at(confusion, (truth, scores.argmax(axis=1)), 1)
+    return {"nll": nll, "nll_count": count, "score_correct": correct, "confusion": confusion}
+
+
+def _one_a_patient(patients: Sequence[str]) -> Array:
+    """Weights that add up to one for each patient."""
+    counts = Counter(patients)
+    return np.array([1.0 / counts[patient] for patient in patients])
