@@ -1,0 +1,187 @@
+"""The door through which the courier reaches the site agent: one gRPC method on a Unix socket of the site's own user.
+
+Both directions are streams of byte strings: a header in JSON, then one message a parcel. The answer's header holds the
+site's name and a code; what went wrong is told to the hospital, never to the courier.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Annotated, Literal, Self
+
+import grpc
+from pydantic import Field, StringConstraints, ValidationError
+
+from federated.envelope import MAX_PARCEL_BYTES
+from federated.errors import ConsiliumError
+from federated.manifest import Digest, Frozen
+
+SERVICE = "consilium.site.Agent"
+METHOD = "Exchange"
+MAX_PARCELS = 1024
+MAX_EXCHANGE_BYTES = 2 * MAX_PARCEL_BYTES
+MAX_SECONDS = 3600.0
+MAX_SOCKET_BYTES = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
+PLAIN_PATH = re.compile(r"^/[A-Za-z0-9._/-]+$")  # what needs no quoting in an address or a node's configuration
+STOP_SECONDS = 5.0
+
+Code = Literal["ok", "busy", "invalid", "refused", "failed"]
+Settled = list[tuple[str, str]]
+Exchange = Callable[[list[bytes], Settled], list[bytes]]
+log = logging.getLogger(__name__)
+
+
+class RequestHeader(Frozen):
+    """What became of parcels that this site sent earlier: digest and outcome."""
+
+    settled: tuple[tuple[Digest, Annotated[str, StringConstraints(max_length=200)]], ...] = Field(
+        max_length=MAX_PARCELS
+    )
+
+
+class Service:
+    """Serves one site's `exchange` while it is entered.
+
+    Args:
+        home: the site's folder, in which the socket lies.
+        site: the name that answers carry.
+        exchange: takes parcels and what became of earlier ones, gives the parcels to send.
+
+    Raises:
+        ConsiliumError: a service for this home is already running, or the socket cannot be made.
+    """
+
+    def __init__(self, home: Path, site: str, exchange: Exchange) -> None:
+        self.socket = socket_path(home)
+        self._site = site
+        self._exchange = exchange
+        self._busy = threading.Lock()
+        self._claim: IO[str] | None = None
+        self._server: grpc.Server | None = None
+
+    def __enter__(self) -> Self:
+        self._claim = _claim(self.socket.with_suffix(".lock"))
+        try:
+            self._server = self._listen()
+        except RuntimeError as error:
+            self._claim.close()
+            raise ConsiliumError("the agent's socket cannot be made", where=str(self.socket)) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        assert self._claim is not None
+        self._server.stop(STOP_SECONDS).wait()
+        self._claim.close()
+
+    def _listen(self) -> grpc.Server:
+        handler = grpc.stream_stream_rpc_method_handler(self._answer)
+        server = grpc.server(
+            ThreadPoolExecutor(max_workers=4, thread_name_prefix="exchange"),
+            handlers=[grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})],
+            options=[("grpc.max_receive_message_length", MAX_PARCEL_BYTES), ("grpc.max_send_message_length", -1)],
+            maximum_concurrent_rpcs=4,
+        )
+        with _owner_only():
+            server.add_insecure_port(f"unix:{self.socket}")
+            server.start()
+        self.socket.chmod(0o600)
+        return server
+
+    def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        remaining = context.time_remaining()
+        in_time = remaining is not None and remaining <= MAX_SECONDS  # whoever asks must be ready to give up
+        code, parcels = self._try(requests) if in_time else ("invalid", [])
+        yield json.dumps({"site": self._site, "code": code}).encode()
+        yield from parcels
+
+    def _try(self, requests: Iterator[bytes]) -> tuple[Code, list[bytes]]:
+        if not self._busy.acquire(blocking=False):
+            return "busy", []
+        try:
+            parcels, settled = _read(requests)
+            return "ok", self._exchange(parcels, settled)
+        except (ValidationError, OverflowError):
+            log.warning("the courier sent something that is not an exchange")
+            return "invalid", []
+        except ConsiliumError as error:
+            log.error("%s", error)
+            return "refused", []
+        except Exception:
+            log.exception("the exchange failed")
+            return "failed", []
+        finally:
+            self._busy.release()
+
+
+def socket_path(home: Path) -> Path:
+    """Where a home's socket lies: in the home, or in a folder of this user's own where that path is too long.
+
+    Raises:
+        ConsiliumError: the folder for it belongs to somebody else.
+    """
+    path = home.resolve() / "run" / "agent.sock"
+    if len(os.fsencode(path)) > MAX_SOCKET_BYTES or not PLAIN_PATH.match(str(path)):
+        mark = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+        path = Path(tempfile.gettempdir()) / f"consilium-{os.getuid()}" / f"{mark}.sock"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    status = path.parent.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise ConsiliumError("belongs to somebody else", where=str(path.parent), cure="remove it, or set TMPDIR")
+    path.parent.chmod(0o700)
+    return path
+
+
+def _read(requests: Iterator[bytes]) -> tuple[list[bytes], Settled]:
+    """Parcels and what became of earlier ones.
+
+    Raises:
+        ValidationError: the header is not one.
+        OverflowError: more parcels or bytes than an exchange may hold.
+    """
+    header = RequestHeader.model_validate_json(next(requests, b""))
+    parcels: list[bytes] = []
+    size = 0
+    for parcel in requests:
+        size += len(parcel)
+        if len(parcels) == MAX_PARCELS or size > MAX_EXCHANGE_BYTES:
+            raise OverflowError
+        parcels.append(parcel)
+    return parcels, list(header.settled)
+
+
+def _claim(path: Path) -> IO[str]:
+    """A lock that ends with this process, so that two agents never answer for one home."""
+    file = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ConsiliumError(
+            "another agent already runs for this home", where=str(path.parent), cure="stop it first"
+        ) from error
+    return file
+
+
+@contextmanager
+def _owner_only() -> Iterator[None]:
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
