@@ -26,8 +26,8 @@ from federated.in_distribution import (
     means_in,
     normalise_in_class,
     p_values,
-    qualified,
     quadratic_ratio,
+    qualified,
     relative_mahalanobis,
     standardise,
 )
@@ -66,7 +66,7 @@ class FusedModel:
     tensors: Tensors
     digest: str
     blocks: dict[str, Statistics]
-    _solved: dict[Key, Solved | Array] = field(default_factory=dict)
+    _solved: dict[Key, Solved] = field(default_factory=dict)
 
     @classmethod
     def from_release(cls, manifest: ReleaseManifest, tensors: Tensors) -> FusedModel:
@@ -110,7 +110,8 @@ class FusedModel:
 
         Args:
             features: (n, M) front-end output.
-            images, clips: n names each.
+            images: n names.
+            clips: n names; frames of one clip share one.
         """
         if features.shape != (len(images), self.manifest.front_end.features):
             raise ContractError(f"features are {features.shape}", where="decide", cure="use the release's front end")
@@ -250,7 +251,7 @@ class FusedModel:
         return unpack_symmetric(self.tensors[f"inverse.{index:03d}"], self.manifest.front_end.features)
 
     def _contributions(self, features: Array, key: Key) -> Array:
-        return np.einsum("nm,kmc->nkc", features, self._solutions(key), optimize=True)
+        return np.asarray(np.einsum("nm,kmc->nkc", features, self._solutions(key), optimize=True))
 
     def _scaled(self, features: Array, key: Key, within: Array, part: Array) -> Array:
         """f_c = sum a_kc C_kc / (1 - sum (1 - a_kc) e_kc) (section 9.1)."""
@@ -280,7 +281,9 @@ class FusedModel:
                 result[row] = {name: float(share[position]) for name, share in shares.items()}
         return result
 
-    def _decisions(self, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]) -> list[Decision]:
+    def _decisions(
+        self, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]
+    ) -> list[Decision]:
         answers = self.answer(features, unit)
         probabilities = softmax(answers.scores / self.manifest.temperature, axis=1)
         able = qualified(answers.p, self.manifest.alpha)

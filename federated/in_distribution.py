@@ -1,9 +1,9 @@
 """How in-distribution an image is for each site: scores, conformal p-values by patient, weights, abstention.
 
-Three scores a site (method page, sections 3.2 and 9.4), each standardised over that site's validation patients and added:
-relative Mahalanobis (Ren et al., arXiv 2106.09022), the quadratic ratio of class covariances, and the largest own-class
-score. Their sum is calibrated by split conformal prediction with one item a patient, so that an exchangeable image of any
-site is wrongly refused with probability at most alpha.
+Three scores a site (method page, sections 3.2 and 9.4), each standardised over that site's validation patients and
+added: relative Mahalanobis (Ren et al., arXiv 2106.09022), the quadratic ratio of class covariances, and the largest
+own-class score. Their sum is calibrated by split conformal prediction with one item a patient, so that an
+exchangeable image of any site is wrongly refused with probability at most alpha.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Subspace:
 
     @property
     def size(self) -> int:
-        """r."""
-        return self.basis.shape[1]
+        """Number of directions, r."""
+        return int(self.basis.shape[1])
 
     def project(self, features: Array) -> Array:
         """(n, M) features to (n, r) coordinates."""
@@ -59,7 +59,8 @@ def subspace(blocks: Sequence[Statistics]) -> Subspace:
     center = np.sum([block.class_sums.sum(axis=1) for block in chosen], axis=0) / weight
     between = _between(chosen, center) / weight
     if with_gram:
-        total = np.sum([block.gram for block in with_gram], axis=0) / weight - np.outer(center, center)
+        grams = [block.gram for block in with_gram if block.gram is not None]
+        total = np.sum(grams, axis=0) / weight - np.outer(center, center)
     else:
         total = between + np.eye(between.shape[0]) * (np.trace(between) / between.shape[0])
     size = min(MAX_SUBSPACE, total.shape[0])
@@ -71,14 +72,14 @@ def subspace(blocks: Sequence[Statistics]) -> Subspace:
 
 
 def _between(blocks: Sequence[Statistics], center: Array) -> Array:
-    """Sum over sites and classes of n_kc (mu_kc - m)(mu_kc - m)^T; what is left of the total is within a site and class."""
+    """Sum over sites and classes of n_kc (mu_kc - m)(mu_kc - m)^T; the rest of the total is within site and class."""
     columns = [
         np.sqrt(block.weights[c]) * (block.class_sums[:, c] / block.weights[c] - center)
         for block in blocks
         for c in np.flatnonzero(block.weights > 0)
     ]
     stacked = np.stack(columns, axis=1)
-    return stacked @ stacked.T
+    return np.asarray(stacked @ stacked.T)
 
 
 def _fix_signs(vectors: Array) -> Array:
@@ -90,7 +91,7 @@ def _fix_signs(vectors: Array) -> Array:
 def _shrink(matrix: Array, amount: float = SHRINKAGE) -> Array:
     size = matrix.shape[0]
     symmetric = (matrix + matrix.T) / 2
-    return (1 - amount) * symmetric + amount * max(np.trace(symmetric) / size, 1e-12) * np.eye(size)
+    return np.asarray((1 - amount) * symmetric + amount * max(np.trace(symmetric) / size, 1e-12) * np.eye(size))
 
 
 def relative_mahalanobis(space: Subspace, coordinates: Array, means: Array) -> Array:
@@ -169,13 +170,15 @@ def acting_weights(p: Array, calibrated: Array, alpha: float) -> Array:
 
 
 def qualified(p: Array, alpha: float) -> NDArray[np.bool_]:
-    """Which sites are qualified: p_k > alpha, so that P(own site refuses) <= alpha. (The method page writes >=, for
-    which the bound fails by one rank.)"""
+    """Which sites are qualified: p_k > alpha, so that P(own site refuses) <= alpha.
+
+    With >=, as section 4.3 writes it, the bound fails by one rank.
+    """
     return np.asarray(p > alpha + 1e-12)
 
 
 def normalise_in_class(weights: Array, inside: NDArray[np.bool_]) -> Array:
-    """a_kc for one class: a_k / max over the sites that label it, all one if that is zero; (n, K) with `inside` (K,)."""
+    """a_kc for one class: a_k / max over the sites that label it, all one if that is 0; (n, K) with `inside` (K,)."""
     result = np.array(weights, dtype=np.float64)
     best = weights[:, inside].max(axis=1, keepdims=True)
     result[:, inside] = np.where(best > 0, weights[:, inside] / np.where(best > 0, best, 1.0), 1.0)
@@ -183,7 +186,7 @@ def normalise_in_class(weights: Array, inside: NDArray[np.bool_]) -> Array:
 
 
 def calibration_source(own: int, pooled: int, alpha: float) -> str:
-    """Whose calibration a site uses: its own if it has patients enough for a p-value under alpha, else the pooled one."""
+    """Whose calibration a site uses: its own if it has patients enough for a p-value of alpha, else the pooled."""
     if own + 1 >= 1 / alpha:
         return ALONE
     return POOLED if pooled else "none"

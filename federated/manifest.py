@@ -83,9 +83,9 @@ class Contribution(Manifest):
 class StatisticsManifest(Contribution):
     """Sufficient statistics of frozen features, one block a fold.
 
-    Tensors, for each fold: ``{fold}.gram`` (M(M+1)/2,) packed upper triangle, level 2 only; ``{fold}.class_sums`` (M, C);
-    ``{fold}.weights`` (C,) sums of sample weights; all float64. `level` is what the coordinator gets, `level_to_sites` what
-    its releases may carry on to other sites and to auditors.
+    Tensors, for each fold: ``{fold}.gram`` (M(M+1)/2,) packed upper triangle, level 2 only; ``{fold}.class_sums`` (M,
+    C); ``{fold}.weights`` (C,) sums of sample weights; all float64. `level` is what the coordinator gets,
+    `level_to_sites` what its releases may carry on to other sites and to auditors.
     """
 
     kind: Literal["statistics"] = "statistics"
@@ -132,10 +132,10 @@ class ReportManifest(Manifest):
 
     Tensors: ``covariance`` (C_k, q(q+1)/2) packed, float64, of `labels` in the candidate's leading directions;
     ``standard.image`` and ``standard.clip`` (3, 2) mean and standard deviation of the three in-distribution scores over
-    validation patients; ``calibration.image`` and ``calibration.clip`` (bins,) int64 histograms of the refusal score, one
-    item a patient; ``nll`` (T,) sums of the negative log-likelihood on the temperature grid and ``nll_count`` (1,),
-    float64; ``score_correct`` (2, 20) int64 histogram of the top probability, wrong and right; ``confusion`` (C, C) int64
-    validation clips by (true, answered) over the candidate's labels.
+    validation patients; ``calibration.image`` and ``calibration.clip`` (bins,) int64 histograms of the refusal score,
+    one item a patient; ``nll`` (T,) sums of the negative log-likelihood on the temperature grid and ``nll_count`` (1,),
+    float64; ``score_correct`` (2, 20) int64 histogram of the top probability, wrong and right; ``confusion`` (C, C)
+    int64 validation clips by (true, answered) over the candidate's labels.
     """
 
     kind: Literal["report"] = "report"
@@ -216,7 +216,7 @@ class ExpertCard(Frozen):
 
 
 class System(Frozen):
-    """One solved linear system that a release carries: sites inside (labelling, not foreign) and outside (weighted by ρ).
+    """One solved system that a release carries: sites inside (labelling, not foreign) and outside (weighted by ρ).
 
     `inverse` says whether its inverse is carried too, from which evidence shares are computed.
     """
@@ -283,7 +283,10 @@ def pack_tensors(tensors: Tensors) -> tuple[bytes, dict[str, TensorSpec], str]:
     """Tensors as safetensors bytes, with the specification and digest a manifest declares."""
     names = {np.dtype(value): key for key, value in DTYPES.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-    specs = {name: TensorSpec(dtype=names[array.dtype], shape=array.shape) for name, array in arrays.items()}  # type: ignore[arg-type]
+    specs = {
+        name: TensorSpec.model_validate({"dtype": names[array.dtype], "shape": array.shape})
+        for name, array in arrays.items()
+    }
     data = save_safetensors(arrays)
     return data, specs, digest(data)
 
@@ -297,16 +300,22 @@ def unpack_tensors(data: bytes, manifest: Manifest) -> Tensors:
     if len(data) > MAX_TENSORS_BYTES:
         raise ContractError(f"{len(data)} bytes of tensors, at most {MAX_TENSORS_BYTES} are taken", where="tensors")
     if digest(data) != manifest.tensors_digest:
-        raise ContractError("the tensors are not the ones the manifest names", where="tensors", cure="ask for them again")
+        raise ContractError(
+            "the tensors are not the ones the manifest names", where="tensors", cure="ask for them again"
+        )
     try:
         tensors = load_safetensors(data)
     except (SafetensorError, ValueError, KeyError, OverflowError) as error:
         raise ContractError(f"not a safetensors file ({error})", where="tensors") from error
     if set(tensors) != set(manifest.tensors):
-        raise ContractError("other tensors than declared", where=", ".join(sorted(set(tensors) ^ set(manifest.tensors))))
+        raise ContractError(
+            "other tensors than declared", where=", ".join(sorted(set(tensors) ^ set(manifest.tensors)))
+        )
     for name, spec in manifest.tensors.items():
         if tensors[name].dtype != DTYPES[spec.dtype] or tensors[name].shape != spec.shape:
-            raise ContractError(f"is {tensors[name].dtype}{tensors[name].shape}, declared {spec.dtype}{spec.shape}", where=name)
+            raise ContractError(
+                f"is {tensors[name].dtype}{tensors[name].shape}, declared {spec.dtype}{spec.shape}", where=name
+            )
     return tensors
 
 

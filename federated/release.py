@@ -1,10 +1,10 @@
 """Building what the coordinator sends out: a candidate from statistics, then a release from the sites' reports.
 
 Tensors of both, sites in name order, labels in the manifest's order, K sites, M features, C labels:
-``class_sums`` (K, M, C) and ``weights`` (K, C); ``gram.{site}`` packed, of sites that let others have it; ``solution.{i}``
-(inside sites, M, C) and, where `System.inverse`, ``inverse.{i}`` packed; ``center`` (M,), ``basis`` (M, r), ``total``
-(r,), ``within`` packed. A release adds, for each site, ``covariance.{site}`` (labels of the site, q(q+1)/2),
-``standard.{site}.{unit}`` (3, 2) and ``calibration.{site}.{unit}`` (bins,), unit being image or clip.
+``class_sums`` (K, M, C) and ``weights`` (K, C); ``gram.{site}`` packed, of sites that let others have it;
+``solution.{i}`` (inside sites, M, C) and, where `System.inverse`, ``inverse.{i}`` packed; ``center`` (M,), ``basis``
+(M, r), ``total`` (r,), ``within`` packed. A release adds, for each site, ``covariance.{site}`` (labels of the site,
+q(q+1)/2), ``standard.{site}.{unit}`` (3, 2) and ``calibration.{site}.{unit}`` (bins,), unit being image or clip.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def build_candidate(
     weighting: Literal["refit", "graded", "scaled", "none"] = "refit",
     alpha: float = 0.05,
 ) -> Built:
-    """A candidate release. In isolated mode the coordinator passes the previous release's hyper-parameters and temperature.
+    """A candidate release. In isolated mode the coordinator pins hyper-parameters and temperature.
 
     Raises:
         ConsiliumError: no site shares a Gram matrix, or the weighting needs Gram matrices that sites keep back.
@@ -102,7 +102,9 @@ def build_candidate(
     released = {site.name for site in sites if site.gram_to_sites and site.train.gram is not None}
     if weighting in ("graded", "scaled") and len(released) < len(sites):
         kept = ", ".join(sorted(set(blocks) - released))
-        raise ConsiliumError(f"weighting '{weighting}' needs every Gram matrix at the sites", where=kept, cure="use refit")
+        raise ConsiliumError(
+            f"weighting '{weighting}' needs every Gram matrix at the sites", where=kept, cure="use refit"
+        )
     if hyperparameters is None:
         validation = {site.name: site.validation for site in sites if site.validation is not None}
         hyperparameters = select(blocks, validation, labels, mode)
@@ -153,10 +155,10 @@ def build_release(
         tensors |= _covariances(site, report, subspace_of(tensors))
         source, patients, calibration = _calibration(site, reports, candidate.alpha)
         tensors |= calibration
-        update = {"report": report[0] if report else None, "calibration": source, "calibration_patients": patients}
-        cards.append(site.model_copy(update=update))
+        marks = {"report": report[0] if report else None, "calibration": source, "calibration_patients": patients}
+        cards.append(site.model_copy(update=marks))
     data, specs, tensors_digest = pack_tensors(tensors)
-    update = {
+    update: dict[str, Any] = {
         "kind": "release",
         "candidate": manifest_digest(candidate),
         "tensors": specs,
@@ -197,9 +199,7 @@ def impute_grams(blocks: Mapping[str, Statistics]) -> dict[str, Statistics]:
 def subspace_of(tensors: Tensors) -> Subspace:
     """The subspace that a candidate or release carries."""
     size = tensors["basis"].shape[1]
-    return Subspace(
-        tensors["center"], tensors["basis"], tensors["total"], unpack_symmetric(tensors["within"], size)
-    )
+    return Subspace(tensors["center"], tensors["basis"], tensors["total"], unpack_symmetric(tensors["within"], size))
 
 
 def _gram(block: Statistics) -> Array:
@@ -232,8 +232,10 @@ def _card(site: SiteInput, released: set[str], labels: Sequence[str]) -> Release
 
 
 def _shared_subspace(blocks: Mapping[str, Statistics], released: set[str]) -> Subspace:
-    """Gram matrices that sites keep back enter only as a sum of at least three, so that no recipient, knowing its own,
-    can subtract its way to another's."""
+    """Gram matrices that sites keep back enter only as a sum of at least three.
+
+    A recipient, who knows its own, could otherwise subtract its way to another's.
+    """
     kept = [name for name in sorted(blocks) if name not in released]
     hidden = set() if len(kept) >= LEAST_IN_A_SUM else set(kept)
     return subspace([blocks[name].without_gram() if name in hidden else blocks[name] for name in sorted(blocks)])
@@ -254,7 +256,7 @@ def _carried(
     hyperparameters: Hyperparameters,
     released: set[str],
 ) -> tuple[tuple[System, ...], Tensors]:
-    """Systems a site could not solve for itself, because a Gram matrix is kept back, and always those with all sites."""
+    """Systems that sites cannot solve themselves, as a Gram matrix is kept back, and always those with all sites."""
     keys = _keys(blocks, labels, hyperparameters, released)
     systems: list[System] = []
     tensors: Tensors = {}
@@ -294,17 +296,17 @@ def _keys(
 
 
 def _may_carry_inverse(key: Key, released: set[str], sites: set[str]) -> bool:
-    """Only where a site cannot solve it (a Gram matrix is kept back) and those kept back enter all together, with one
-    weight, at least three: then no combination of the carried inverses isolates one of them."""
+    """Only where the Gram matrices kept back enter all together, with one weight, at least three of them.
+
+    Then no combination of the carried inverses isolates one of them.
+    """
     kept = sites - released
     if not kept & set(key.sites) or len(kept) < LEAST_IN_A_SUM:
         return False
     return kept <= {name for name, _ in key.inside} or kept <= {name for name, _ in key.outside}
 
 
-def _covariances(
-    site: ReleaseSite, report: tuple[str, ReportManifest, Tensors] | None, space: Subspace
-) -> Tensors:
+def _covariances(site: ReleaseSite, report: tuple[str, ReportManifest, Tensors] | None, space: Subspace) -> Tensors:
     size = min(QUADRATIC, space.size)
     rows = []
     for label in site.labels:
@@ -342,4 +344,3 @@ def _temperature(candidate: ReleaseManifest, reports: Mapping[str, tuple[str, Re
     if not losses:
         return candidate.temperature
     return float(TEMPERATURES[int(np.argmin(np.sum(losses, axis=0)))])
-

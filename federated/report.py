@@ -1,4 +1,4 @@
-"""Counts a site computes on a candidate with its own held-out patients: the second exchange, which calibrates a release."""
+"""The second exchange: counts a site makes of a candidate with its own held-out patients, which calibrate a release."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def compute_report(
     """The report of one site on a candidate, with its tensors.
 
     Args:
+        model: the candidate.
+        site: this site's name.
+        train: for class covariances.
+        validation: for standards, likelihood and counts.
+        calibration: for the histogram of refusal scores.
         minimum: a class with fewer training patients sends no covariance.
 
     Raises:
@@ -136,10 +141,8 @@ def _check_values(manifest: ReportManifest, tensors: Tensors, size: int) -> None
             raise ContractError("a class covariance is not positive semi-definite", where=where)
 
 
-def _covariances(
-    model: FusedModel, site: str, train: LocalFold, minimum: int
-) -> tuple[Array, tuple[str, ...], Array]:
-    """All class covariances of the site, shrunk as the release will shrink them; labels and packed rows that are sent."""
+def _covariances(model: FusedModel, site: str, train: LocalFold, minimum: int) -> tuple[Array, tuple[str, ...], Array]:
+    """The site's class covariances, shrunk as the release will shrink them; labels and packed rows that are sent."""
     card = next(card for card in model.manifest.sites if card.name == site)
     patients = Counter(label for label, _ in set(zip(train.labels, train.patients, strict=True)))
     size = min(QUADRATIC, model.space.size)
@@ -174,7 +177,7 @@ def _raw(model: FusedModel, site: str, covariances: Array, fold: LocalFold) -> A
 
 
 def _answers(model: FusedModel, clips: LocalFold) -> Tensors:
-    """Likelihood on the temperature grid and counts of right and wrong answers, over validation clips, a patient one."""
+    """Likelihood on the temperature grid and counts of right and wrong answers, over clips; a patient weighs one."""
     size = len(model.labels)
     nll, count = np.zeros(len(TEMPERATURES)), np.zeros(1)
     correct = np.zeros((2, len(CONFIDENCES) - 1), dtype=np.int64)

@@ -35,8 +35,8 @@ class Statistics:
 
     @property
     def features(self) -> int:
-        """M."""
-        return self.class_sums.shape[0]
+        """Number of features, M."""
+        return int(self.class_sums.shape[0])
 
     def spread(self, labels: tuple[str, ...]) -> Statistics:
         """The same statistics over more (or reordered) labels; columns of absent labels are zero.
@@ -74,9 +74,10 @@ def merge(blocks: Iterable[Statistics]) -> Statistics:
     blocks = list(blocks)
     order = tuple(dict.fromkeys(label for block in blocks for label in block.labels))
     wide = [block.spread(order) for block in blocks]
-    grams = [block.gram for block in wide]
-    gram = None if any(matrix is None for matrix in grams) else sum(grams[1:], grams[0])  # type: ignore[arg-type]
-    return Statistics(order, gram, sum(b.class_sums for b in wide), sum(b.weights for b in wide))  # type: ignore[arg-type]
+    grams = [block.gram for block in wide if block.gram is not None]
+    gram = np.sum(grams, axis=0) if len(grams) == len(wide) else None
+    sums = np.sum([block.class_sums for block in wide], axis=0)
+    return Statistics(order, gram, sums, np.sum([block.weights for block in wide], axis=0))
 
 
 def pack_symmetric(matrix: Array) -> Array:

@@ -77,7 +77,7 @@ def class_means(block: Statistics) -> dict[str, Array]:
 
 
 def scatter_factor(blocks: Mapping[str, Statistics], sites: Sequence[str]) -> Array:
-    """D with S = D D^T, the within-class scatter of the sites' means (section 5, step 1); (M, 0) where there is none."""
+    """D with S = D D^T, the within-class scatter of the sites' means (section 5, step 1); (M, 0) without any."""
     means = {name: class_means(blocks[name]) for name in sites}
     size = next(iter(blocks.values())).features
     columns: list[Array] = []
@@ -131,7 +131,9 @@ def right_hand_sides(blocks: Mapping[str, Statistics], key: Key, labels: Sequenc
     return sums
 
 
-def solve(blocks: Mapping[str, Statistics], key: Key, labels: Sequence[str], hyperparameters: Hyperparameters) -> Solved:
+def solve(
+    blocks: Mapping[str, Statistics], key: Key, labels: Sequence[str], hyperparameters: Hyperparameters
+) -> Solved:
     """Solutions of one system for every label (a label's column means something where key.inside is within Q_c)."""
     matrix = assemble(blocks, key, hyperparameters)
     factor = cho_factor(matrix, lower=True, check_finite=False)

@@ -1,7 +1,8 @@
 """Ridge, scatter and outside weight from validation statistics alone; no image is looked at again.
 
-lambda is chosen by the pooled validation error of the columns each site labels. gamma and rho trade what a site has shown
-against what it has not, so they are chosen by the mean of the pooled error and the leave-sites-out error over all columns.
+lambda is chosen by the pooled validation error of the columns each site labels. gamma and rho trade what a site has
+shown against what it has not, so they are chosen by the mean of the pooled error and the leave-sites-out error over
+all columns.
 """
 
 from __future__ import annotations
