@@ -1,0 +1,116 @@
+"""``python -m benchmarks NAME [--quick] --json FILE``: measure, print a table, write the result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.claims import Measured, Result, Row, write_result
+from benchmarks.results import shown, tables, verdict
+
+
+def _spine(quick: bool) -> Measured:
+    from benchmarks.spine import measure
+
+    return measure(quick=quick)
+
+
+def _lung(quick: bool) -> Measured:
+    from benchmarks.lung import measure
+
+    return measure(quick=quick)
+
+
+def _front_ends(quick: bool) -> Measured:
+    from benchmarks.front_ends import measure
+
+    return measure(quick=quick)
+
+
+BENCHMARKS: dict[str, Callable[[bool], Measured]] = {"spine": _spine, "lung": _lung, "front_ends": _front_ends}
+
+
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}.")],
+    json: Annotated[Path, typer.Option(help="The file for the result.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A small run that shows it works; not for the docs.")] = False,
+) -> None:
+    """Measure one benchmark's claims."""
+    if name not in BENCHMARKS:
+        raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
+    measured = BENCHMARKS[name](quick)
+    result = Result(name=name, quick=quick, commit=commit(), machine=machine(), **dict(measured))
+    print_result(result, Console())
+    write_result(result, json)
+
+
+def commit() -> str:
+    """The commit that was measured, with a plus where the tree has changed since."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    return f"{head}+" if head and _git("status", "--porcelain", "--untracked-files=no") else head or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    root = Path(__file__).resolve().parents[1]
+    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def machine() -> dict[str, str]:
+    """What a reader needs to know of the machine."""
+    names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": names[0].partition(":")[2].strip() if names else platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "threads of linear algebra": os.environ.get("OMP_NUM_THREADS", "not set"),
+        "memory": f"{pages / 2**30:.0f} GiB",
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+    }
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Every table of rows, then the claims."""
+    for title, rows in tables(result.rows).items():
+        console.print(title or result.name, _table(rows), sep="\n")
+    claims: list[Row] = [
+        {
+            "claim": claim.claim,
+            "value": f"{shown(claim.value)} {claim.unit}",
+            "target": claim.target,
+            "": verdict(claim),
+        }
+        for claim in result.claims
+    ]
+    console.print("claims", _table(claims), sep="\n")
+    for note in result.notes:
+        console.print(note)
+
+
+def _table(rows: list[Row]) -> Table:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    table = Table(*columns, box=None, padding=(0, 2), header_style="bold")
+    for row in rows:
+        table.add_row(*(shown(row.get(column)) for column in columns))
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,120 @@
+"""``python -m benchmarks.results``: write docs/results.md and the README's table from docs/results/*.json."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.claims import Claim, Result, Row, Value, read_result
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- claims: begin, written by make docs -->", "<!-- claims: end -->"
+HEAD = """# Results
+
+Written by `make docs` from `docs/results/*.json`, which `make bench` writes; no number here was typed.
+"""
+
+
+def shown(value: Value) -> str:
+    """A value for people: three significant digits, no exponent where it can be helped."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def verdict(claim: Claim) -> str:
+    """Whether a claim holds, in words."""
+    return {True: "holds", False: "DOES NOT HOLD", None: ""}[claim.holds]
+
+
+def tables(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by their ``table``, in order, without that column."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        rest = {column: value for column, value in row.items() if column != "table"}
+        grouped.setdefault(str(row.get("table", "")), []).append(rest)
+    return grouped
+
+
+def claims_table(results: Iterable[Result]) -> str:
+    """Every claim of some results."""
+    rows: list[Row] = [
+        {
+            "claim": claim.claim,
+            "measured": f"{shown(claim.value)} {claim.unit}".strip(),
+            "target": claim.target,
+            "": verdict(claim),
+        }
+        for result in results
+        for claim in result.claims
+    ]
+    return _markdown(rows)
+
+
+def page(results: Iterable[Result]) -> str:
+    """All of docs/results.md."""
+    return "\n".join([HEAD, *(_section(result) for result in results)])
+
+
+def _section(result: Result) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in result.machine.items())
+    parts = [f"## {result.name}\n", f"Commit `{result.commit}`; {machine}.\n", claims_table([result])]
+    parts += [f"{note}\n" for note in result.notes]
+    for title, rows in tables(result.rows).items():
+        parts += [f"### {title}\n"] if title else []
+        parts.append(_markdown(rows))
+    return "\n".join(parts)
+
+
+def _markdown(rows: list[Row]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    lines = [columns, ["---"] * len(columns), *([shown(row.get(column)) for column in columns] for row in rows)]
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
+
+
+def with_claims(readme: str, results: Iterable[Result]) -> str:
+    """The README with the table of claims between its two marks."""
+    before, mark, rest = readme.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{mark}\n{claims_table(results)}{END}{after}" if mark else readme
+
+
+def read_results(folder: Path) -> list[Result]:
+    """Results in name order.
+
+    Raises:
+        ValueError: one of them is of a quick run.
+    """
+    results = [read_result(path) for path in sorted(folder.glob("*.json"))]
+    quick = [result.name for result in results if result.quick]
+    if quick:
+        raise ValueError(f"{', '.join(quick)}: a quick run is not for the docs; measure again without --quick")
+    return results
+
+
+def written(root: Path) -> dict[Path, str]:
+    """What the generated files of a tree should hold."""
+    results = read_results(root / "docs" / "results")
+    readme = root / "README.md"
+    return {
+        root / "docs" / "results.md": page(results),
+        readme: with_claims(readme.read_text(encoding="utf-8"), results),
+    }
+
+
+def main() -> None:
+    """Write them."""
+    try:
+        for path, text in written(ROOT).items():
+            path.write_text(text, encoding="utf-8")
+    except ValueError as error:
+        sys.exit(f"docs/results: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The harness adds where a measurement comes from, prints it and writes it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import __main__ as harness
+from benchmarks.claims import Measured, Result, at_most, read_result
+
+MEASURED = Measured(rows=({"table": "times", "images": 10, "seconds": 0.25},), claims=(at_most("solve", 1.0, "s", 2),))
+
+
+def test_a_benchmark_is_measured_printed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[bool] = []
+
+    def measure(quick: bool) -> Measured:
+        asked.append(quick)
+        return MEASURED
+
+    monkeypatch.setitem(harness.BENCHMARKS, "spine", measure)
+    harness.main("spine", tmp_path / "spine.json", quick=True)
+    result = read_result(tmp_path / "spine.json")
+    assert asked == [True]
+    assert (result.rows, result.claims, result.quick) == (MEASURED.rows, MEASURED.claims, True)
+    assert result.commit != "unknown"
+    assert int(result.machine["cores"]) >= 1
+    assert "solve" in capsys.readouterr().out
+
+
+def test_the_table_shows_rows_and_verdicts() -> None:
+    console = Console(width=120)
+    result = Result(name="x", quick=True, commit="c", machine={}, **dict(MEASURED))
+    with console.capture() as captured:
+        harness.print_result(result, console)
+    assert "0.25" in captured.get()
+    assert "holds" in captured.get()
+
+
+def test_an_unknown_benchmark_is_told_in_words(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "nothing", "--json", str(tmp_path / "x.json")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "is none of spine" in " ".join(result.stderr.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []

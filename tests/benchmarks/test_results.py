@@ -1,0 +1,62 @@
+"""The documentation's numbers are those of docs/results, and only full runs get there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.claims import Result, at_least, at_most, write_result
+from benchmarks.results import BEGIN, END, ROOT, page, read_results, shown, tables, with_claims, written
+
+RESULT = Result(
+    name="spine",
+    quick=False,
+    commit="abc",
+    machine={"cores": "2"},
+    rows=({"table": "first", "n": 20000, "seconds": 0.12345}, {"table": "second", "peer": None, "same": True}),
+    claims=(at_most("solve", 0.5, "s", 2.0), at_least("speed", 1234.5, "images/s", 5000)),
+    notes=("What it does not say.",),
+)
+
+
+def test_the_written_documents_are_up_to_date() -> None:
+    stale = [path.name for path, text in written(ROOT).items() if path.read_text(encoding="utf-8") != text]
+    assert not stale, "run make docs"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.12345, "0.123"), (1234.5, "1,234"), (20000, "20,000"), (None, "–"), (True, "yes"), (3.0, "3"), ("a", "a")],
+)
+def test_values_are_shown_for_people(value: float | str | None, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_rows_are_grouped_by_their_table() -> None:
+    assert list(tables(RESULT.rows)) == ["first", "second"]
+    assert tables(RESULT.rows)["first"] == [{"n": 20000, "seconds": 0.12345}]
+
+
+def test_the_page_holds_every_claim_row_and_note() -> None:
+    text = page([RESULT])
+    for part in ("## spine", "Commit `abc`; cores 2.", "### first", "What it does not say."):
+        assert part in text
+    assert "| solve | 0.5 s | ≤ 2 | holds |" in text
+    assert "| speed | 1,234 images/s | ≥ 5000 | DOES NOT HOLD |" in text
+    assert "| 20,000 | 0.123 |" in text
+
+
+def test_the_readme_gets_the_claims_between_its_marks() -> None:
+    readme = f"before\n{BEGIN}\nstale\n{END}\nafter\n"
+    once = with_claims(readme, [RESULT])
+    assert "stale" not in once
+    assert once.startswith(f"before\n{BEGIN}\n| claim |")
+    assert once.endswith(f"{END}\nafter\n")
+    assert with_claims(once, [RESULT]) == once
+
+
+def test_a_quick_run_is_not_for_the_docs(tmp_path: Path) -> None:
+    write_result(RESULT.model_copy(update={"quick": True}), tmp_path / "spine.json")
+    with pytest.raises(ValueError, match="quick run"):
+        read_results(tmp_path)
