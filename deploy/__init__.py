@@ -1,0 +1,1 @@
+"""Standing it up: the demonstration, the Flower app bundle, services."""

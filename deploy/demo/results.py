@@ -1,0 +1,68 @@
+"""What the demonstration found, as it is written to ``OUT/results.json``."""
+
+from __future__ import annotations
+
+from deploy.demo.evaluation import Figures, Interval
+from federated.manifest import Digest, Frozen, Name
+
+
+class Received(Frozen):
+    """Parcels of one kind that the coordinator accepted from one site during an arrival."""
+
+    site: Name
+    kind: str
+    parcels: int
+    bytes: int
+
+
+class Arrival(Frozen):
+    """One site's arrival, from its first image to the release that every online site evaluated.
+
+    Seconds of `local` are the site's own work (ingest, features, experts), those of `exchange` the messages, the fusion
+    and every site's report.
+    """
+
+    number: int
+    site: Name
+    received: tuple[Received, ...]
+    local_seconds: float
+    exchange_seconds: float
+    taught: dict[str, tuple[str, ...]]
+    labels: tuple[str, ...]
+    labels_added: tuple[str, ...]
+    release: Digest
+    ridge: float
+    scatter: float
+    outside: float
+    rows: tuple[Figures, ...]
+    over_joint: Interval
+
+
+class Part(Frozen):
+    """One site's mean part in the answers to held-back clips of one true label."""
+
+    site: Name
+    label: str
+    weight: float | None
+    contribution: float | None
+    clips: int
+
+
+class Incremental(Frozen):
+    """Metrics over all arrivals of one method."""
+
+    method: str
+    average: float
+    last: float
+    forgetting: float | None
+
+
+class Results(Frozen):
+    """Everything the demonstration measured."""
+
+    about: str
+    route: str
+    order: tuple[Name, ...]
+    arrivals: tuple[Arrival, ...]
+    incremental: tuple[Incremental, ...]
+    parts: tuple[Part, ...]

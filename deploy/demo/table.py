@@ -1,0 +1,116 @@
+"""The tables a person sees after each arrival."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.evaluation import Figures, Interval
+from deploy.demo.results import Arrival, Incremental
+
+FUSED = "fused experts"
+DASH = "–"
+NOTE = (
+    "Per clip, in %, of the label with the largest score, refused or not; [95 % interval over patients]. "
+    "Seen: the site taught this label. Unseen: only other sites did. Unknown: nobody has yet, so a refusal is right."
+)
+
+
+def percent(interval: Interval, *, bounds: bool = True) -> str:
+    """``83 [71, 92]``, or a dash where there is no clip."""
+    if interval.value is None or interval.low is None or interval.high is None:
+        return DASH
+    value = f"{100 * interval.value:.0f}"
+    return f"{value} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]" if bounds else value
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def received_table(arrival: Arrival) -> Table:
+    """What reached the coordinator during an arrival."""
+    table = Table(title="What arrived at the coordinator", title_justify="left", box=None, pad_edge=False)
+    for name in ("from", "kind", "parcels", "size"):
+        table.add_column(name, justify="right" if name in {"parcels", "size"} else "left")
+    for item in arrival.received:
+        table.add_row(item.site, item.kind, str(item.parcels), size(item.bytes))
+    return table
+
+
+def method_table(arrival: Arrival) -> Table:
+    """Every method over the sites that have arrived."""
+    clips, patients = arrival.rows[0].accuracy.clips, arrival.rows[0].accuracy.patients
+    title = f"Held-back clips of the sites that have arrived: {clips} clips of {patients} patients"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("method")
+    names = ("accuracy", "balanced", "seen pairs", "unseen pairs", "refused", "unknown refused")
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in arrival.rows:
+        cells = (row.accuracy, row.balanced, row.seen, row.unseen)
+        refusals = (row.refused, row.refused_unknown) if row.method == FUSED else ()
+        shown = [*map(percent, cells), *map(percent, refusals)]
+        table.add_row(row.method, *shown, *[DASH] * (len(names) - len(shown)), style=_style(row))
+    return table
+
+
+def site_table(arrival: Arrival, order: tuple[str, ...]) -> Table:
+    """Accuracy and balanced accuracy of every method at every site, arrived or not."""
+    title = "Accuracy / balanced accuracy over all held-back clips of each site (in brackets: has not arrived)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("method")
+    for site in order:
+        table.add_column(site if site in arrival.taught else f"({site})", justify="right")
+    for row in arrival.rows:
+        cells = [_pair(row.site_accuracy[site], row.site_balanced[site]) for site in order]
+        table.add_row(row.method, *cells, style=_style(row))
+    return table
+
+
+def _pair(accuracy: Interval, balanced: Interval) -> str:
+    if accuracy.value is None:
+        return DASH
+    return f"{percent(accuracy, bounds=False)} / {percent(balanced, bounds=False)}"
+
+
+def _style(row: Figures) -> str:
+    return "bold" if row.method == FUSED else ""
+
+
+def arrival_view(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
+    """Everything shown after one arrival."""
+    added = ", ".join(arrival.labels_added) or "no new label"
+    head = Text(f"Arrival {arrival.number} of {len(order)}: {arrival.site} adds {added}", style="bold")
+    times = (
+        f"{arrival.local_seconds:.1f} s at the site, {arrival.exchange_seconds:.1f} s from its offer to the release; "
+        f"ridge {arrival.ridge:.3g}, scatter {arrival.scatter:.3g}, outside weight {arrival.outside:.2g}"
+    )
+    blank = Text("")
+    tables = (received_table(arrival), blank, method_table(arrival), blank, site_table(arrival, order))
+    gain = Text(f"Fused experts minus joint training: {_gain(arrival)}")
+    return Group(head, Text(times), blank, *tables, Text(NOTE, style="dim"), gain)
+
+
+def _gain(arrival: Arrival) -> str:
+    gain = arrival.over_joint
+    if gain.value is None or gain.low is None or gain.high is None:
+        return DASH
+    told = "" if gain.low > 0 or gain.high < 0 else ", not told apart by these patients"
+    return f"{100 * gain.value:+.0f} points [{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]{told}"
+
+
+def incremental_table(rows: tuple[Incremental, ...]) -> Table:
+    """Metrics over all arrivals."""
+    table = Table(title="Over all arrivals", title_justify="left", box=None, pad_edge=False)
+    table.add_column("method")
+    for name in ("average incremental accuracy", "last", "forgetting"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        forgetting = DASH if row.forgetting is None else f"{100 * row.forgetting:.0f}"
+        table.add_row(row.method, f"{100 * row.average:.0f}", f"{100 * row.last:.0f}", forgetting)
+    return table
