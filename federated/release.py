@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from federated.errors import ConsiliumError
-from federated.fusion.closed_form import Key, full_key, group_by_sites, solve
+from federated.fusion.closed_form import Key, full_key, group_by_sites, held_labels, solve
 from federated.fusion.selection import select
 from federated.in_distribution import (
     BINS,
@@ -97,7 +97,7 @@ def build_candidate(
         ConsiliumError: no site shares a Gram matrix, or the weighting needs Gram matrices that sites keep back.
     """
     sites = sorted(sites, key=lambda site: site.name)
-    labels = tuple(code for code in vocabulary.codes if any(_holds(site.train, code) for site in sites))
+    labels = tuple(code for code in vocabulary.codes if any(code in held_labels(site.train) for site in sites))
     blocks = impute_grams({site.name: site.train.spread(labels) for site in sites})
     released = {site.name for site in sites if site.gram_to_sites and site.train.gram is not None}
     if weighting in ("graded", "scaled") and len(released) < len(sites):
@@ -213,15 +213,11 @@ def _means_gram(block: Statistics) -> Array:
     return np.asarray((sums / block.weights[held]) @ sums.T)
 
 
-def _holds(block: Statistics, label: str) -> bool:
-    return label in block.labels and bool(block.weights[block.labels.index(label)] > 0)
-
-
 def _card(site: SiteInput, released: set[str], labels: Sequence[str]) -> ReleaseSite:
     gram: Literal["released", "kept", "imputed"] = "released" if site.name in released else "kept"
     return ReleaseSite(
         name=site.name,
-        labels=tuple(label for label in labels if _holds(site.train, label)),
+        labels=tuple(label for label in labels if label in held_labels(site.train)),
         contributions=site.contributions,
         patients=site.patients,
         gram="imputed" if site.train.gram is None else gram,

@@ -54,11 +54,12 @@ class Solved:
 
 def labelling_sites(blocks: Mapping[str, Statistics], label: str) -> tuple[str, ...]:
     """Q_c: the sites, in name order, that hold at least one image of the label."""
-    return tuple(
-        name
-        for name in sorted(blocks)
-        if label in blocks[name].labels and blocks[name].weights[blocks[name].labels.index(label)] > 0
-    )
+    return tuple(name for name in sorted(blocks) if label in held_labels(blocks[name]))
+
+
+def held_labels(block: Statistics) -> set[str]:
+    """Labels of the columns that hold at least one image."""
+    return {label for label, weight in zip(block.labels, block.weights, strict=True) if weight > 0}
 
 
 def full_key(inside: Sequence[str], sites: Sequence[str], hyperparameters: Hyperparameters) -> Key:

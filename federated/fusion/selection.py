@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from federated.fusion.closed_form import fit, validation_loss
+from federated.fusion.closed_form import fit, held_labels, validation_loss
 from federated.manifest import Hyperparameters
 from federated.statistics import Statistics, merge
 
@@ -86,14 +86,14 @@ class _Search:
         tested = [name for name in group if name in self.validation]
         if not rest or not tested:
             return None
-        known = {label for block in rest.values() for label in block.labels}
+        known = {label for block in rest.values() for label in held_labels(block)}
         return self._error(fit(rest, self.labels, hyperparameters), tested, masked=False, known=known)
 
     def _error(self, weights: np.ndarray, names: Sequence[str], *, masked: bool, known: set[str] | None) -> float:
         loss, weight = 0.0, 0.0
         for name in names:
             block = self.validation[name]
-            held = set(block.labels) if masked else set(self.labels)
+            held = held_labels(self.train[name]) if masked else set(self.labels)
             columns = np.array([label in held and (known is None or label in known) for label in self.labels])
             loss += validation_loss(weights, block, self.labels, columns)
             weight += float(block.weights.sum())

@@ -1,0 +1,40 @@
+"""Lines of predictions.jsonl are recomputed by whoever reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from federated.decision import check_decision, parse_decision
+from federated.errors import ContractError
+
+
+@pytest.fixture
+def line(federation):
+    model = federation.model(federation.release())
+    fold = federation.folds["ada"]["test"]
+    return model.decide(fold.features[:1], ["one.png"], ["clip"])[0]
+
+
+def test_a_line_is_read_back_as_it_was(line):
+    assert parse_decision(line.json_line(), where="line 1") == line
+    assert check_decision(line) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: {"scores": d.scores | {d.best: d.scores[d.best] + 1e-6}}, "do not add up to its score"),
+        (lambda d: {"evidence": d.evidence | {"prior": d.evidence["prior"] + 1e-6}}, "add up to one"),
+        (lambda d: {"weights": d.weights | {"ada": 1.5}}, "outside 0 to 1"),
+        (lambda d: {"label": min(d.scores, key=d.scores.get), "abstained": False}, "largest score"),
+    ],
+)
+def test_what_does_not_add_up_is_found(line, change, message):
+    with pytest.raises(ContractError, match=message):
+        check_decision(line.model_copy(update=change(line)))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"image": 1}', "\x00"])
+def test_what_is_no_line_is_said_with_its_place(text):
+    with pytest.raises(ContractError, match=r"^line 7"):
+        parse_decision(text, where="line 7")

@@ -1,0 +1,112 @@
+"""Candidates and releases: deterministic bytes, what they carry, and how reports calibrate them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from federated.errors import ConsiliumError
+from federated.manifest import manifest_bytes, manifest_digest, parse_manifest, unpack_tensors
+from federated.release import TEMPERATURES, build_candidate, build_release, impute_grams
+from federated.statistics import unpack_symmetric
+
+
+def test_equal_inputs_give_equal_bytes_in_any_order(federation):
+    first, second = federation.candidate(), federation.candidate(("cem", "ada", "ben"))
+    assert first.tensors == second.tensors
+    assert manifest_digest(first.manifest) == manifest_digest(second.manifest)
+
+
+def test_manifests_survive_the_wire(federation):
+    for built in (federation.candidate(), federation.release()):
+        assert parse_manifest(manifest_bytes(built.manifest)) == built.manifest
+        assert unpack_tensors(built.tensors, built.manifest)
+
+
+def test_a_release_keeps_the_candidates_fusion_and_adds_calibration(federation):
+    candidate, release = federation.candidate(), federation.release()
+    before = unpack_tensors(candidate.tensors, candidate.manifest)
+    after = unpack_tensors(release.tensors, release.manifest)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert release.manifest.candidate == manifest_digest(candidate.manifest)
+    assert {site.calibration for site in release.manifest.sites} == {"own"}
+    assert release.manifest.temperature in TEMPERATURES
+
+
+def test_a_site_that_did_not_report_uses_the_pooled_calibration_and_is_marked(federation):
+    release = federation.release(reporting=("ada", "ben"))
+    cards = {site.name: site for site in release.manifest.sites}
+    assert (cards["cem"].calibration, cards["cem"].report) == ("pooled", None)
+    tensors = unpack_tensors(release.tensors, release.manifest)
+    pooled = tensors["calibration.ada.clip"] + tensors["calibration.ben.clip"]
+    assert np.array_equal(tensors["calibration.cem.clip"], pooled)
+    assert cards["cem"].calibration_patients == pooled.sum()
+
+
+def test_nobody_reported_nothing_is_calibrated(federation):
+    release = federation.release(reporting=())
+    assert {site.calibration for site in release.manifest.sites} == {"none"}
+    assert not federation.model(release).calibrated
+
+
+def test_isolated_mode_can_pin_the_temperature(federation):
+    candidate = federation.candidate(temperature=0.3)
+    reports = federation.reports(candidate, ("ada", "ben", "cem"))
+    tensors = unpack_tensors(candidate.tensors, candidate.manifest)
+    assert build_release(candidate.manifest, tensors, reports, keep_temperature=True).manifest.temperature == 0.3
+    assert build_release(candidate.manifest, tensors, reports).manifest.temperature != 0.3
+
+
+def test_class_sums_alone_take_part_with_the_gram_their_means_imply(federation):
+    blocks = federation.blocks()
+    hidden = dict(blocks) | {"cem": blocks["cem"].without_gram()}
+    imputed = impute_grams(hidden)
+    assert imputed["ada"] is hidden["ada"]
+    error = np.linalg.norm(imputed["cem"].gram - blocks["cem"].gram) / np.linalg.norm(blocks["cem"].gram)
+    assert 0 < error < 0.25
+    assert imputed["cem"].gram[-1] == pytest.approx(blocks["cem"].gram[-1])  # sums are known exactly
+
+
+def test_somebody_must_share_a_gram(federation):
+    with pytest.raises(ConsiliumError, match="level 2"):
+        impute_grams({name: block.without_gram() for name, block in federation.blocks().items()})
+
+
+def test_a_level_one_site_is_imputed_and_never_released(make_federation):
+    federation = make_federation()
+    inputs = federation.inputs()
+    inputs[2] = replace(inputs[2], train=inputs[2].train.without_gram(), validation=None)
+    card = federation.candidate().manifest
+    built = build_candidate(
+        federation="test",
+        task=card.task,
+        front_end=card.front_end,
+        vocabulary=card.vocabulary,
+        sites=inputs,
+        experts=(),
+        number=1,
+        previous=None,
+    )
+    assert [site.gram for site in built.manifest.sites] == ["released", "released", "imputed"]
+    assert "gram.cem" not in built.manifest.tensors
+
+
+def test_one_or_two_kept_grams_are_in_no_sum_that_a_release_carries(make_federation):
+    """With three or more they enter only all together, so that nothing carried isolates one of them."""
+    federation = make_federation(gram_to_sites=False)
+    pair, trio = federation.candidate(("ada", "ben")), federation.candidate()
+    assert not any(system.inverse for system in pair.manifest.systems)
+    within = unpack_tensors(pair.tensors, pair.manifest)["within"]
+    matrix = unpack_symmetric(within, pair.manifest.tensors["basis"].shape[1])
+    assert np.allclose(matrix, matrix[0, 0] * np.eye(len(matrix)))
+    kept = {"ada", "ben", "cem"}
+    for system in trio.manifest.systems:
+        assert not system.inverse or kept in (set(system.inside), set(system.outside))
+
+
+def test_weightings_that_refit_at_the_site_need_every_gram(make_federation):
+    for weighting in ("graded", "scaled"):
+        with pytest.raises(ConsiliumError, match="use refit"):
+            make_federation(gram_to_sites=False, weighting=weighting).candidate()
