@@ -1,0 +1,203 @@
+"""The contestants: each is trained on some sites and then scores clips, on the same features, folds and weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.demo.baselines import JOINT, MAX_SOFTMAX, MOST_FREQUENT, SEQUENTIAL, SITE_ALONE, Head, SiteFolds, train
+from federated.canonical import digest
+from federated.fused_model import FusedModel, clip_means
+from federated.fusion.closed_form import fit, validation_loss
+from federated.fusion.selection import RIDGES
+from federated.in_distribution import qualified
+from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
+from federated.release import SiteInput, build_candidate, build_release
+from federated.report import LocalFold, compute_report
+from federated.statistics import Array, Statistics, from_features, merge
+from federated.vocabulary import plain_vocabulary
+
+FORMS = ("refit", "graded", "scaled", "none")
+FUSED = {form: f"fused experts, {form}" for form in FORMS}
+JOINT_RIDGE = "joint ridge (ρ = 1, no scatter)"
+MASK = "pure mask (ρ = 0, no scatter)"
+METHODS = (*FUSED.values(), JOINT_RIDGE, MASK, JOINT, SEQUENTIAL, MAX_SOFTMAX, SITE_ALONE, MOST_FREQUENT)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of n clips over labels, -inf where a method does not know a label, and whether it refused to answer."""
+
+    labels: tuple[str, ...]
+    scores: Array
+    refused: NDArray[np.bool_]
+
+    def answers(self, among: Sequence[str] | None = None) -> list[str | None]:
+        """The label with the largest score (of those allowed); None where every score is -inf."""
+        allowed = np.array([among is None or label in among for label in self.labels])
+        scores = np.where(allowed, self.scores, -np.inf)
+        return [None if np.isneginf(row).all() else self.labels[int(row.argmax())] for row in scores]
+
+
+Predictor = Callable[[str, LocalFold], Scored]
+
+
+def contestants(sites: Sequence[SiteFolds], *, seed: int) -> dict[str, Predictor]:
+    """Every method, trained on the sites in the order in which they arrive."""
+    labels = tuple(sorted({label for site in sites for label in site.train.labels}))
+    heads = {site.name: train([site], seed=seed) for site in sites}
+    sequential = train(sites[:1], seed=seed)
+    for site in sites[1:]:
+        sequential = train([site], seed=seed, start=sequential)
+    found: dict[str, Predictor] = {
+        name: _fused(model, form) for model in [released(sites)] for form, name in FUSED.items()
+    }
+    found[JOINT_RIDGE] = _linear(labels, ridge_of(sites, labels, outside=1.0))
+    found[MASK] = _linear(labels, ridge_of(sites, labels, outside=0.0))
+    found[JOINT] = _head(train(sites, seed=seed), labels)
+    found[SEQUENTIAL] = _head(sequential, labels)
+    found[MAX_SOFTMAX] = _surest(list(heads.values()), labels)
+    found[SITE_ALONE] = _own_head(heads, labels)
+    found[MOST_FREQUENT] = _frequent(sites, labels)
+    return {name: found[name] for name in METHODS}
+
+
+def released(sites: Sequence[SiteFolds]) -> FusedModel:
+    """Statistics, candidate, every site's report, release: as the coordinator and the sites do it, in memory."""
+    labels = sorted({label for site in sites for label in site.train.labels})
+    features = sites[0].train.features.shape[1]
+    card = FrontEndCard(name="texture", config={}, digest=digest(b"texture"), features=features)
+    built = build_candidate(
+        federation="lung",
+        task="classification",
+        front_end=card,
+        vocabulary=plain_vocabulary("lung", labels),
+        sites=[_site_input(site) for site in sites],
+        experts=(),
+        number=1,
+        previous=None,
+    )
+    tensors = unpack_tensors(built.tensors, built.manifest)
+    candidate = FusedModel.from_release(built.manifest, tensors)
+    reports = {site.name: _report(candidate, site) for site in sites}
+    release = build_release(built.manifest, tensors, reports)
+    return FusedModel.from_release(release.manifest, unpack_tensors(release.tensors, release.manifest))
+
+
+def statistics(fold: LocalFold, labels: Sequence[str]) -> Statistics:
+    """Statistics of the images of a fold whose labels are asked for."""
+    rows = [row for row, label in enumerate(fold.labels) if label in labels]
+    return from_features(fold.features[rows], [fold.labels[row] for row in rows], fold.weights[rows], tuple(labels))
+
+
+def _own_labels(site: SiteFolds) -> tuple[str, ...]:
+    return tuple(sorted(set(site.train.labels)))
+
+
+def _validation(site: SiteFolds) -> Statistics | None:
+    fold = site.folds["validation"]
+    return statistics(fold, _own_labels(site)) if set(fold.labels) & set(_own_labels(site)) else None
+
+
+def _site_input(site: SiteFolds) -> SiteInput:
+    patients = Counter(label for label, _ in set(zip(site.train.labels, site.train.patients, strict=True)))
+    return SiteInput(
+        name=site.name,
+        contributions=(digest(site.name.encode()),),
+        train=statistics(site.train, _own_labels(site)),
+        validation=_validation(site),
+        patients=dict(patients),
+        gram_to_sites=True,
+    )
+
+
+def _report(candidate: FusedModel, site: SiteFolds) -> tuple[str, Any, Any]:
+    folds = {name: site.folds[name] for name in ("train", "validation", "calibration")}
+    manifest, data = compute_report(candidate, site.name, **folds)
+    return manifest_digest(manifest), manifest, unpack_tensors(data, manifest)
+
+
+def ridge_of(sites: Sequence[SiteFolds], labels: tuple[str, ...], *, outside: float) -> Array:
+    """(M, C) ridge without scatter, λ by the pooled validation error of the columns that the loss counts."""
+    blocks = {site.name: statistics(site.train, _own_labels(site)) for site in sites}
+    checks = {site.name: block for site in sites if (block := _validation(site)) is not None}
+    gram = merge(blocks.values()).gram
+    assert gram is not None
+    unit = float(np.trace(gram) / len(gram))
+    fits = [fit(blocks, labels, Hyperparameters(ridge=r * unit, scatter=0.0, outside=outside)) for r in RIDGES]
+    return min(fits, key=lambda weights: _loss(weights, checks, labels, masked=outside == 0.0)) if checks else fits[4]
+
+
+def _loss(weights: Array, checks: dict[str, Statistics], labels: tuple[str, ...], *, masked: bool) -> float:
+    return sum(
+        validation_loss(weights, block, labels, np.array([not masked or label in block.labels for label in labels]))
+        for block in checks.values()
+    )
+
+
+def _never(fold: LocalFold) -> NDArray[np.bool_]:
+    return np.zeros(len(dict.fromkeys(fold.clips)), dtype=bool)
+
+
+def _fused(model: FusedModel, form: str) -> Predictor:
+    def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001  # the fused experts are not told the site
+        answers = model.answer(clip_means(fold.features, fold.clips), "clip", form)
+        return Scored(model.labels, answers.scores, ~qualified(answers.p, model.manifest.alpha).any(axis=1))
+
+    return predict
+
+
+def _linear(labels: tuple[str, ...], weights: Array) -> Predictor:
+    def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
+        return Scored(labels, clip_means(fold.features, fold.clips) @ weights, _never(fold))
+
+    return predict
+
+
+def _wide(head: Head, fold: LocalFold, labels: tuple[str, ...]) -> Array:
+    """(clips, C) mean probabilities of a head over all labels."""
+    scores = np.full((len(_never(fold)), len(labels)), -np.inf)
+    columns = [labels.index(label) for label in head.labels]
+    scores[:, columns] = clip_means(head.probabilities(fold.features), fold.clips)
+    return scores
+
+
+def _head(head: Head, labels: tuple[str, ...]) -> Predictor:
+    return lambda site, fold: Scored(labels, _wide(head, fold, labels), _never(fold))  # noqa: ARG005
+
+
+def _own_head(heads: dict[str, Head], labels: tuple[str, ...]) -> Predictor:
+    def predict(site: str, fold: LocalFold) -> Scored:
+        nothing = np.full((len(_never(fold)), len(labels)), -np.inf)
+        return Scored(labels, _wide(heads[site], fold, labels) if site in heads else nothing, _never(fold))
+
+    return predict
+
+
+def _surest(heads: Sequence[Head], labels: tuple[str, ...]) -> Predictor:
+    def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
+        scores = np.stack([_wide(head, fold, labels) for head in heads])
+        chosen = scores.max(axis=2).argmax(axis=0)
+        return Scored(labels, scores[chosen, np.arange(scores.shape[1])], _never(fold))
+
+    return predict
+
+
+def _frequent(sites: Sequence[SiteFolds], labels: tuple[str, ...]) -> Predictor:
+    """Of a site that trained, its most frequent label among clips, then the next; of another, those of all sites."""
+    counts = {
+        site.name: Counter(dict(zip(site.train.clips, site.train.labels, strict=True)).values()) for site in sites
+    }
+    total = sum(counts.values(), Counter[str]())
+
+    def predict(site: str, fold: LocalFold) -> Scored:
+        count = counts.get(site, total)
+        row = np.array([count[label] if count[label] else -np.inf for label in labels])
+        return Scored(labels, np.tile(row, (len(_never(fold)), 1)), _never(fold))
+
+    return predict
