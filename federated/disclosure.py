@@ -207,8 +207,9 @@ def suppressed(cells: Mapping[Cell, frozenset[str]], limits: Limits) -> tuple[Ce
 
 
 def behind_matrix(facts: Facts) -> int:
-    """Fewest patients behind a Gram (one a fold) or, in a report, a class covariance (one a fold and label)."""
-    sets = facts.cells if facts.kind == "report" else facts.folds
+    """Fewest patients behind a Gram matrix (one a fold) or, in a report, a class covariance (of training images)."""
+    classes = {label: patients for (fold, label), patients in facts.cells.items() if fold == "train"}
+    sets = classes if facts.kind == "report" else facts.folds
     return min((len(patients) for patients in sets.values() if patients), default=0)
 
 

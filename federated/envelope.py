@@ -13,12 +13,10 @@ from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from securesystemslib.dsse import Envelope as Dsse
-from securesystemslib.exceptions import VerificationError
 
 from federated.canonical import canonical, digest
 from federated.errors import ContractError, SequenceError, SignatureError
-from federated.keys import TrustFile, signer
+from federated.keys import Party, TrustFile
 from federated.manifest import (
     COORDINATOR_KINDS,
     SITE_KINDS,
@@ -30,6 +28,8 @@ from federated.manifest import (
     parse_manifest,
     unpack_tensors,
 )
+from federated.shapes import check_shapes
+from federated.signing import add_signature, parse_document, sign_document, verified_by
 
 MAGIC = b"consilium parcel 1\n"
 LENGTHS = struct.Struct(">QQQ")
@@ -119,17 +119,12 @@ def seal(manifest: Manifest, tensors: bytes, passage: Passage, keys: list[Ed2551
         "predicateType": PREDICATE_TYPE,
         "predicate": passage.model_dump(mode="json"),
     }
-    envelope = Dsse(canonical(statement), PAYLOAD_TYPE, {})
-    for key in keys:
-        envelope.sign(signer(key))
-    return Parcel(canonical(envelope.to_dict()), body, tensors)
+    return Parcel(sign_document(canonical(statement), PAYLOAD_TYPE, keys), body, tensors)
 
 
 def countersign(parcel: Parcel, key: Ed25519PrivateKey) -> Parcel:
     """The parcel with one signature more, over the same statement."""
-    envelope = _parse_dsse(parcel.envelope)
-    envelope.sign(signer(key))
-    return replace(parcel, envelope=canonical(envelope.to_dict()))
+    return replace(parcel, envelope=add_signature(parcel.envelope, key))
 
 
 def read_passage(parcel: Parcel) -> Passage:
@@ -138,19 +133,20 @@ def read_passage(parcel: Parcel) -> Passage:
     Raises:
         ContractError: not an in-toto statement of this version, or about another manifest.
     """
-    envelope = _parse_dsse(parcel.envelope)
+    envelope = parse_document(parcel.envelope)
     try:
         statement = json.loads(envelope.payload)
         subject = statement["subject"]
         named = "sha256:" + subject[0]["digest"]["sha256"]
         known = (statement["_type"], statement["predicateType"], len(subject))
         passage = Passage.model_validate_json(canonical(statement["predicate"]))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            raise ContractError(first["msg"], where=f"envelope field {'.'.join(map(str, first['loc']))}") from error
+        same = canonical(statement) == envelope.payload
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ContractError(first["msg"], where=f"envelope field {'.'.join(map(str, first['loc']))}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ContractError("is not an in-toto statement", where="envelope") from error
-    if known != (STATEMENT_TYPE, PREDICATE_TYPE, 1) or envelope.payload_type != PAYLOAD_TYPE:
+    if known != (STATEMENT_TYPE, PREDICATE_TYPE, 1) or envelope.payload_type != PAYLOAD_TYPE or not same:
         raise ContractError("is a statement of another type or version", where="envelope")
     if named != parcel.digest:
         raise ContractError("was signed for another manifest", where="envelope", cure="ask for the parcel again")
@@ -165,6 +161,16 @@ def open_parcel(parcel: Parcel, trust: TrustFile, *, recipient: str) -> Opened:
     Raises:
         ContractError, SignatureError, SequenceError.
     """
+    passage, signers = check_envelope(parcel, trust, recipient=recipient)
+    return open_contents(parcel, passage, signers)
+
+
+def check_envelope(parcel: Parcel, trust: TrustFile, *, recipient: str) -> tuple[Passage, frozenset[str]]:
+    """Form, address and signatures of a parcel: what it says of itself, and the key ids that verified.
+
+    Raises:
+        ContractError, SequenceError, SignatureError.
+    """
     passage = read_passage(parcel)
     if passage.federation != trust.federation:
         raise SequenceError(
@@ -172,41 +178,43 @@ def open_parcel(parcel: Parcel, trust: TrustFile, *, recipient: str) -> Opened:
         )
     if passage.recipient not in (recipient, EVERYONE):
         raise SequenceError(f"is addressed to '{passage.recipient}', this is '{recipient}'", where=passage.sender)
-    signers = _verify(parcel, passage, trust)
+    return passage, _verify(parcel, passage, trust)
+
+
+def open_contents(parcel: Parcel, passage: Passage, signers: frozenset[str]) -> Opened:
+    """The contents of a parcel whose envelope was checked.
+
+    Raises:
+        ContractError: the manifest or its tensors are not what the contract says.
+    """
     manifest = parse_manifest(parcel.manifest)
     _check_sender(passage, manifest)
-    return Opened(passage, manifest, unpack_tensors(parcel.tensors, manifest), parcel.digest, signers)
-
-
-def _parse_dsse(data: bytes) -> Dsse:
-    try:
-        envelope = Dsse.from_dict(json.loads(data))
-    except Exception as error:  # the library raises its own and built-in errors for malformed envelopes
-        raise ContractError("is not a DSSE envelope", where="envelope") from error
-    if not isinstance(envelope.payload_type, str):
-        raise ContractError("is not a DSSE envelope", where="envelope")
-    return envelope
+    tensors = unpack_tensors(parcel.tensors, manifest)
+    check_shapes(manifest)
+    return Opened(passage, manifest, tensors, parcel.digest, signers)
 
 
 def _verify(parcel: Parcel, passage: Passage, trust: TrustFile) -> frozenset[str]:
+    senders = _senders(passage, trust)
+    envelope = parse_document(parcel.envelope)
+    accepted = verified_by(envelope, [party.verifier() for party in senders])
+    if not accepted:
+        raise SignatureError("the signature does not verify", where=passage.sender)
+    approvers = trust.find(role="approver", site=passage.sender)
+    approved = verified_by(envelope, [party.verifier() for party in approvers])
+    if passage.approval == "each" and not approved:
+        raise SignatureError("says an approver signed, but no known approver did", where=passage.sender)
+    return accepted | approved
+
+
+def _senders(passage: Passage, trust: TrustFile) -> tuple[Party, ...]:
     role: Literal["site", "coordinator"] = "coordinator" if passage.kind in COORDINATOR_KINDS else "site"
     senders = trust.find(role=role, name=passage.sender)
     if not senders:
         known = {party.name for party in trust.parties if party.role == role}
         reason = "its key was revoked" if passage.sender in known else "it is not enrolled"
         raise SignatureError(f"no key of this {role} counts: {reason}", where=passage.sender)
-    envelope = _parse_dsse(parcel.envelope)
-    try:
-        accepted = set(envelope.verify([party.verifier() for party in senders], 1))
-    except VerificationError as error:
-        raise SignatureError("the signature does not verify", where=passage.sender) from error
-    approvers = trust.find(role="approver", site=passage.sender)
-    if passage.approval == "each":
-        try:
-            accepted |= set(envelope.verify([party.verifier() for party in approvers], 1))
-        except (VerificationError, ValueError) as error:
-            raise SignatureError("says an approver signed, but no known approver did", where=passage.sender) from error
-    return frozenset(accepted)
+    return senders
 
 
 def _check_sender(passage: Passage, manifest: Any) -> None:
@@ -227,6 +235,17 @@ class Ledger(BaseModel):
     superseded: frozenset[str] = frozenset()
     withdrawn: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
+
+    def accepting(self, passage: Passage, parcel_digest: str) -> Ledger:
+        """After taking the sender's next parcel."""
+        return self._after(passage, parcel_digest, current=self.current | {parcel_digest})
+
+    def refusing(self, passage: Passage, parcel_digest: str) -> Ledger:
+        """After refusing the contents of the sender's next parcel: its number is used up, and nothing else changes."""
+        return self._after(passage, parcel_digest, refused=self.refused | {parcel_digest})
+
+    def _after(self, passage: Passage, parcel_digest: str, **sets: frozenset[str]) -> Ledger:
+        return self.model_copy(update={"sequence": passage.sequence, "last": parcel_digest, **sets})
 
 
 def check_sequence(ledger: Ledger, passage: Passage, parcel_digest: str) -> Literal["new", "same"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +17,7 @@ from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
 from federated.errors import ConsiliumError, SignatureError
+from federated.files import write_new, write_whole
 
 Role = Literal["site", "approver", "coordinator"]
 PublicHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -48,11 +49,7 @@ class Party(BaseModel):
         Raises:
             SignatureError: the public key is not an Ed25519 key.
         """
-        try:
-            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public))
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise SignatureError("is not an Ed25519 key", where=f"key of {self.name}") from error
-        return SSlibKey.from_crypto(public, keyid=self.key_id)
+        return verifier(self.public, where=f"key of {self.name}")
 
 
 class TrustFile(BaseModel):
@@ -88,12 +85,25 @@ def spoken_fingerprint(key_id: str) -> str:
 def fingerprint_matches(key_id: str, told: str) -> bool:
     """Whether a fingerprint told by another channel (at least 32 digits, any spacing or case) is that of a key."""
     digits = "".join(told.split()).replace("-", "").lower()
-    return len(digits) >= 32 and key_id.startswith(digits[:64])
+    return len(digits) >= 32 and key_id.startswith(digits)
 
 
 def public_hex(key: Ed25519PrivateKey) -> str:
     """The raw public key as 64 hexadecimal digits."""
     return key.public_key().public_bytes_raw().hex()
+
+
+def verifier(public: str, *, where: str) -> SSlibKey:
+    """A raw public key in hexadecimal as the DSSE library verifies with it.
+
+    Raises:
+        SignatureError: it is not an Ed25519 key.
+    """
+    raw = bytes.fromhex(public)
+    try:
+        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(raw), keyid=fingerprint(raw))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SignatureError("is not an Ed25519 key", where=where) from error
 
 
 def signer(key: Ed25519PrivateKey) -> CryptoSigner:
@@ -106,19 +116,13 @@ def create_private_key(path: Path) -> Ed25519PrivateKey:
     """A fresh key in a new file that only its owner can read.
 
     Raises:
-        ConsiliumError: the file exists.
+        ConsiliumError: the file exists, or cannot be written.
     """
     key = Ed25519PrivateKey.generate()
     data = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConsiliumError("a key is already here", where=str(path), cure="keys are never overwritten") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    write_new(path, data)
     return key
 
 
@@ -149,9 +153,8 @@ def read_trust(path: Path) -> TrustFile:
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        content["parties"] = tuple(content.get("parties", ()))
-        return TrustFile.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return TrustFile.model_validate_json(json.dumps(content))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise ConsiliumError(f"the trust file cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -162,4 +165,4 @@ def read_trust(path: Path) -> TrustFile:
 
 def write_trust(trust: TrustFile, path: Path) -> None:
     """The trust file as TOML."""
-    path.write_text(tomli_w.dumps(trust.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+    write_whole(path, tomli_w.dumps(trust.model_dump(mode="json", exclude_none=True)).encode())

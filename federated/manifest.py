@@ -33,7 +33,12 @@ MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_TENSORS_BYTES = 512 * 2**20
 MAX_FEATURES = 4096
 MAX_LABELS = 256
-DTYPES = {"F64": np.float64, "F32": np.float32, "I64": np.int64, "U8": np.uint8}
+DTYPES: dict[Literal["F64", "F32", "I64", "U8"], type[np.generic]] = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "I64": np.int64,
+    "U8": np.uint8,
+}
 
 
 class Frozen(BaseModel):
@@ -281,21 +286,25 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyManifest)
 
 def pack_tensors(tensors: Tensors) -> tuple[bytes, dict[str, TensorSpec], str]:
     """Tensors as safetensors bytes, with the specification and digest a manifest declares."""
-    names = {np.dtype(value): key for key, value in DTYPES.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-    specs = {
-        name: TensorSpec.model_validate({"dtype": names[array.dtype], "shape": array.shape})
-        for name, array in arrays.items()
-    }
+    specs = {name: TensorSpec(dtype=_dtype_name(array, name), shape=array.shape) for name, array in arrays.items()}
     data = save_safetensors(arrays)
     return data, specs, digest(data)
+
+
+def _dtype_name(array: NDArray[Any], where: str) -> Literal["F64", "F32", "I64", "U8"]:
+    for name, dtype in DTYPES.items():
+        if array.dtype == dtype:
+            return name
+    raise ContractError(f"is {array.dtype}, only float64, float32, int64 and uint8 are taken", where=where)
 
 
 def unpack_tensors(data: bytes, manifest: Manifest) -> Tensors:
     """Tensors of a manifest.
 
     Raises:
-        ContractError: the bytes have another digest, are no safetensors file, or hold other names, types or shapes.
+        ContractError: the bytes have another digest, are not what `pack_tensors` writes (which leaves no room for
+            anything beside the tensors), or hold other names, types or shapes than declared.
     """
     if len(data) > MAX_TENSORS_BYTES:
         raise ContractError(f"{len(data)} bytes of tensors, at most {MAX_TENSORS_BYTES} are taken", where="tensors")
@@ -316,6 +325,8 @@ def unpack_tensors(data: bytes, manifest: Manifest) -> Tensors:
             raise ContractError(
                 f"is {tensors[name].dtype}{tensors[name].shape}, declared {spec.dtype}{spec.shape}", where=name
             )
+    if pack_tensors(tensors)[2] != manifest.tensors_digest:
+        raise ContractError("hold more than the declared tensors", where="tensors")
     return tensors
 
 
@@ -343,6 +354,10 @@ def parse_manifest(data: bytes) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise ContractError(first["msg"], where=f"manifest field {place}") from error
-    if manifest_bytes(manifest) != data:
+    try:
+        same = manifest_bytes(manifest) == data
+    except rfc8785.CanonicalizationError as error:
+        raise ContractError(str(error), where="manifest") from error
+    if not same:
         raise ContractError("is not in canonical form (RFC 8785)", where="manifest")
     return manifest

@@ -5,6 +5,7 @@ A site's own names are mapped to these codes when images are taken in; an unknow
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from federated.errors import DataError
+from federated.files import write_whole
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -79,9 +81,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        content["concepts"] = tuple(content.get("concepts", ()))
-        return Vocabulary.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Vocabulary.model_validate_json(json.dumps(content))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -90,4 +91,4 @@ def read_vocabulary(path: Path) -> Vocabulary:
 
 def write_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     """The vocabulary as TOML."""
-    path.write_text(tomli_w.dumps(vocabulary.model_dump(mode="json")), encoding="utf-8")
+    write_whole(path, tomli_w.dumps(vocabulary.model_dump(mode="json")).encode())

@@ -137,8 +137,9 @@ def test_class_sums_alone_need_no_patients_per_feature() -> None:
     assert _failed(_facts(level=1, features=4000)) == []
 
 
-def test_a_report_counts_patients_behind_each_class_covariance() -> None:
-    cells = {("validation", "a"): _patients(*range(100)), ("validation", "b"): _patients(*range(100, 140))}
+def test_a_report_counts_training_patients_behind_each_class_covariance() -> None:
+    cells = {("train", "a"): _patients(*range(100)), ("train", "b"): _patients(*range(100, 140))}
+    cells[("calibration", "a")] = _patients(*range(140, 150))
     assert _failed(_facts(cells, kind="report", features=20, level=None)) == ["gram_share"]
     assert _failed(_facts(cells, kind="report", features=13, level=None)) == []
     assert _failed(_facts(cells, kind="report", features=None, level=None)) == []

@@ -1,0 +1,81 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from federated.errors import ConsiliumError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """The file, replaced in one step and flushed to the disk; killed at any moment, the old one is still there.
+
+    Raises:
+        ConsiliumError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    try:
+        temporary = _temporary(path, data, mode)
+        try:
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """A file that was not there before, whole, readable by its owner only; its folder is made where missing.
+
+    Raises:
+        ConsiliumError: it is there already, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path, data, mode)
+        try:
+            os.link(temporary, path)
+        finally:
+            temporary.unlink()
+        sync_folder(path.parent)
+    except FileExistsError as error:
+        raise ConsiliumError("is already here and is never overwritten", where=str(path)) from error
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> ConsiliumError:
+    """One line for a file that could not be written."""
+    if error.errno in FULL:
+        return ConsiliumError("the disk is full", where=str(path), cure="free some space and run the command again")
+    return ConsiliumError(f"cannot be written ({error.strerror or error})", where=str(path))
+
+
+def _temporary(path: Path, data: bytes, mode: int) -> Path:
+    """A flushed file beside the one wanted."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder last through a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
