@@ -12,7 +12,7 @@ import tomli_w
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
@@ -37,6 +37,12 @@ class Party(BaseModel):
     public: PublicHex
     site: PartyName | None = None
     revoked: bool = False
+
+    @model_validator(mode="after")
+    def _approvers_belong_to_a_site(self) -> Party:
+        if (self.role == "approver") != (self.site is not None):
+            raise ValueError("an approver, and nobody else, names its site")
+        return self
 
     @property
     def key_id(self) -> str:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from federated import errors
+from federated.errors import ConsiliumError, DisclosureError
+
+
+def test_message_says_what_where_and_what_to_do() -> None:
+    assert str(ConsiliumError("is empty", where="index.csv", cure="add rows")) == "index.csv: is empty; add rows"
+    assert str(ConsiliumError("is empty", where="index.csv")) == "index.csv: is empty"
+    assert str(ConsiliumError("is empty", cure="add rows")) == "is empty; add rows"
+    assert str(ConsiliumError("is empty")) == "is empty"
+
+
+def test_refusal_names_the_filter_and_the_cure() -> None:
+    error = DisclosureError("3 patients, at least 5", filter_name="cell", where="batch b0001", cure="wait for 2 more")
+    assert error.filter_name == "cell"
+    assert str(error) == "refused by cell: batch b0001: 3 patients, at least 5; wait for 2 more"
+
+
+@pytest.mark.parametrize("name", ["ContractError", "SignatureError", "SequenceError", "DisclosureError", "DataError"])
+def test_one_tree(name: str) -> None:
+    assert issubclass(getattr(errors, name), ConsiliumError)
