@@ -7,8 +7,6 @@ certificate is renewed from it whenever it runs out or has to name another host.
 from __future__ import annotations
 
 import ipaddress
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from federated.errors import ConsiliumError
+from federated.files import write_whole
 
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397
@@ -71,7 +70,7 @@ def _make_authority(path: Path, key_path: Path, federation: str) -> None:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_whole(path, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _make_server(files: Certificates, authority: x509.Certificate, authority_key: Key, hosts: list[str]) -> None:
@@ -85,11 +84,11 @@ def _make_server(files: Certificates, authority: x509.Certificate, authority_key
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    _write(files.server, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_whole(files.server, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _serves(files: Certificates, authority: x509.Certificate, hosts: list[str]) -> bool:
-    """Whether the server's certificate is this authority's, fits its key, names every host and lasts a while."""
+    """Whether the server's certificate is this authority's, fits its key, names these hosts and lasts a while."""
     if not (files.server.exists() and files.key.exists()):
         return False
     certificate, key = _read_certificate(files.server), _read_key(files.key)
@@ -100,7 +99,7 @@ def _serves(files: Certificates, authority: x509.Certificate, hosts: list[str]) 
         return False
     return (
         certificate.public_key() == key.public_key()
-        and {_alternative(host) for host in hosts} == set(named)
+        and {_alternative(host) for host in hosts} <= set(named)
         and certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
     )
 
@@ -147,7 +146,7 @@ def _alternative(host: str) -> x509.GeneralName:
 def _make_key(path: Path) -> Key:
     key = ec.generate_private_key(ec.SECP384R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem, 0o600)
+    write_whole(path, pem, mode=0o600)
     return key
 
 
@@ -166,12 +165,3 @@ def _read_certificate(path: Path) -> x509.Certificate:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConsiliumError("the certificate cannot be read", where=str(path), cure=RESTORE) from error
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """The file in one step; `tempfile` makes it with mode 0600, so a key is never open to others."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    Path(temporary).chmod(mode)
-    Path(temporary).replace(path)

@@ -75,6 +75,9 @@ def test_another_host_renews_the_server_but_never_the_authority(tmp_path: Path) 
     assert files.authority.read_bytes() == authority
     assert files.server.read_bytes() != server_before
     assert _connect(files, files.authority, "fed.example.org") == "TLSv1.3"
+    server_before = files.server.read_bytes()
+    create_certificates(tmp_path, FEDERATION)
+    assert files.server.read_bytes() == server_before
 
 
 def test_a_certificate_about_to_run_out_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,33 @@
+"""Processes that a site or the coordinator starts: none of them outlives who started it, however that ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# Goes before a command: on Linux the child gets a SIGTERM when the thread that started it ends, be it killed.
+WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keeps Ctrl-C back for a moment: a process that was started is known, one that is being stopped is stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
