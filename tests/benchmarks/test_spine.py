@@ -1,24 +1,46 @@
-"""The spine's benchmark runs in its quick form, and its peer gives the same weights."""
+"""The spine's parts run in small, its peer gives the same weights, and the demonstration's figures are read."""
 
 from __future__ import annotations
 
-from benchmarks.spine import LABELS_A_SITE, SITES, measure, simulate
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks import spine
+from benchmarks.processes import Watched
 
 
-def test_the_simulated_sites_share_some_labels_and_carry_a_constant() -> None:
-    sites = simulate(40, 16)
-    assert len(sites) == SITES
-    assert all(len(set(site.labels.tolist())) <= LABELS_A_SITE for site in sites)
-    assert all((site.features[:, -1] == 1.0).all() for site in sites)
-
-
-def test_the_same_seed_gives_the_same_sites() -> None:
-    first, second = simulate(5, 4)[3], simulate(5, 4)[3]
-    assert (first.features == second.features).all()
-    assert (first.labels == second.labels).all()
-
-
-def test_quick_run_agrees_with_its_peer() -> None:
-    claims = {claim.claim: claim for claim in measure(quick=True).claims}
+def test_the_solve_agrees_with_its_peer() -> None:
+    claims = {claim.claim: claim for claim in spine._solving(32, images=(20, 40)).claims}
     assert claims["largest difference from scikit-learn's pooled ridge"].holds
-    assert any("contribution at level 2" in name for name in claims)
+    assert len(claims) == 4
+
+
+def test_a_contribution_grows_with_its_level() -> None:
+    first, second = (float(row["MB"] or 0) for row in spine._sizes(64).rows)
+    gram = 2 * 64 * 65 / 2 * 8 / 1e6
+    assert second - first == pytest.approx(gram, abs=0.001)
+
+
+def test_selection_is_timed() -> None:
+    (claim,) = spine._selecting(16, images=30).claims
+    assert 0 < claim.value < 60
+
+
+def test_the_demonstration_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: Sequence[str], log: Path) -> Watched:
+        assert command[:4] == [sys.executable, "-m", "consilium", "demo"]
+        out = Path(command[command.index("--out") + 1])
+        out.mkdir()
+        arrivals = [{"exchange_seconds": 3.0}, {"exchange_seconds": 61.0}]
+        results = {"route": "files", "order": ["a", "b"], "arrivals": arrivals}
+        (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
+        return Watched(12.0, 2**30)
+
+    monkeypatch.setattr(spine, "watch", run)
+    claims = spine._demonstrating("--offline").claims
+    assert [claim.value for claim in claims[:3]] == [12.0, 61.0, 1.0]
+    assert [claim.holds for claim in claims[:3]] == [True, False, True]

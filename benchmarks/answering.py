@@ -1,0 +1,90 @@
+"""How fast a site answers: the fixed front end, then the fused model with every site's part in the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.claims import Measured, at_least, at_most
+from benchmarks.federation import LABELS, SEED, SITES, Site, order, seconds, simulate
+from federated.fused_model import FusedModel
+from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
+from federated.release import Built, SiteInput, build_candidate, build_release
+from federated.report import LocalFold, compute_report
+from federated.vocabulary import plain_vocabulary
+
+FRAME = (480, 640)
+FRONT_END = "texture"
+
+
+def measure_answering(*, quick: bool) -> Measured:
+    """Images a second through front end and fusion, one core."""
+    from shared_models.front_ends import create_front_end
+
+    count = 10 if quick else 200
+    sites = 3 if quick else SITES
+    front_end = create_front_end(FRONT_END)
+    frames = np.random.default_rng(SEED).integers(0, 256, (count, *FRAME), dtype=np.uint8)
+    model = released_model(simulate(200, front_end.features)[:sites], front_end.features)
+    features = np.concatenate([site.features for site in simulate(count, front_end.features, seed=7)])[:count]
+    names = [f"image{number:03d}" for number in range(count)]
+    extracting = seconds(lambda: [front_end(frame) for frame in frames], 3) / count
+    answering = seconds(lambda: model.decide(features, names, names), 3) / count
+    row = {
+        "table": f"One image of {FRAME[1]} × {FRAME[0]}, answered as an image and as a clip",
+        "front end": FRONT_END,
+        "features": front_end.features,
+        "sites": sites,
+        "labels": LABELS,
+        "front end, ms": 1000 * extracting,
+        "fusion, ms": 1000 * answering,
+    }
+    claims = (
+        at_most("fixed front end, one image, one core", 1000 * extracting, "ms", 15.0),
+        at_least("front end and fusion, one core", 1 / (extracting + answering), "images/s", 50.0),
+    )
+    return Measured(rows=(row,), claims=claims)
+
+
+def released_model(sites: list[Site], features: int) -> FusedModel:
+    """A release of simulated sites that have all reported."""
+    candidate = _candidate(sites, features)
+    model, reports = _loaded(candidate), {}
+    for number, site in enumerate(sites):
+        fold = _fold(site)
+        manifest, data = compute_report(model, _name(number), train=fold, validation=fold, calibration=fold)
+        reports[_name(number)] = (manifest_digest(manifest), manifest, unpack_tensors(data, manifest))
+    return _loaded(build_release(candidate.manifest, unpack_tensors(candidate.tensors, candidate.manifest), reports))
+
+
+def _candidate(sites: list[Site], features: int) -> Built:
+    return build_candidate(
+        federation="spine",
+        task="views",
+        front_end=FrontEndCard(name=FRONT_END, config={}, digest="sha256:" + "0" * 64, features=features),
+        vocabulary=plain_vocabulary("labels", list(order())),
+        sites=[_input(number, site) for number, site in enumerate(sites)],
+        experts=(),
+        number=1,
+        previous=None,
+        hyperparameters=Hyperparameters(ridge=10.0, scatter=1.0, outside=0.5),
+    )
+
+
+def _input(number: int, site: Site) -> SiteInput:
+    block = site.statistics()
+    patients = {label: int(weight) for label, weight in zip(block.labels, block.weights, strict=True)}
+    return SiteInput(_name(number), (f"sha256:{number:064x}",), block, None, patients, gram_to_sites=True)
+
+
+def _fold(site: Site) -> LocalFold:
+    names = tuple(f"patient{number:04d}" for number in range(len(site.labels)))
+    labels = tuple(order()[label] for label in site.labels)
+    return LocalFold(site.features, labels, names, names, np.ones(len(names)))
+
+
+def _name(number: int) -> str:
+    return f"site{number:02d}"
+
+
+def _loaded(built: Built) -> FusedModel:
+    return FusedModel.from_release(built.manifest, unpack_tensors(built.tensors, built.manifest))
