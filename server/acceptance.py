@@ -1,0 +1,161 @@
+"""What an examined parcel changes: rows of the registry, artefacts, and the quarantine of what was wrong."""
+
+from __future__ import annotations
+
+from functools import partial
+from statistics import mean
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from federated.manifest import MODEL_KINDS, ReleaseManifest
+from server.artefacts import Artefacts
+from server.checks import Expectations, mean_square
+from server.contributions import Blocks, blocks_of, load, load_manifest
+from server.deliveries import acknowledge
+from server.home import CoordinatorHome
+from server.intake import Examined
+from server.registry import (
+    FUSED_KINDS,
+    ParcelRow,
+    QuarantineRow,
+    ReleaseRow,
+    current_parcels,
+    find_parcel,
+    newest_candidate,
+    now,
+    record,
+)
+from server.releases import withdraw
+
+
+def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, site: str) -> Expectations:
+    """What a site's content is held against."""
+    candidate = newest_candidate(session)
+    kept = select(ParcelRow.digest).where(
+        ParcelRow.site == site, ParcelRow.kind.in_(MODEL_KINDS), ParcelRow.state.in_(("current", "superseded"))
+    )
+    return Expectations(
+        task=home.config.task,
+        front_end=home.config.front_end,
+        vocabulary=home.vocabulary(),
+        spectra=_spectra(session, site),
+        counterpart=partial(_counterpart, session, artefacts, site),
+        contributions=frozenset(session.scalars(kept)),
+        candidate=(candidate.digest, load_manifest(artefacts, candidate.digest)) if candidate else None,
+        release=partial(_release, session, artefacts),
+    )
+
+
+def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: bytes, examined: Examined) -> None:
+    """Writes down what became of a parcel; called once for each arrival, in one transaction."""
+    acceptance = examined.acceptance
+    if acceptance.outcome == "quarantined":
+        _quarantine(session, home, data, examined)
+    if acceptance.outcome in ("same", "refused"):
+        _tell_again(session, acceptance.site, acceptance.digest)
+    if examined.numbered:
+        _number(session, artefacts, examined)
+    if examined.opened is not None:
+        _take_in(session, artefacts, home, examined)
+    record(
+        session,
+        acceptance.outcome,
+        site=acceptance.site or None,
+        subject=acceptance.digest,
+        detail=acceptance.reason or acceptance.kind,
+    )
+
+
+def _spectra(session: Session, site: str) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for row in current_parcels(session, FUSED_KINDS):
+        if row.site != site and row.mean_square is not None:
+            found.setdefault(row.site, []).append(row.mean_square)
+    return {name: mean(values) for name, values in found.items()}
+
+
+def _counterpart(session: Session, artefacts: Artefacts, site: str, batch: str, kind: str) -> Blocks | None:
+    for row in current_parcels(session, (kind,), site):
+        if row.batch == batch:
+            stored = load(artefacts, row.digest)
+            return blocks_of(stored.manifest, stored.tensors)
+    return None
+
+
+def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseManifest | None:
+    if session.get(ReleaseRow, digest) is None:
+        return None
+    manifest: ReleaseManifest = load_manifest(artefacts, digest)
+    return manifest
+
+
+def _quarantine(session: Session, home: CoordinatorHome, data: bytes, examined: Examined) -> None:
+    name = Artefacts(home.quarantine_path).put(data)
+    row = QuarantineRow(digest=name, site=examined.acceptance.site, reason=examined.acceptance.reason, received=now())
+    session.merge(row)
+
+
+def _tell_again(session: Session, site: str, digest: str) -> None:
+    """A site that sends something once more has not heard what became of it."""
+    row = find_parcel(session, site, digest)
+    if row is not None:
+        row.told = False
+
+
+def _number(session: Session, artefacts: Artefacts, examined: Examined) -> None:
+    parcel, passage, acceptance = examined.parcel, examined.passage, examined.acceptance
+    assert parcel is not None
+    assert passage is not None
+    session.add(
+        ParcelRow(
+            digest=acceptance.digest,
+            site=passage.sender,
+            sequence=passage.sequence,
+            kind=passage.kind,
+            batch=acceptance.batch or None,
+            concerns=None,
+            mean_square=None,
+            envelope=artefacts.put(parcel.envelope),
+            state="current" if examined.opened is not None else "refused",
+            reason=acceptance.reason,
+            received=now(),
+            told=False,
+        )
+    )
+    session.flush()
+
+
+def _take_in(session: Session, artefacts: Artefacts, home: CoordinatorHome, examined: Examined) -> None:
+    parcel, opened = examined.parcel, examined.opened
+    assert parcel is not None
+    assert opened is not None
+    artefacts.put(parcel.tensors)
+    artefacts.put(parcel.manifest)
+    row, manifest = find_parcel(session, opened.passage.sender, opened.digest), opened.manifest
+    assert row is not None
+    row.concerns = _concerns(manifest)
+    if row.kind in FUSED_KINDS:
+        block = next(iter(blocks_of(manifest, opened.tensors).values()))
+        row.mean_square = mean_square(block) if block.gram is not None else None
+    _supersede(session, row)
+    if row.concerns is not None:
+        acknowledge(session, row.site, row.concerns)
+    if row.kind == "withdrawal":
+        withdraw(session, artefacts, home, row.site, manifest.contributions)
+
+
+def _concerns(manifest: Any) -> str | None:
+    if manifest.kind == "report":
+        return str(manifest.candidate)
+    return str(manifest.release) if manifest.kind in ("adoption", "summary", "decision") else None
+
+
+def _supersede(session: Session, row: ParcelRow) -> None:
+    """A contribution replaces that of the same batch and kind, a report or adoption that on the same release."""
+    if row.kind not in (*MODEL_KINDS, "report", "adoption"):
+        return
+    for other in current_parcels(session, (row.kind,), row.site):
+        if other.id != row.id and (other.batch, other.concerns) == (row.batch, row.concerns):
+            other.state = "superseded"

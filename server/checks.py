@@ -1,0 +1,313 @@
+"""What a parcel's content must be, kind by kind, before it may enter the registry; its shapes were checked before.
+
+The statistics' own consistency carries most of the weight. With sample weights w_i >= 0, one label an image and a
+constant 1 as last feature M, the sums of `federated.statistics` have G_{M,j} = sum_c B_{j,c} and B_{M,c} = n_c, and by
+Cauchy-Schwarz in each class the scatter within classes, G - sum_c B_c B_c^T / n_c, is positive semi-definite, which is
+stronger than the same of G.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.errors import ContractError
+from federated.manifest import (
+    AdoptionManifest,
+    Contribution,
+    DecisionManifest,
+    FeaturesManifest,
+    FrontEndCard,
+    ReleaseManifest,
+    ReportManifest,
+    StatisticsManifest,
+    SummaryManifest,
+    SyntheticManifest,
+    Tensors,
+    WeightsManifest,
+    WithdrawalManifest,
+)
+from federated.report import check_report
+from federated.statistics import Statistics
+from federated.vocabulary import Vocabulary
+from server.contributions import Blocks, blocks_of, reproduces
+
+ROUNDING = 1e-9  # of the trace: rounding of float64 sums over a million rows stays below it
+MAX_MEAN_SQUARE = 1e4  # of one feature
+MAX_SPECTRUM_RATIO = 10.0  # between a site's mean squared feature norm and the median of the other sites'
+MAX_SIDE = 1024  # pixels
+OTHER_KIND = {"statistics": "features", "features": "statistics"}
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the coordinator knows that a parcel's content is held against.
+
+    Attributes:
+        task, front_end, vocabulary: of the epoch.
+        spectra: mean squared feature norm of each other site.
+        counterpart: statistics that this site's current contribution of a batch and kind gives, or None.
+        contributions: digests of this site's contributions that have not been withdrawn.
+        candidate: digest and manifest of the candidate that reports are awaited on.
+        release: the release of a digest, or None.
+    """
+
+    task: str
+    front_end: FrontEndCard
+    vocabulary: Vocabulary
+    spectra: Mapping[str, float]
+    counterpart: Callable[[str, str], Blocks | None]
+    contributions: frozenset[str]
+    candidate: tuple[str, ReleaseManifest] | None
+    release: Callable[[str], ReleaseManifest | None]
+
+
+def check_content(manifest: Any, tensors: Tensors, expectations: Expectations) -> None:
+    """Whether a site's parcel may enter the registry.
+
+    Raises:
+        ContractError: what is wrong with it.
+    """
+    for name, array in sorted(tensors.items()):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ContractError("holds NaN or infinity", where=name, cure="recompute the contribution")
+    if isinstance(manifest, Contribution):
+        _check_contribution(manifest, expectations)
+    CHECKS[manifest.kind](manifest, tensors, expectations)
+
+
+def mean_square(block: Statistics) -> float:
+    """Weighted mean of the squared feature norm, from the Gram matrix or, as a lower bound, from the class sums."""
+    if block.gram is not None:
+        return float(np.trace(block.gram) / block.weights.sum())
+    held = block.weights > 0
+    return float((block.class_sums[:, held] ** 2 / block.weights[held]).sum() / block.weights.sum())
+
+
+def _check_contribution(manifest: Contribution, expectations: Expectations) -> None:
+    if manifest.task != expectations.task:
+        raise ContractError(f"is for task '{manifest.task}', this is '{expectations.task}'", where="task")
+    if manifest.front_end != expectations.front_end.digest:
+        raise ContractError(
+            f"was made with another front end than this epoch's '{expectations.front_end.name}'",
+            where="front_end",
+            cure="use the front end of the kit and compute it again",
+        )
+    unknown = sorted(set(manifest.labels) - set(expectations.vocabulary.codes))
+    if unknown:
+        raise ContractError(f"'{unknown[0]}' is not in the vocabulary", where="labels", cure="map it or ask to add it")
+    _check_counts(manifest)
+
+
+def _check_counts(manifest: Contribution) -> None:
+    if set(manifest.patients) != set(manifest.images):
+        raise ContractError("patients and images are counted for different labels", where="patients")
+    for label, patients in manifest.patients.items():
+        if not patients <= manifest.images[label] or patients > manifest.batch_patients:
+            raise ContractError(
+                f"{patients} patients with {manifest.images[label]} images in a batch of {manifest.batch_patients}",
+                where=f"label {label}",
+            )
+
+
+def _check_features_number(found: int, expectations: Expectations) -> None:
+    if found != expectations.front_end.features:
+        raise ContractError(f"{found} features, the front end has {expectations.front_end.features}", where="features")
+
+
+def _check_statistics(manifest: StatisticsManifest, tensors: Tensors, expectations: Expectations) -> None:
+    _check_features_number(manifest.features, expectations)
+    if manifest.level_to_sites > manifest.level:
+        raise ContractError("lets sites have more than the coordinator gets", where="level_to_sites")
+    _check_blocks(manifest, blocks_of(manifest, tensors), expectations)
+
+
+def _check_features(manifest: FeaturesManifest, tensors: Tensors, expectations: Expectations) -> None:
+    _check_features_number(manifest.features, expectations)
+    for fold in manifest.folds:
+        _check_rows(manifest, tensors, fold)
+    _check_blocks(manifest, blocks_of(manifest, tensors), expectations)
+
+
+def _check_rows(manifest: FeaturesManifest, tensors: Tensors, fold: str) -> None:
+    features, label = tensors[f"{fold}.features"], tensors[f"{fold}.label"]
+    if not label.size:
+        raise ContractError("has no rows", where=fold)
+    if label.min() < 0 or label.max() >= len(manifest.labels):
+        raise ContractError("points outside the labels declared", where=f"{fold}.label")
+    patient = tensors[f"{fold}.patient"]
+    if fold == "train":
+        _check_row_counts(manifest, label, patient)
+    if not np.array_equal(np.unique(patient), np.arange(patient.max() + 1)) or patient.max() >= manifest.batch_patients:
+        raise ContractError("are not numbered from 0 within the batch", where=f"{fold}.patient")
+    if (features[:, -1] != 1).any():
+        raise ContractError("the last feature is not the constant 1", where=f"{fold}.features")
+    if (np.square(features).sum(axis=1) > MAX_MEAN_SQUARE * manifest.features).any():
+        raise ContractError("a feature vector is far too long", where=f"{fold}.features")
+    if (tensors[f"{fold}.weight"] < 0).any():
+        raise ContractError("a weight is negative", where=f"{fold}.weight")
+
+
+def _check_row_counts(manifest: FeaturesManifest, label: NDArray[np.int64], patient: NDArray[np.int64]) -> None:
+    """Training rows are no more images and patients than the manifest counts."""
+    for index, name in enumerate(manifest.labels):
+        images, patients = int((label == index).sum()), len(np.unique(patient[label == index]))
+        if images > manifest.images.get(name, 0) or patients > manifest.patients.get(name, 0):
+            raise ContractError(f"{images} rows of {patients} patients, more than declared", where=f"label {name}")
+
+
+def _check_blocks(manifest: StatisticsManifest | FeaturesManifest, blocks: Blocks, expectations: Expectations) -> None:
+    for fold, block in blocks.items():
+        _check_weight(manifest, fold, block)
+        _check_sums(block, fold)
+        if block.gram is not None:
+            _check_gram(block.gram, block, fold)
+        _check_spectrum(block, fold, expectations)
+    other = expectations.counterpart(manifest.batch, OTHER_KIND[manifest.kind])
+    if other is not None and not reproduces(other, blocks):
+        raise ContractError(
+            f"does not agree with the {OTHER_KIND[manifest.kind]} sent for the same batch",
+            where=f"batch {manifest.batch}",
+            cure="withdraw the other one first",
+        )
+
+
+def _check_weight(manifest: Contribution, fold: str, block: Statistics) -> None:
+    """A training fold weighs at most one for each patient and label.
+
+    A validation fold is balanced by the training fold's counts, so that one patient may weigh as much as all of them.
+    """
+    total, patients = float(block.weights.sum()), sum(manifest.patients.values())
+    if (block.weights < 0).any() or total <= 0:
+        raise ContractError("is negative or nothing at all", where=f"{fold}.weights")
+    limit = patients if fold == "train" else patients * manifest.batch_patients
+    if total > limit * (1 + 1e-6):
+        raise ContractError(f"sums to {total:.6g}, at most {limit} fit the patients declared", where=f"{fold}.weights")
+
+
+def _check_sums(block: Statistics, fold: str) -> None:
+    """The constant feature's class sums are the weights; a class without weight has no sums."""
+    if not np.allclose(block.class_sums[-1], block.weights, rtol=ROUNDING, atol=0):
+        raise ContractError("the constant feature does not sum to the weights", where=f"{fold}.class_sums")
+    if block.class_sums[:, block.weights == 0].any():
+        raise ContractError("holds sums of a class that has no weight", where=f"{fold}.class_sums")
+
+
+def _check_gram(gram: NDArray[np.float64], block: Statistics, fold: str) -> None:
+    trace, weight = float(np.trace(gram)), float(block.weights.sum())
+    slack = 10 * ROUNDING * np.sqrt(max(trace, 0.0) * weight)
+    if not np.abs(gram[-1] - block.class_sums.sum(axis=1)).max() <= slack:
+        raise ContractError("its constant feature does not agree with the class sums", where=f"{fold}.gram")
+    held = block.weights > 0
+    sums = block.class_sums[:, held]
+    within = gram - (sums / block.weights[held]) @ sums.T
+    if not _is_positive(within, ROUNDING * trace):
+        raise ContractError(
+            "is not a Gram matrix of these class sums (not positive semi-definite)", where=f"{fold}.gram"
+        )
+
+
+def _is_positive(matrix: NDArray[np.float64], slack: float) -> bool:
+    try:
+        np.linalg.cholesky(matrix + slack * np.eye(matrix.shape[0]))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _check_spectrum(block: Statistics, fold: str, expectations: Expectations) -> None:
+    found = mean_square(block)
+    if found > MAX_MEAN_SQUARE * block.features:
+        raise ContractError(f"a mean squared feature norm of {found:.3g} is not plausible", where=fold)
+    if not expectations.spectra or block.gram is None:
+        return
+    usual = float(np.median(list(expectations.spectra.values())))
+    if not usual / MAX_SPECTRUM_RATIO <= found <= usual * MAX_SPECTRUM_RATIO:
+        raise ContractError(
+            f"a mean squared feature norm of {found:.3g} is not plausible, other sites have {usual:.3g}",
+            where=fold,
+            cure="check the site's images and front end",
+        )
+
+
+def _check_weights(manifest: WeightsManifest, tensors: Tensors, _: Expectations) -> None:
+    """The tensors are the state of the declared network, which is built without memory to read off their shapes."""
+    import torch
+    from shared_models.registry import create_model
+
+    try:
+        with torch.device("meta"):
+            state = create_model(manifest.architecture, **manifest.config).state_dict()
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        raise ContractError(f"cannot be built ({error})", where=f"architecture {manifest.architecture}") from error
+    expected = {name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)) for name, tensor in state.items()}
+    found = {name: (str(array.dtype), array.shape) for name, array in tensors.items()}
+    for name in sorted(set(expected) | set(found)):
+        if found.get(name) != expected.get(name):
+            raise ContractError(f"is {found.get(name)}, the network has {expected.get(name)}", where=f"tensor {name}")
+
+
+def _check_synthetic(manifest: SyntheticManifest, tensors: Tensors, _: Expectations) -> None:
+    images, label = tensors["images"], tensors["label"]
+    if not images.size or max(images.shape[1:]) > MAX_SIDE:
+        raise ContractError(f"are {images.shape}, at most {MAX_SIDE} pixels a side are taken", where="images")
+    if label.min() < 0 or label.max() >= len(manifest.labels):
+        raise ContractError("points outside the labels declared", where="label")
+
+
+def _check_report(manifest: ReportManifest, tensors: Tensors, expectations: Expectations) -> None:
+    if expectations.candidate is None or manifest.candidate != expectations.candidate[0]:
+        raise ContractError(
+            "is about another candidate than the current one", where="candidate", cure="report on the newest candidate"
+        )
+    if manifest.site not in {site.name for site in expectations.candidate[1].sites}:
+        raise ContractError("the site has no part in the candidate", where=manifest.site)
+    check_report(manifest, tensors, expectations.candidate[1])
+
+
+def _known_release(digest: str, expectations: Expectations) -> ReleaseManifest:
+    release = expectations.release(digest)
+    if release is None:
+        raise ContractError("names a release that was never made", where="release")
+    return release
+
+
+def _check_summary(manifest: SummaryManifest, tensors: Tensors, expectations: Expectations) -> None:
+    release = _known_release(manifest.release, expectations)
+    counts = np.concatenate([tensors["answered"], tensors["abstained"]])
+    if manifest.labels != release.labels or (counts < 0).any() or int(counts.sum()) > manifest.decisions:
+        raise ContractError("does not count decisions of that release", where="answered")
+
+
+def _check_decision(manifest: DecisionManifest, tensors: Tensors, expectations: Expectations) -> None:
+    release = _known_release(manifest.release, expectations)
+    shape, features = tensors["features"].shape, release.front_end.features
+    if shape[1:] != (features,):
+        raise ContractError(f"is {shape}, (n, {features}) expected", where="features")
+
+
+def _check_adoption(manifest: AdoptionManifest, _: Tensors, expectations: Expectations) -> None:
+    _known_release(manifest.release, expectations)
+
+
+def _check_withdrawal(manifest: WithdrawalManifest, _: Tensors, expectations: Expectations) -> None:
+    unknown = sorted(set(manifest.contributions) - expectations.contributions)
+    if unknown:
+        raise ContractError("is no contribution of this site, or was withdrawn before", where=unknown[0])
+
+
+CHECKS: dict[str, Callable[[Any, Tensors, Expectations], None]] = {
+    "statistics": _check_statistics,
+    "features": _check_features,
+    "weights": _check_weights,
+    "synthetic": _check_synthetic,
+    "report": _check_report,
+    "summary": _check_summary,
+    "decision": _check_decision,
+    "adoption": _check_adoption,
+    "withdrawal": _check_withdrawal,
+}

@@ -1,0 +1,210 @@
+"""The coordinator: every event as one step, which holds the home and is one transaction of the registry.
+
+Artefacts are written before the rows that name them, so that a process killed at any moment leaves at most bytes that
+nobody names, and the same step run again ends the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from federated.enrolment import Kit
+from federated.envelope import Parcel, parse_parcel, read_passage
+from federated.errors import ConsiliumError, ContractError
+from federated.keys import TrustFile
+from federated.manifest import MODEL_KINDS
+from server import acceptance, deliveries, members, releases
+from server.artefacts import Artefacts
+from server.home import CoordinatorHome
+from server.intake import Acceptance, examine
+from server.registry import (
+    KeyRow,
+    ParcelRow,
+    Registry,
+    ReleaseRow,
+    enrolled_sites,
+    ledger_of,
+    record,
+    trust_file,
+)
+from server.releases import Withdrawal
+from server.status import status
+
+
+class Coordinator:
+    """What the coordinator can do, each atomically and idempotent.
+
+    Raises:
+        ConsiliumError: the home or its registry cannot be used.
+    """
+
+    def __init__(self, home: CoordinatorHome) -> None:
+        self.home = home
+        self.artefacts = Artefacts(home.artefacts_path)
+        with home.lock():
+            self.registry = Registry(home.registry_url)
+            with self.registry.transaction() as session:
+                _require_key(session, home)
+            self._publish_trust()
+
+    def invite(self, site: str) -> Kit:
+        """A kit for a site, with a fresh invitation."""
+        with self._step() as session:
+            return members.invite(session, self.home, site)
+
+    def enrol(self, path: Path, fingerprint: str) -> str:
+        """Lets in the site whose request has the fingerprint told by another channel; its name."""
+        with self._step() as session:
+            return members.enrol(session, path, fingerprint, self.home.config.federation)
+
+    def rotate(self, path: Path) -> str:
+        """Replaces a site's key; the site's name."""
+        with self._step() as session:
+            return members.rotate(session, path, self.home.config.federation)
+
+    def revoke(self, site: str) -> None:
+        """A site's keys count no more."""
+        with self._step() as session:
+            members.revoke(session, site)
+
+    def sites(self) -> list[str]:
+        """Enrolled sites, sorted."""
+        with self.registry.transaction() as session:
+            return enrolled_sites(session)
+
+    def trust(self) -> TrustFile:
+        """Whose signatures count."""
+        with self.registry.transaction() as session:
+            return trust_file(session, self.home.config.federation)
+
+    def accept(self, data: bytes) -> Acceptance:
+        """Takes in one parcel, or says why not; what is wrong is quarantined and changes nothing else."""
+        with self._step() as session:
+            examined = examine(
+                data,
+                coordinator=self.home.config.name,
+                trust=trust_file(session, self.home.config.federation),
+                ledger_of=partial(ledger_of, session),
+                expectations_of=partial(acceptance.expectations, session, self.artefacts, self.home),
+            )
+            acceptance.keep(session, self.artefacts, self.home, data, examined)
+            return examined.acceptance
+
+    def accept_all(self, parcels: Iterable[bytes]) -> list[Acceptance]:
+        """Takes in parcels in the order of their numbers, whatever order they come in."""
+        return [self.accept(data) for data in sorted(parcels, key=_sender_and_sequence)]
+
+    def propose(self) -> str | None:
+        """Digest of the candidate that sites should report on, or None where there is nothing to release."""
+        with self._step() as session:
+            return releases.propose(session, self.artefacts, self.home)
+
+    def release(self) -> str | None:
+        """Digest of the new release of the newest candidate, or None where it would be no news."""
+        with self._step() as session:
+            return releases.release(session, self.artefacts, self.home)
+
+    def number_of(self, release: str) -> int:
+        """The number of a release by its digest."""
+        with self.registry.transaction() as session:
+            return session.get_one(ReleaseRow, release).number
+
+    def withdraw(self, site: str, contributions: Sequence[str] | None = None) -> Withdrawal:
+        """Takes these contributions of a site back, or all that it has."""
+        with self._step() as session:
+            members.find_site(session, site)
+            chosen = _contributions_of(session, site) if contributions is None else contributions
+            if not chosen:
+                raise ConsiliumError("has no contribution to withdraw", where=site)
+            return releases.withdraw(session, self.artefacts, self.home, site, chosen)
+
+    def recall(self, number: int, reason: str) -> str:
+        """Takes a release back; the digest of the recall."""
+        with self._step() as session:
+            return releases.recall(session, self.artefacts, self.home, number, reason)
+
+    def rollback(self, number: int) -> str:
+        """A new release with the content of an older one; its digest."""
+        with self._step() as session:
+            return releases.rollback(session, self.artefacts, number)
+
+    def outgoing(self, site: str) -> list[Parcel]:
+        """Parcels for a site that it has not acknowledged, in the order of their numbers."""
+        with self._step() as session:
+            if site not in enrolled_sites(session):
+                return []
+            config = self.home.config
+            return deliveries.outgoing(
+                session,
+                self.artefacts,
+                site,
+                federation=config.federation,
+                sender=config.name,
+                key=self.home.key(),
+            )
+
+    def acknowledge(self, site: str, digest: str) -> None:
+        """A site has this parcel and all before it."""
+        with self._step() as session:
+            deliveries.acknowledge(session, site, digest)
+
+    def settled(self, site: str) -> list[tuple[str, str]]:
+        """Digest and outcome (accepted or refused) of the site's parcels that it has not been told of."""
+        with self.registry.transaction() as session:
+            query = select(ParcelRow).where(ParcelRow.site == site, ParcelRow.told.is_(False))
+            rows = session.scalars(query.order_by(ParcelRow.sequence))
+            return [(row.digest, "refused" if row.state == "refused" else "accepted") for row in rows]
+
+    def told(self, site: str, digests: Iterable[str]) -> None:
+        """The site knows what became of these parcels."""
+        with self._step() as session:
+            mine = (ParcelRow.site == site) & ParcelRow.digest.in_(list(digests))
+            session.execute(update(ParcelRow).where(mine).values(told=True))
+
+    def status(self) -> dict[str, Any]:
+        """Sites, candidate, releases, quarantine and the last events, as plain values."""
+        with self.registry.transaction() as session:
+            return status(session, self.artefacts, self.home)
+
+    @contextmanager
+    def _step(self) -> Iterator[Session]:
+        with self.home.lock():
+            with self.registry.transaction() as session:
+                yield session
+            self._publish_trust()
+
+    def _publish_trust(self) -> None:
+        """The trust file follows the registry; a process killed before this is made good by the next."""
+        trust = self.trust()
+        if self.home.trust() != trust:
+            self.home.write_trust(trust)
+
+
+def _require_key(session: Session, home: CoordinatorHome) -> None:
+    """Enters the coordinator's own key when the registry is new."""
+    if session.scalar(select(KeyRow).where(KeyRow.role == "coordinator")) is None:
+        (own,) = home.trust().find(role="coordinator")
+        session.add(KeyRow(name=own.name, role=own.role, public=own.public, site=None, revoked=False))
+        record(session, "init", subject=own.public)
+
+
+def _contributions_of(session: Session, site: str) -> list[str]:
+    kept = select(ParcelRow.digest).where(
+        ParcelRow.site == site, ParcelRow.kind.in_(MODEL_KINDS), ParcelRow.state.in_(("current", "superseded"))
+    )
+    return list(session.scalars(kept))
+
+
+def _sender_and_sequence(data: bytes) -> tuple[str, int]:
+    try:
+        passage = read_passage(parse_parcel(data))
+    except ContractError:
+        return "", 0
+    return passage.sender, passage.sequence

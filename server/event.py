@@ -1,0 +1,164 @@
+"""One event: everything that is waiting is taken in, fused, calibrated by the sites' reports, released and sent.
+
+An event is at most three rounds of messages: contributions; candidate out, reports in; release out, adoptions in. It is
+keyed by digests throughout, so one that was killed half-way is simply run again and ends the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from federated.envelope import parse_parcel
+from federated.errors import ConsiliumError
+from federated.manifest import Frozen
+from server.intake import Acceptance
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+
+
+@dataclass(frozen=True)
+class ExchangeRequest:
+    """What one site is handed: parcels for it, and what became of its own (digest, outcome)."""
+
+    parcels: list[bytes]
+    settled: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """A site that did not answer, and why, in a word or a code."""
+
+    reason: str
+
+
+class Route(Protocol):
+    """A way to the sites: Flower, or folders on this machine."""
+
+    def sites(self) -> list[str]:
+        """Names of the sites that can be reached now."""
+        ...
+
+    def exchange(self, requests: Mapping[str, ExchangeRequest]) -> Mapping[str, list[bytes] | Unreached]:
+        """One round of messages with all these sites at once: each one's outbox, or why it did not answer."""
+        ...
+
+
+class Answer(Frozen):
+    """What passed between the coordinator and one site in one round; `unreached` is empty where it answered."""
+
+    site: str
+    unreached: str
+    parcels_sent: int
+    bytes_sent: int
+    bytes_received: int
+
+
+class EventSummary(Frozen):
+    """What an event did.
+
+    Attributes:
+        accepted: every parcel that arrived, with its outcome.
+        rounds: the answers of each round.
+        candidate, release: digests of what was made, or None.
+        number: of the release.
+        trouble: why no release was made although something arrived, or empty.
+        seconds: how long it took.
+    """
+
+    federation: str
+    accepted: tuple[Acceptance, ...]
+    rounds: tuple[tuple[Answer, ...], ...]
+    candidate: str | None
+    release: str | None
+    number: int | None
+    trouble: str
+    seconds: float
+
+
+def run_event(coordinator: Coordinator, route: Route) -> EventSummary:
+    """Contribute, propose, report, release, adopt, as far as there is anything to do."""
+    event = _Event(coordinator, route)
+    event.exchange()
+    candidate = event.propose()
+    if candidate is not None:
+        event.exchange()
+    release = coordinator.release()
+    if release is not None or event.is_anything_left():
+        event.exchange()
+    return event.summary(candidate, release)
+
+
+class _Event:
+    """The rounds of one event, and what came of them."""
+
+    def __init__(self, coordinator: Coordinator, route: Route) -> None:
+        self.coordinator, self.route = coordinator, route
+        self.began = time.monotonic()
+        self.accepted: list[Acceptance] = []
+        self.rounds: list[tuple[Answer, ...]] = []
+        self.trouble = ""
+
+    def exchange(self) -> None:
+        """One round with every enrolled site that can be reached."""
+        sites = sorted(set(self.coordinator.sites()) & set(self.route.sites()))
+        requests = {site: self._request(site) for site in sites}
+        answers = self.route.exchange(requests) if requests else {}
+        for site in sites:
+            self._take(site, requests[site], answers.get(site, Unreached("no answer")))
+        self.rounds.append(
+            tuple(_answer(site, requests[site], answers.get(site, Unreached("no answer"))) for site in sites)
+        )
+
+    def propose(self) -> str | None:
+        """A candidate, or none and the reason why what is here cannot be fused."""
+        try:
+            return self.coordinator.propose()
+        except ConsiliumError as error:
+            self.trouble = str(error)
+            return None
+
+    def is_anything_left(self) -> bool:
+        """Whether a site that can be reached has not been given something, or not been told what became of its own."""
+        sites = set(self.coordinator.sites()) & set(self.route.sites())
+        return any(self.coordinator.outgoing(site) or self.coordinator.settled(site) for site in sites)
+
+    def summary(self, candidate: str | None, release: str | None) -> EventSummary:
+        """What came of it."""
+        return EventSummary(
+            federation=self.coordinator.home.config.federation,
+            accepted=tuple(self.accepted),
+            rounds=tuple(self.rounds),
+            candidate=candidate,
+            release=release,
+            number=self.coordinator.number_of(release) if release is not None else None,
+            trouble=self.trouble,
+            seconds=time.monotonic() - self.began,
+        )
+
+    def _request(self, site: str) -> ExchangeRequest:
+        parcels = [parcel.to_bytes() for parcel in self.coordinator.outgoing(site)]
+        return ExchangeRequest(parcels, self.coordinator.settled(site))
+
+    def _take(self, site: str, request: ExchangeRequest, answer: list[bytes] | Unreached) -> None:
+        """A site that answered has what it was handed; what it sent is taken in, in the order of its numbers."""
+        if isinstance(answer, Unreached):
+            return
+        for parcel in request.parcels:
+            self.coordinator.acknowledge(site, parse_parcel(parcel).digest)
+        self.coordinator.told(site, [digest for digest, _ in request.settled])
+        self.accepted += self.coordinator.accept_all(answer)
+
+
+def _answer(site: str, request: ExchangeRequest, answer: list[bytes] | Unreached) -> Answer:
+    reached = not isinstance(answer, Unreached)
+    return Answer(
+        site=site,
+        unreached="" if isinstance(answer, list) else answer.reason,
+        parcels_sent=len(request.parcels) if reached else 0,
+        bytes_sent=sum(map(len, request.parcels)) if reached else 0,
+        bytes_received=sum(map(len, answer)) if isinstance(answer, list) else 0,
+    )

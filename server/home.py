@@ -1,0 +1,167 @@
+"""The coordinator's home: a folder with its configuration, key, vocabulary, trust file, registry and artefacts."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import tomli_w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import Field, StringConstraints, ValidationError
+
+from federated.errors import ConsiliumError
+from federated.files import write_whole
+from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
+from federated.manifest import FrontEndCard, Frozen, Name
+from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+
+LOCK_SECONDS = 120.0
+POLL_SECONDS = 0.05
+
+
+class CoordinatorConfig(Frozen):
+    """``config.toml``. An empty `registry_url` means a SQLite file in the home; any SQLAlchemy URL may stand there."""
+
+    version: Literal[1] = 1
+    federation: Name
+    name: Name
+    task: Name
+    front_end: FrontEndCard
+    superlink: Annotated[str, StringConstraints(pattern=r"^[^\s:/]+:\d{1,5}$")] = "127.0.0.1:18000"
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    weighting: Literal["refit", "graded", "scaled", "none"] = "refit"
+    mode: Literal["shared", "isolated"] = "shared"
+    registry_url: str = ""
+
+
+class CoordinatorHome:
+    """An existing home.
+
+    Raises:
+        ConsiliumError: the folder is not a coordinator's home, or its configuration is wrong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = _read_config(path / "config.toml")
+
+    @classmethod
+    def create(cls, path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> CoordinatorHome:
+        """A new home with a fresh key, whole or not at all.
+
+        Raises:
+            ConsiliumError: something is already there.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConsiliumError("is not empty", where=str(path), cure="choose another folder with --home")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=".partial-"))
+        try:
+            _furnish(staging, config, vocabulary)
+            staging.replace(path)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return cls(path)
+
+    @property
+    def artefacts_path(self) -> Path:
+        """Folder of artefacts by digest."""
+        return self.path / "artefacts"
+
+    @property
+    def quarantine_path(self) -> Path:
+        """Folder of refused bytes by digest."""
+        return self.path / "quarantine"
+
+    @property
+    def events_path(self) -> Path:
+        """Folder of event summaries."""
+        return self.path / "events"
+
+    @property
+    def certificates_path(self) -> Path:
+        """Folder of the certificate authority and the SuperLink's certificate."""
+        return self.path / "certificates"
+
+    @property
+    def trust_path(self) -> Path:
+        """The trust file, which is what auditors get."""
+        return self.path / "keys.toml"
+
+    @property
+    def registry_url(self) -> str:
+        """Where the registry is, as SQLAlchemy takes it."""
+        return self.config.registry_url or f"sqlite:///{self.path.resolve() / 'registry.sqlite'}"
+
+    def key(self) -> Ed25519PrivateKey:
+        """The coordinator's signing key."""
+        return read_private_key(self.path / "keys" / "coordinator.pem")
+
+    def vocabulary(self) -> Vocabulary:
+        """The federation's labels; later versions may only append."""
+        return read_vocabulary(self.path / "vocabulary.toml")
+
+    def trust(self) -> TrustFile:
+        """Whose signatures count, as last written from the registry."""
+        return read_trust(self.trust_path)
+
+    def write_trust(self, trust: TrustFile) -> None:
+        """Replaces the trust file in one step."""
+        write_whole(self.trust_path, tomli_w.dumps(trust.model_dump(mode="json", exclude_none=True)).encode())
+
+    @contextmanager
+    def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+        """Holds the home for one step, so that two processes never change it at once.
+
+        Raises:
+            ConsiliumError: another process held it for longer than `seconds`.
+        """
+        with (self.path / "lock").open("a") as file:
+            _wait_for(file, seconds, self.path)
+            yield
+
+
+def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> None:
+    key = create_private_key(path / "keys" / "coordinator.pem")
+    party = Party(name=config.name, role="coordinator", public=public_hex(key))
+    write_trust(TrustFile(federation=config.federation, parties=(party,)), path / "keys.toml")
+    write_vocabulary(vocabulary, path / "vocabulary.toml")
+    (path / "config.toml").write_text(tomli_w.dumps(config.model_dump(mode="json")), encoding="utf-8")
+
+
+def _read_config(path: Path) -> CoordinatorConfig:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return CoordinatorConfig.model_validate_json(json.dumps(content))  # from JSON a list may be a tuple
+    except FileNotFoundError as error:
+        raise ConsiliumError(
+            "is not a coordinator's home", where=str(path.parent), cure="make one with: consilium coordinator init"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise ConsiliumError(f"cannot be read ({error})", where=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+
+
+def _wait_for(file: IO[str], seconds: float, home: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise ConsiliumError(
+                    "another coordinator process is at work here", where=str(home), cure="wait until it is done"
+                ) from error
+            time.sleep(POLL_SECONDS)
+        else:
+            return
