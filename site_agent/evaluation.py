@@ -38,8 +38,10 @@ class Interval(Frozen):
 
 
 class Comparison(Frozen):
-    """Paired differences to the release adopted before, over the clips whose label the newer one knows; positive where
-    that one is better."""
+    """Paired differences to the release adopted before; positive where the newer one is better.
+
+    Both are judged on the clips whose label the newer one knows.
+    """
 
     release: Digest
     accuracy: Interval
