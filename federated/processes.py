@@ -31,3 +31,13 @@ def undisturbed() -> Iterator[None]:
             signal.signal(caught, handler)
         for number in came[:1]:
             signal.raise_signal(number)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Makes a SIGTERM, by which service managers stop a program, end it as Ctrl-C does: with everything put away."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,204 @@
+"""All of Flower on the coordinator's side: the ServerApp, the route it gives an event, and the SuperLink's control.
+
+Flower carries bytes and remembers nothing. A run is one event; it ends by writing a summary into the coordinator's
+home, which is what counts: neither an exit code nor a log is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.cli.build import build_fab_from_disk
+from flwr.common.serde import fab_to_proto, user_config_to_proto
+from flwr.proto.control_pb2 import (
+    ListNodesRequest,
+    ListRunsRequest,
+    RegisterNodeRequest,
+    StartRunRequest,
+    StopRunRequest,
+    UnregisterNodeRequest,
+)
+from flwr.serverapp import Grid, ServerApp
+from flwr.supercore.control import ControlHttpClient
+from flwr.supercore.fab import Fab
+from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+
+from federated.errors import ConsiliumError
+from federated.files import write_whole
+from server.coordinator import Coordinator
+from server.event import ExchangeRequest, Unreached, run_event
+from server.home import CoordinatorHome
+from server.node_keys import node_keys
+
+HOME_VARIABLE = "CONSILIUM_COORDINATOR_HOME"
+EVENT_NAME = re.compile(r"^[0-9A-Za-z-]{1,64}$")
+CODE = re.compile(r"^[a-z]{1,20}$")
+ONLINE, UNREGISTERED = "online", "unregistered"
+POLL_SECONDS = 0.05
+NODE_UNAVAILABLE = 5
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Runs one event in the home that the SuperLink was started for, and writes its summary.
+
+    Run configuration: ``event`` names the summary's file, ``seconds`` bounds one round of messages. The home comes from
+    the environment: every site sees a run's configuration.
+    """
+    home = CoordinatorHome(Path(os.environ[HOME_VARIABLE]))
+    event, seconds = str(context.run_config["event"]), float(context.run_config["seconds"])
+    if not EVENT_NAME.match(event):
+        raise ValueError("a run has to name its event")
+    try:
+        summary = run_event(Coordinator(home), FlowerRoute(grid, node_keys(home), seconds))
+        outcome: dict[str, Any] = {"summary": summary.model_dump(mode="json")}
+    except ConsiliumError as error:
+        outcome = {"error": str(error)}
+    home.events_path.mkdir(exist_ok=True)
+    write_whole(home.events_path / f"{event}.json", json.dumps({"event": event, **outcome}, indent=1).encode())
+
+
+class FlowerRoute:
+    """The way to the sites that are online, one message to each a round.
+
+    Args:
+        grid: Flower's messages.
+        keys: public node keys (PEM) of the sites; a node with another key is no site.
+        seconds: how long a round may take; who has not answered then is reported as late.
+    """
+
+    def __init__(self, grid: Grid, keys: Mapping[str, bytes], seconds: float) -> None:
+        self._grid, self._keys, self._seconds = grid, keys, seconds
+
+    def sites(self) -> list[str]:
+        """Names of the sites that can be reached now."""
+        return sorted(self._nodes())
+
+    def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
+        """One round: each site's outbox, or why it did not answer."""
+        nodes = self._nodes()
+        answers: dict[str, list[bytes] | Unreached] = {site: Unreached("offline") for site in requests}
+        asked = [site for site in requests if site in nodes]
+        waiting = self._push(asked, [self._message(nodes[site], requests[site]) for site in asked])
+        answers |= dict.fromkeys(waiting.values(), Unreached("late"))
+        deadline = time.monotonic() + self._seconds
+        while waiting and time.monotonic() < deadline:
+            for reply in self._grid.pull_messages(list(waiting)):
+                site = waiting.pop(reply.metadata.reply_to_message_id)
+                answers[site] = read_answer(reply, site)
+            time.sleep(POLL_SECONDS if waiting else 0)
+        return answers
+
+    def _nodes(self) -> dict[str, int]:
+        online = {node.public_key: node.node_id for node in self._grid.get_nodes() if node.status == ONLINE}
+        return {site: online[key] for site, key in self._keys.items() if key in online}
+
+    def _push(self, sites: list[str], messages: list[Message]) -> dict[str, str]:
+        """Message identifiers, each with the site it went to; a message that was not taken is missing."""
+        identifiers = list(self._grid.push_messages(messages)) if messages else []
+        return {identifier: site for identifier, site in zip(identifiers, sites, strict=False) if identifier}
+
+    def _message(self, node: int, request: ExchangeRequest) -> Message:
+        header = json.dumps({"settled": request.settled}).encode()
+        arrays = {f"{i:06d}": Array("uint8", (len(data),), "bytes", data) for i, data in enumerate(request.parcels)}
+        content = RecordDict(
+            {"request": ConfigRecord({"header": header, "seconds": self._seconds}), "parcels": ArrayRecord(arrays)}
+        )
+        return Message(content=content, dst_node_id=node, message_type="query.exchange", ttl=self._seconds + 60)
+
+
+def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
+    """A site's parcels, or its code; what is not an answer of that site is a code too."""
+    if reply.has_error():
+        return Unreached("offline" if reply.error.code == NODE_UNAVAILABLE else "failed")
+    answer, parcels = reply.content.get("answer"), reply.content.get("parcels")
+    if not (isinstance(answer, ConfigRecord) and isinstance(parcels, ArrayRecord)):
+        return Unreached("invalid")
+    try:
+        header = json.loads(answer["header"])  # type: ignore[arg-type]
+        code, name = str(header["code"]), header.get("site")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Unreached("invalid")
+    if code != "ok":
+        return Unreached(code if CODE.match(code) else "invalid")
+    return [parcels[key].data for key in sorted(parcels)] if name == site else Unreached("invalid")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A SuperNode that is registered: Flower's number for it, its public key (PEM), and whether it is online."""
+
+    node_id: int
+    public_key: bytes
+    online: bool
+
+
+class Control:
+    """What the `flwr` command does, without a process a call, and with the nodes' keys, which the command leaves out.
+
+    Every method raises a ConsiliumError where the SuperLink does not answer or does not want to.
+
+    Args:
+        address: ``host:port`` of the SuperLink.
+        authority: the certificate (PEM) that signed the SuperLink's.
+    """
+
+    def __init__(self, address: str, authority: bytes) -> None:
+        version = RuntimeVersionHttpInterceptor(component_name="flwr CLI")
+        self._address = address
+        self._client = ControlHttpClient.from_server_address(address, False, authority, [version])
+
+    def close(self) -> None:
+        """Hangs up, without which a SuperLink that stops would wait."""
+        self._client.close()
+
+    def nodes(self) -> list[Node]:
+        """Every registered node."""
+        nodes = self._ask(self._client.ListNodes, ListNodesRequest()).nodes_info
+        return [Node(n.node_id, n.public_key, n.status == ONLINE) for n in nodes if n.status != UNREGISTERED]
+
+    def register(self, public_key: bytes) -> None:
+        """Lets a node with this key (PEM) in."""
+        self._ask(self._client.RegisterNode, RegisterNodeRequest(public_key=public_key))
+
+    def unregister(self, node_id: int) -> None:
+        """Shuts a node out."""
+        self._ask(self._client.UnregisterNode, UnregisterNodeRequest(node_id=node_id))
+
+    def start(self, bundle: Path, event: str, seconds: float) -> int:
+        """Submits a run and gives its number."""
+        data = build_fab_from_disk(bundle)
+        fab = fab_to_proto(Fab(hashlib.sha256(data).hexdigest(), data, {}))
+        config = user_config_to_proto({"event": event, "seconds": seconds})
+        return self._ask(self._client.StartRun, StartRunRequest(fab=fab, override_config=config)).run_id
+
+    def status(self, run: int) -> str:
+        """``pending``, ``starting``, ``running``, or ``finished:`` and how."""
+        status = self._ask(self._client.ListRuns, ListRunsRequest(run_id=run)).run_dict[run].status
+        return f"{status.status}:{status.sub_status}" if status.sub_status else status.status
+
+    def stop(self, run: int) -> None:
+        """Ends a run before its time."""
+        self._ask(self._client.StopRun, StopRunRequest(run_id=run))
+
+    def _ask(self, call: Callable[[Request], Answer], request: Request) -> Answer:
+        try:
+            return call(request)
+        except (httpx.HTTPError, ValueError) as error:
+            raise ConsiliumError(
+                f"the SuperLink did not do what it was asked ({error})", where=self._address, cure="see its log"
+            ) from error

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.serverapp import Grid
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+from federated.errors import ConsiliumError
+from server.event import ExchangeRequest, Unreached
+from server.flower_app import FlowerRoute, read_answer
+from site_agent.flower_app import app as courier
+from site_agent.service import Service, Settled
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def over_the_wire(message: Message, identifier: str) -> Message:
+    """The message after Flower's own serialisation, under the identifier it would have there."""
+    wire = {key: part.deflate() for key, part in get_all_nested_objects(message).items()}
+    arrived = cast(Message, inflate_object_from_contents(message.object_id, wire))
+    arrived.metadata.__dict__["_message_id"] = identifier
+    return arrived
+
+
+class FakeGrid(Grid):
+    """Hands messages to a real ClientApp in this process, through Flower's serialisation."""
+
+    def __init__(self, app: ClientApp, sockets: dict[str, Path]) -> None:
+        self._app, self._count = app, itertools.count(1)
+        self._replies: dict[str, Message] = {}
+        self.keys = {site: site.encode() for site in sockets}
+        self.offline: set[str] = set()
+        self.leaving: set[str] = set()
+        self.silent: set[str] = set()
+        self._nodes = {
+            number: (site, Context(1, number, {"socket": str(path)}, RecordDict(), {}))
+            for number, (site, path) in enumerate(sockets.items(), start=100)
+        }
+
+    def set_run(self, run: Run) -> None:
+        raise NotImplementedError
+
+    @property
+    def run(self) -> Run:
+        raise NotImplementedError
+
+    def create_message(self, *_args: Any, **_more: Any) -> Message:
+        raise NotImplementedError
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        raise NotImplementedError
+
+    def get_node_ids(self) -> Iterable[int]:
+        return [node.node_id for node in self.get_nodes()]
+
+    def get_nodes(self) -> Iterable[NodeInfo]:
+        return [
+            NodeInfo(node_id=number, public_key=self.keys[site], status="offline" if site in self.offline else "online")
+            for number, (site, _) in self._nodes.items()
+        ]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        return [self._deliver(message, f"m{next(self._count)}") for message in messages]
+
+    def _deliver(self, message: Message, identifier: str) -> str:
+        site, context = self._nodes[message.metadata.dst_node_id]
+        arrived = over_the_wire(message, identifier)
+        if site in self.leaving:
+            self._replies[identifier] = Message(Error(code=5, reason="Node Unavailable"), reply_to=arrived)
+        elif site not in self.silent:
+            self._replies[identifier] = over_the_wire(self._app(arrived, context), f"r{identifier}")
+        return identifier
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        return [self._replies.pop(name) for name in list(message_ids) if name in self._replies]
+
+
+@pytest.fixture(autouse=True)
+def task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message can be made by hand only inside a Flower task; this says that the test is one."""
+    for name in ("_run_id", "_node_id", "_task_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
+
+
+def _agent(site: str) -> Callable[[list[bytes], Settled], list[bytes]]:
+    def exchange(parcels: list[bytes], settled: Settled) -> list[bytes]:
+        if b"please fail" in parcels:
+            raise ConsiliumError("patient 4711 is in two splits")
+        return [site.encode(), *parcels, repr(settled).encode()]
+
+    return exchange
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Iterator[FakeGrid]:
+    sites = ("east", "north", "south")
+    with ExitStack() as stack:
+        sockets = {}
+        for site in sites:
+            (tmp_path / site).mkdir()
+            sockets[site] = stack.enter_context(Service(tmp_path / site, site, _agent(site))).socket
+        yield FakeGrid(courier, sockets)
+
+
+def _route(grid: FakeGrid, seconds: float = 20.0) -> FlowerRoute:
+    return FlowerRoute(grid, grid.keys, seconds)
+
+
+def _ask(*sites: str, parcels: tuple[bytes, ...] = ()) -> dict[str, ExchangeRequest]:
+    return {site: ExchangeRequest(list(parcels), []) for site in sites}
+
+
+def test_a_round_through_the_real_courier_and_agents(grid: FakeGrid) -> None:
+    requests = {
+        "east": ExchangeRequest([b"\x00\xff", b""], [(DIGEST, "accepted")]),
+        "north": ExchangeRequest([], []),
+    }
+    assert _route(grid).exchange(requests) == {
+        "east": [b"east", b"\x00\xff", b"", repr([(DIGEST, "accepted")]).encode()],
+        "north": [b"north", b"[]"],
+    }
+
+
+def test_only_enrolled_sites_that_are_online_can_be_reached(grid: FakeGrid) -> None:
+    grid.offline.add("south")
+    known = {**grid.keys, "west": b"west"}
+    del known["north"]
+    route = FlowerRoute(grid, known, 20.0)
+    assert route.sites() == ["east"]
+    answers = route.exchange(_ask("east", "north", "south", "west"))
+    gone = Unreached("offline")
+    assert answers == {"east": [b"east", b"[]"], "north": gone, "south": gone, "west": gone}
+
+
+def test_a_site_that_leaves_is_silent_or_errs_does_not_stop_the_others(grid: FakeGrid) -> None:
+    grid.leaving.add("north")
+    grid.silent.add("south")
+    answers = _route(grid, seconds=0.3).exchange(_ask("east", "north", "south"))
+    assert answers == {"east": [b"east", b"[]"], "north": Unreached("offline"), "south": Unreached("late")}
+    assert _route(grid).exchange(_ask("east", parcels=(b"please fail",))) == {"east": Unreached("refused")}
+
+
+def test_a_site_that_speaks_for_another_is_not_heard(grid: FakeGrid) -> None:
+    grid.keys["east"], grid.keys["north"] = grid.keys["north"], grid.keys["east"]
+    keys = {"north": b"north"}
+    assert FlowerRoute(grid, keys, 20.0).exchange(_ask("north")) == {"north": Unreached("invalid")}
+
+
+def test_nobody_online_is_no_error(grid: FakeGrid) -> None:
+    grid.offline |= {"east", "north", "south"}
+    assert _route(grid).sites() == []
+    assert _route(grid).exchange(_ask("east")) == {"east": Unreached("offline")}
+
+
+def test_a_message_that_flower_does_not_take_leaves_the_site_unreached(
+    grid: FakeGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "push_messages", lambda _messages: [])
+    assert _route(grid).exchange(_ask("east")) == {"east": Unreached("offline")}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({}, "invalid"),
+        ({"answer": ConfigRecord({"header": b"{"}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": 7}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": b"[]"}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": b'{"code":"ok"}'}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": b'{"code":"\\u001b[31m"}'}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": b'{"code":"busy"}'}), "parcels": ArrayRecord()}, "busy"),
+    ],
+)
+def test_what_a_hostile_bundle_might_answer_is_a_code(content: dict[str, Any], code: str) -> None:
+    request = Message(content=RecordDict(), dst_node_id=1, message_type="query.exchange")
+    reply = Message(content=RecordDict(content), reply_to=over_the_wire(request, "m1"))
+    assert read_answer(reply, "east") == Unreached(code)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from federated.errors import ConsiliumError
+from site_agent import supernode
+from site_agent.supernode import Node, environment, keep_online, start, stop
+
+# Stands in for flower-supernode: notes how it was started and when it is asked to end, and says the next thing.
+PROGRAM = """#!{python}
+import json, os, signal, sys, time
+from pathlib import Path
+folder = Path({folder!r})
+def note(**what):
+    with (folder / "notes").open("a") as file:
+        file.write(json.dumps(what) + "\\n")
+def leave(*_):
+    note(left=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+says = json.loads((folder / "says").read_text())
+(folder / "says").write_text(json.dumps(says[1:]))
+note(arguments=sys.argv[1:], environment=dict(os.environ), pid=os.getpid())
+print(says[0], flush=True)
+if "Exit Code" in says[0]:
+    sys.exit(1)
+time.sleep(60)
+"""
+REFUSED = "Exit Code: 305\n[code: 2004] Failed to activate SuperNode."
+WRONG = "Exit Code: 305\n[SSL: CERTIFICATE_VERIFY_FAILED]"
+ONLINE = "SuperNode ID: 7"
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    program = tmp_path / "bin" / "flower-supernode"
+    program.parent.mkdir()
+    program.write_text(PROGRAM.format(python=sys.executable, folder=str(tmp_path)))
+    program.chmod(0o755)
+    monkeypatch.setattr(supernode, "_program", lambda: program)
+    (tmp_path / "flower").mkdir()
+    return Node("north", "hub:18000", tmp_path / "ca.crt", tmp_path / "key", tmp_path / "a.sock", tmp_path / "flower")
+
+
+def _prepare(node: Node, *says: str) -> None:
+    (node.folder.parent / "says").write_text(json.dumps(says))
+
+
+def _notes(node: Node) -> list[dict[str, object]]:
+    path = node.folder.parent / "notes"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Listener:
+    """Collects what is said, and interrupts like Ctrl-C when it has heard enough."""
+
+    def __init__(self, enough: int) -> None:
+        self.lines: list[str] = []
+        self._enough = enough
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+        if len(self.lines) == self._enough:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_site_that_is_let_in_at_last_says_so_once_and_signs_off_when_interrupted(node: Node) -> None:
+    _prepare(node, REFUSED, REFUSED, REFUSED, ONLINE)
+    say = Listener(enough=2)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(node, say, retry=0.1)
+    refused = "hub:18000 does not let this site in: not enrolled yet, or its last stop was unclean (a minute)"
+    assert say.lines == [
+        f"{refused}; trying again every 0 s",
+        "site 'north' is online at hub:18000; Ctrl-C stops",
+    ]
+    notes = _notes(node)
+    assert ["left" in note for note in notes] == [False, False, False, False, True]
+
+
+def test_each_reason_is_told_in_its_own_line(node: Node) -> None:
+    _prepare(node, "Connection attempt failed, retrying\nExit Code: 1", WRONG, f"{ONLINE}\nExit Code: 201", ONLINE)
+    say = Listener(enough=4)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(node, say, retry=0.1)
+    ended = [line.partition(";")[0] for line in say.lines]
+    assert "hub:18000 is not the SuperLink that the kit vouches for" in ended
+    assert f"the SuperNode ended, see {node.log}" in ended
+
+
+def test_the_node_is_told_its_key_its_authority_and_the_socket(node: Node) -> None:
+    _prepare(node, ONLINE)
+    process = start(node)
+    try:
+        deadline = time.monotonic() + 20
+        while not _notes(node):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        stop(process)
+    arguments = _notes(node)[0]["arguments"]
+    assert isinstance(arguments, list)
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert given["--superlink"] == "hub:18000"
+    assert given["--root-certificates"] == str(node.authority)
+    assert given["--auth-supernode-private-key"] == str(node.key)
+    assert given["--node-config"] == f'site="north" socket="{node.socket}"'
+    assert given["--host"] == "127.0.0.1"
+    assert "--insecure" not in arguments
+    assert process.returncode is not None
+
+
+def test_a_bundle_sees_nothing_of_the_environment_that_was_not_meant_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "secret")
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    known = environment(tmp_path, Path("/opt/consilium/bin"))
+    assert "secret" not in str(known)
+    assert known["https_proxy"] == "http://proxy:3128"
+    assert known["NO_PROXY"] == "localhost,127.0.0.1,intranet"
+    assert known["PATH"].split(os.pathsep)[0] == "/opt/consilium/bin"
+    assert known["FLWR_TELEMETRY_ENABLED"] == "0"
+
+
+def test_what_the_supernode_started_ends_with_it() -> None:
+    code = (
+        "import subprocess, sys, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    stop(process)
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_machine_without_flower_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(supernode.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ConsiliumError, match=r"Flower is not installed; pip install 'consilium\[site\]'"):
+        supernode._program()
