@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.proto.node_pb2 import NodeInfo
@@ -17,10 +21,13 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from federated.errors import ConsiliumError
-from server.event import ExchangeRequest, Unreached
-from server.flower_app import FlowerRoute, read_answer
+from federated.keys import fingerprint, public_hex
+from server.event import EventSummary, ExchangeRequest, Unreached, run_event
+from server.flower_app import HOME_VARIABLE, FlowerRoute, read_answer
+from server.flower_app import app as server_app
 from site_agent.flower_app import app as courier
 from site_agent.service import Service, Settled
+from tests.server.conftest import Site, World
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -186,3 +193,76 @@ def test_what_a_hostile_bundle_might_answer_is_a_code(content: dict[str, Any], c
     request = Message(content=RecordDict(), dst_node_id=1, message_type="query.exchange")
     reply = Message(content=RecordDict(content), reply_to=over_the_wire(request, "m1"))
     assert read_answer(reply, "east") == Unreached(code)
+
+
+def _enrol(world: World, names: tuple[str, ...], folder: Path, stack: ExitStack) -> FakeGrid:
+    """Hand-made sites with node keys, each behind a service of its own."""
+    sockets, keys = {}, {}
+    for name in names:
+        site, node = Site(name, world.coordinator), ec.generate_private_key(ec.SECP384R1()).public_key()
+        line = node.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+        told = fingerprint(bytes.fromhex(public_hex(site.key)))
+        world.coordinator.enrol(world.request(site, flower_public=line), told)
+        world.members[name] = site
+        keys[name] = node.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        (folder / name).mkdir()
+        answer = partial(_answer, site)
+        sockets[name] = stack.enter_context(Service(folder / name, name, answer)).socket
+    grid = FakeGrid(courier, sockets)
+    grid.keys = keys
+    return grid
+
+
+def _answer(site: Site, parcels: list[bytes], settled: Settled) -> list[bytes]:
+    return site.exchange(ExchangeRequest(parcels, settled))
+
+
+def _run_event(world: World, grid: FakeGrid, event: str = "first") -> dict[str, Any]:
+    server_app(grid, Context(1, 1, {}, RecordDict(), {"event": event, "seconds": 20.0}))
+    return dict(json.loads((world.coordinator.home.events_path / f"{event}.json").read_bytes()))
+
+
+def test_an_event_through_flower_ends_as_one_through_files(
+    make_world: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline, flower = make_world(), make_world()
+    monkeypatch.setenv(HOME_VARIABLE, str(flower.coordinator.home.path))
+    with ExitStack() as stack:
+        grid = _enrol(flower, ("ada", "ben"), tmp_path, stack)
+        for world in (offline, flower):
+            for name in ("ada", "ben"):
+                site = world.members[name] if world is flower else world.join(name)
+                site.put(site.statistics())
+        outcome = _run_event(flower, grid)
+    expected = run_event(offline.coordinator, offline)
+    assert outcome["event"] == "first"
+    assert expected.release is not None
+    assert EventSummary.model_validate_json(json.dumps(outcome["summary"])).release == expected.release
+    assert [release.digest for release in flower.members["ada"].releases] == [expected.release]
+
+
+def test_a_site_without_a_node_key_or_with_anothers_is_not_reached(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(world.coordinator.home.path))
+    world.join("cem")
+    with ExitStack() as stack:
+        grid = _enrol(world, ("ada", "ben"), tmp_path, stack)
+        grid.keys["ben"] = b"another"
+        rounds = _run_event(world, grid)["summary"]["rounds"]
+    assert [[answer["site"] for answer in answers] for answers in rounds] == [["ada"]]
+
+
+def test_a_mistake_of_a_person_ends_up_in_the_summary(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(world.coordinator.home.path))
+    (world.coordinator.home.path / "keys.toml").write_text("damaged")
+    assert "keys.toml" in _run_event(world, FakeGrid(courier, {}))["error"]
+
+
+@pytest.mark.parametrize("event", ["", "../escape", "a/b"])
+def test_a_run_cannot_choose_where_it_writes(world: World, event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(world.coordinator.home.path))
+    with pytest.raises(ValueError, match="has to name its event"):
+        server_app(FakeGrid(courier, {}), Context(1, 1, {}, RecordDict(), {"event": event, "seconds": 20.0}))
