@@ -65,6 +65,16 @@ def test_help_of_a_group_comes_from_its_module(group: str) -> None:
     assert len(consilium.GROUPS[group].load().registered_commands) >= 2
 
 
+@pytest.mark.parametrize("group", consilium.GROUPS)
+def test_every_command_and_parameter_is_explained(group: str) -> None:
+    commands = typer.main.get_group(consilium.GROUPS[group].load()).commands
+    texts = {name: command.help for name, command in commands.items()}
+    for name, command in commands.items():
+        texts |= {f"{name} {param.name}": getattr(param, "help", None) for param in command.params}
+    assert not [name for name, text in texts.items() if not text]
+    assert not [name for name, text in texts.items() if text and "[" in text], "brackets are taken for markup"
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
