@@ -1,0 +1,1 @@
+"""Every model that both sides can build: front ends, heads and networks."""
