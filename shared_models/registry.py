@@ -1,0 +1,25 @@
+"""Networks by name, for those who only hold a name, a configuration and a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shared_models.linear_head import linear_head
+
+if TYPE_CHECKING:
+    import torch
+
+MODELS: dict[str, Callable[..., torch.nn.Module]] = {"linear_head": linear_head}
+
+
+def create_model(name: str, **config: bool | int | float | str) -> torch.nn.Module:
+    """A network with fresh weights.
+
+    Raises:
+        ValueError: no such name.
+        TypeError: a configuration it does not take.
+    """
+    if name not in MODELS:
+        raise ValueError(f"there is no model '{name}', there are {', '.join(MODELS)}")
+    return MODELS[name](**config)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from shared_models.registry import MODELS, create_model
+
+
+def test_a_linear_head_has_the_shapes_its_configuration_says() -> None:
+    state = create_model("linear_head", features=7, labels=3).state_dict()
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == {"weight": (3, 7), "bias": (3,)}
+
+
+def test_shapes_are_known_without_memory() -> None:
+    with torch.device("meta"):
+        state = create_model("linear_head", features=10**9, labels=10**6).state_dict()
+    assert state["weight"].shape == (10**6, 10**9)
+
+
+def test_an_unknown_name_is_told_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="there is no model 'unet', there are linear_head"):
+        create_model("unet")
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"features": 3}, {"features": 3, "labels": 2, "depth": 1}, {"features": "a", "labels": 2}]
+)
+def test_a_wrong_configuration_is_a_type_error(config: dict[str, int | str]) -> None:
+    with pytest.raises(TypeError):
+        create_model("linear_head", **config)
+
+
+def test_every_name_is_a_valid_architecture_of_a_manifest() -> None:
+    assert all(name.replace("_", "").isalnum() and name.islower() for name in MODELS)
