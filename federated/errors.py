@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class ConsiliumError(Exception):
     """A mistake that a person can mend, told in one line.
@@ -50,3 +52,9 @@ class DisclosureError(ConsiliumError):
 
 class DataError(ConsiliumError):
     """Images, indexes or labels that cannot be used as they are."""
+
+
+def cannot_read(path: Path, error: Exception) -> ConsiliumError:
+    """One line for a file that could not be read."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ConsiliumError(f"cannot be read ({reason})", where=str(path))

@@ -52,8 +52,13 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 def cannot_write(path: Path, error: OSError) -> ConsiliumError:
     """One line for a file that could not be written."""
     if error.errno in FULL:
-        return ConsiliumError("the disk is full", where=str(path), cure="free some space and run the command again")
+        return disk_is_full(path)
     return ConsiliumError(f"cannot be written ({error.strerror or error})", where=str(path))
+
+
+def disk_is_full(path: Path) -> ConsiliumError:
+    """One line for a full disk."""
+    return ConsiliumError("the disk is full", where=str(path), cure="free some space and run the command again")
 
 
 def _temporary(path: Path, data: bytes, mode: int) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
-from federated.errors import ConsiliumError, SignatureError
+from federated.errors import ConsiliumError, SignatureError, cannot_read
 from federated.files import write_new, write_whole
 
 Role = Literal["site", "approver", "coordinator"]
@@ -149,6 +150,28 @@ def read_private_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsiliumError("is not an Ed25519 key", where=str(path))
     return key
+
+
+def read_public_key(path: Path) -> str:
+    """An Ed25519 public key in hexadecimal, from a PEM file or one that holds the 64 digits.
+
+    Raises:
+        ConsiliumError: the file is missing or holds no such key.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    digits = data.strip().lower()
+    if re.fullmatch(rb"[0-9a-f]{64}", digits):
+        return digits.decode()
+    try:
+        key = serialization.load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConsiliumError("is not a public key", where=str(path)) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConsiliumError("is not an Ed25519 key", where=str(path))
+    return key.public_bytes_raw().hex()
 
 
 def read_trust(path: Path) -> TrustFile:

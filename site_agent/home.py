@@ -1,0 +1,290 @@
+"""A site's home: one folder with its configuration, keys, catalogue, mail, ledger and receipts."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import shutil
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+import tomli_w
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import Field, ValidationError
+
+from federated.enrolment import Address, Kit, Request, write_request
+from federated.errors import ConsiliumError, cannot_read
+from federated.files import write_new, write_whole
+from federated.keys import (
+    Party,
+    PublicHex,
+    TrustFile,
+    create_private_key,
+    public_hex,
+    read_private_key,
+    read_public_key,
+    read_trust,
+    write_trust,
+)
+from federated.manifest import FrontEndCard, Frozen, Label, Name
+from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+
+SECRET_BYTES = 32
+LOCK_SECONDS = 120.0
+POLL_SECONDS = 0.05
+
+
+class SiteConfig(Frozen):
+    """``config.toml``.
+
+    Attributes:
+        superlink: host:port of the Flower link; empty where parcels go by file only.
+        labels: the site's own names and their codes; empty where they are the same.
+        class_balance: whether every label weighs the same in this site's sums.
+        backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
+    """
+
+    version: Literal[1] = 1
+    federation: Name
+    site: Name
+    coordinator: Name
+    coordinator_public: PublicHex
+    superlink: Address
+    task: Name
+    front_end: FrontEndCard
+    labels: dict[str, Label] = Field(default_factory=dict)
+    class_balance: Literal["none", "site"] = "site"
+    backbone_weights: str = ""
+
+
+class SiteHome:
+    """An existing home.
+
+    Raises:
+        ConsiliumError: the folder is not a site's home, or its configuration is wrong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = _read_config(path / "config.toml")
+
+    @classmethod
+    def create(cls, path: Path, kit: Kit, approver_key: Path | None = None) -> SiteHome:
+        """A new home, whole or not at all: keys, configuration from the kit, and the request to enrol.
+
+        Args:
+            path: a folder that is missing or empty.
+            kit: as `read_kit` verified it.
+            approver_key: public key of an approver who keeps the private one; without it both are made here.
+
+        Raises:
+            ConsiliumError: something is already there, or the approver's key cannot be read.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConsiliumError("is not empty", where=str(path), cure="choose another folder with --home")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=".partial-"))
+        try:
+            _furnish(staging, kit, approver_key)
+            staging.replace(path)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return cls(path)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The federation's labels."""
+        return read_vocabulary(self.path / "vocabulary.toml")
+
+    @property
+    def keys_path(self) -> Path:
+        """Folder of ``site.pem``, ``approver.pem`` where made here, ``flower``, ``ca.crt``, and who is trusted."""
+        return self.path / "keys"
+
+    @property
+    def flower_key_path(self) -> Path:
+        """Private key of the Flower node (ECDSA P-384, OpenSSH), with the public one beside it (``.pub``)."""
+        return self.keys_path / "flower"
+
+    @property
+    def ca_path(self) -> Path:
+        """Certificate of the authority that vouches for the SuperLink; empty where parcels go by file only."""
+        return self.keys_path / "ca.crt"
+
+    @property
+    def request_path(self) -> Path:
+        """The signed request to enrol, for the coordinator."""
+        return self.path / "request.json"
+
+    @property
+    def policy_path(self) -> Path:
+        """``policy.toml``; its signature lies beside it (``.sig``)."""
+        return self.path / "policy.toml"
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The index of cases (SQLite)."""
+        return self.path / "catalogue.sqlite"
+
+    @property
+    def features_path(self) -> Path:
+        """Cached features."""
+        return self.path / "features"
+
+    @property
+    def outbox(self) -> Path:
+        """Folder of sealed parcels that wait for the courier."""
+        return self.path / "outbox"
+
+    @property
+    def inbox(self) -> Path:
+        """Folder of parcels from the coordinator."""
+        return self.path / "inbox"
+
+    @property
+    def pending(self) -> Path:
+        """Folder of drafts that wait to be sealed or approved."""
+        return self.path / "pending"
+
+    @property
+    def releases(self) -> Path:
+        """Folder of releases by digest."""
+        return self.path / "releases"
+
+    @property
+    def receipts_path(self) -> Path:
+        """Receipts of everything that left, one JSON line each."""
+        return self.path / "receipts.jsonl"
+
+    @property
+    def state_path(self) -> Path:
+        """The ledger of what left and what came (SQLite)."""
+        return self.path / "ledger.sqlite"
+
+    def key(self) -> Ed25519PrivateKey:
+        """The site's signing key."""
+        return read_private_key(self.keys_path / "site.pem")
+
+    def trust(self) -> TrustFile:
+        """Whose signatures count here: the coordinator, this site, and its approvers."""
+        return read_trust(self.keys_path / "keys.toml")
+
+    def secret(self) -> bytes:
+        """32 random bytes, known here only, that fix pseudonyms and the order of splits.
+
+        Raises:
+            ConsiliumError: the file is missing or was changed.
+        """
+        path = self.keys_path / "secret"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise cannot_read(path, error) from error
+        if len(data) != SECRET_BYTES:
+            raise ConsiliumError(f"holds {len(data)} bytes, expected {SECRET_BYTES}", where=str(path))
+        return data
+
+    @contextmanager
+    def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+        """Holds the home, so that two processes never work in it at once.
+
+        Raises:
+            ConsiliumError: another process held it for longer than `seconds`.
+        """
+        with (self.path / "lock").open("a") as file:
+            _wait_for(file, seconds, self.path)
+            yield
+
+
+def _furnish(path: Path, kit: Kit, approver_key: Path | None) -> None:
+    keys = path / "keys"
+    keys.mkdir(mode=0o700)
+    for folder in ("outbox", "inbox", "pending", "releases", "features"):
+        (path / folder).mkdir()
+    key = create_private_key(keys / "site.pem")
+    approver = _approver(keys, kit.site, approver_key)
+    if approver.public == public_hex(key):
+        raise ConsiliumError("an approver needs a key of their own", where=str(approver_key))
+    write_new(keys / "secret", secrets.token_bytes(SECRET_BYTES))
+    write_whole(keys / "ca.crt", kit.ca_certificate.encode())
+    write_trust(_trust(kit, public_hex(key), approver), keys / "keys.toml")
+    write_vocabulary(kit.vocabulary, path / "vocabulary.toml")
+    write_whole(path / "config.toml", tomli_w.dumps(_config(kit).model_dump(mode="json")).encode())
+    write_request(
+        _request(kit, public_hex(key), approver, _create_flower_key(keys / "flower")), key, path / "request.json"
+    )
+
+
+def _approver(keys: Path, site: str, given: Path | None) -> Party:
+    public = public_hex(create_private_key(keys / "approver.pem")) if given is None else read_public_key(given)
+    return Party(name="approver", role="approver", public=public, site=site)
+
+
+def _trust(kit: Kit, public: str, approver: Party) -> TrustFile:
+    coordinator = Party(name=kit.coordinator, role="coordinator", public=kit.coordinator_public)
+    own = Party(name=kit.site, role="site", public=public)
+    return TrustFile(federation=kit.federation, parties=(coordinator, own, approver))
+
+
+def _config(kit: Kit) -> SiteConfig:
+    shared = ("federation", "site", "coordinator", "coordinator_public", "superlink", "task", "front_end")
+    return SiteConfig(**{name: getattr(kit, name) for name in shared})
+
+
+def _request(kit: Kit, public: str, approver: Party, flower_public: str) -> Request:
+    return Request(
+        federation=kit.federation,
+        site=kit.site,
+        site_public=public,
+        approvers=(approver,),
+        invitation=kit.invitation,
+        flower_public=flower_public,
+    )
+
+
+def _create_flower_key(path: Path) -> str:
+    """The node's key pair; Flower takes elliptic-curve keys only. Returns the public line."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    encoding, no_password = serialization.Encoding, serialization.NoEncryption()
+    write_new(path, key.private_bytes(encoding.PEM, serialization.PrivateFormat.OpenSSH, no_password))
+    public = key.public_key().public_bytes(encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    write_whole(path.with_suffix(".pub"), public + b"\n")
+    return public.decode()
+
+
+def _read_config(path: Path) -> SiteConfig:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return SiteConfig.model_validate_json(json.dumps(content))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConsiliumError(
+            "is not a site's home", where=str(path.parent), cure="make one with: consilium site join KIT"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise cannot_read(path, error) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+
+
+def _wait_for(file: IO[str], seconds: float, home: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise ConsiliumError(
+                    "another command is at work here", where=str(home), cure="wait until it is done"
+                ) from error
+            time.sleep(POLL_SECONDS)
+        else:
+            return

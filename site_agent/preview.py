@@ -1,0 +1,170 @@
+"""What would leave, to whom, under which rules, and in plain words what could be inferred from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from federated.disclosure import Check, Facts, behind_matrix
+from federated.manifest import manifest_bytes
+from site_agent.drafts import Draft
+
+BYTES = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
+ANOTHER_UPLOAD = (
+    "two uploads that differ by one patient reveal that patient's features"
+)
+
+
+@dataclass(frozen=True)
+class TensorLine:
+    """One tensor that would leave."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A draft as its readers would get it, with the gate's verdict.
+
+    Attributes:
+        manifest: the canonical JSON that would leave beside the tensors, whole.
+        bytes: of manifest and tensors.
+        audience: one line for each who would get something.
+        approval: what has to be approved, and by whom; or why nothing may leave.
+        allowed: whether the policy and every filter let it out.
+    """
+
+    kind: str
+    digest: str
+    manifest: str
+    tensors: tuple[TensorLine, ...]
+    bytes: int
+    level: int | None
+    level_to_sites: int | None
+    recipient: str
+    audience: tuple[str, ...]
+    approval: str
+    checks: tuple[Check, ...]
+    inferences: tuple[str, ...]
+    allowed: bool
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        return [
+            f"{self.kind} {self.digest}: {self.bytes} bytes to '{self.recipient}'",
+            *(f"  {t.name}: {t.dtype}{list(t.shape)}, {t.bytes} bytes" for t in self.tensors),
+            f"  manifest: {self.manifest}",
+            *(f"to whom: {line}" for line in self.audience),
+            *(_check_line(check) for check in self.checks),
+            *(f"could be inferred: {line}" for line in self.inferences),
+            f"approval: {self.approval}",
+            "may leave" if self.allowed else "stays here",
+        ]
+
+
+def _check_line(check: Check) -> str:
+    verdict = "passes" if check.passed else "REFUSES"
+    cure = f"; {check.cure}" if check.cure else ""
+    return f"filter {check.name} {verdict}: {check.bound} {check.limit}, found {check.found}{cure}"
+
+
+def preview_of(draft: Draft, *, recipient: str, checks: tuple[Check, ...], approval: str, allowed: bool) -> Preview:
+    """A preview with the gate's verdict filled in."""
+    manifest = draft.manifest
+    body = manifest_bytes(manifest)
+    level_to_sites = getattr(manifest, "level_to_sites", None)
+    return Preview(
+        kind=draft.facts.kind,
+        digest=draft.digest,
+        manifest=body.decode(),
+        tensors=tuple(_tensor_line(name, spec.dtype, spec.shape) for name, spec in sorted(manifest.tensors.items())),
+        bytes=len(body) + len(draft.tensors),
+        level=draft.facts.level,
+        level_to_sites=level_to_sites,
+        recipient=recipient,
+        audience=_audience(draft.facts, recipient, level_to_sites),
+        approval=approval,
+        checks=checks,
+        inferences=inferences(draft.facts),
+        allowed=allowed,
+    )
+
+
+def _tensor_line(name: str, dtype: str, shape: tuple[int, ...]) -> TensorLine:
+    size = BYTES[dtype]
+    for length in shape:
+        size *= length
+    return TensorLine(name, dtype, shape, size)
+
+
+def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple[str, ...]:
+    lines = [f"the coordinator '{recipient}' gets all of it"]
+    if facts.kind == "statistics":
+        passed_on = "class sums and Gram matrices" if level_to_sites == 2 else "class sums"
+        lines.append(f"every site and auditor gets the {passed_on} through releases")
+    if facts.kind == "features":
+        lines.append("every site and auditor gets the class sums derived from it through releases")
+    if facts.kind in ("weights", "report"):
+        lines.append("every site and auditor gets what a release carries of it")
+    return tuple(lines)
+
+
+def inferences(facts: Facts) -> tuple[str, ...]:
+    """What a reader could infer about patients, in plain words."""
+    return tuple(INFERENCES[facts.kind](facts))
+
+
+def _statistics(facts: Facts) -> list[str]:
+    grams = [_gram(fold, len(patients), facts.features or 0) for fold, patients in sorted(facts.folds.items())]
+    return [*(grams if facts.level == 2 else []), _means(facts), ANOTHER_UPLOAD]
+
+
+def _gram(where: str, patients: int, features: int) -> str:
+    if patients < features:
+        few = f"{where}: with {patients} patients and {features} features"
+        return f"{few} the Gram matrix fixes the features up to a rotation"
+    ratio = f"{patients / features:.3g} patients a feature"
+    return f"{where}: with {ratio} the Gram matrix shows how features vary together, not whose they are"
+
+
+def _means(facts: Facts) -> str:
+    smallest = min((len(patients) for patients in facts.cells.values() if patients), default=0)
+    shown = "class sums show the mean features of each label"
+    return f"{shown}, over {smallest} patients at least" if smallest != 1 else f"{shown}, one of a single patient"
+
+
+def _features(_: Facts) -> list[str]:
+    return [
+        "every image's features can be read, and which images are of one patient",
+        "from features a coarse image can be rebuilt, and an image be recognised again",
+    ]
+
+
+def _report(facts: Facts) -> list[str]:
+    lines = ["two reports that differ by one patient reveal that patient's score and whether the answer was right"]
+    if facts.features is not None:
+        behind = behind_matrix(facts)
+        if behind < facts.features:
+            few = f"with {behind} patients and {facts.features} directions"
+            lines.append(f"{few} a class covariance fixes the features there up to a rotation")
+    return lines
+
+
+def _say(*lines: str) -> Callable[[Facts], list[str]]:
+    return lambda _: list(lines)
+
+
+INFERENCES: Mapping[str, Callable[[Facts], list[str]]] = {
+    "statistics": _statistics,
+    "features": _features,
+    "weights": _say("whether a known image was among the training images can be guessed better than by chance"),
+    "synthetic": _say("a sample close to a training image may look like that patient's"),
+    "report": _report,
+    "summary": _say("how often each label was answered here, and how often none"),
+    "decision": _say("this patient's features, from which a coarse image can be rebuilt, and what was answered"),
+    "adoption": _say("nothing about patients: which release this site uses, and the reason as written"),
+    "withdrawal": _say("nothing about patients: which contributions this site takes back"),
+}

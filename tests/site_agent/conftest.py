@@ -1,0 +1,197 @@
+"""A site's home with everything in it, and drafts of every kind, made anew for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federated.disclosure import Cell, Facts
+from federated.enrolment import Kit
+from federated.keys import public_hex, read_private_key
+from federated.manifest import (
+    AdoptionManifest,
+    DecisionManifest,
+    FeaturesManifest,
+    FrontEndCard,
+    Manifest,
+    ReportManifest,
+    StatisticsManifest,
+    SummaryManifest,
+    SyntheticManifest,
+    Tensors,
+    WeightsManifest,
+    WithdrawalManifest,
+    pack_tensors,
+)
+from federated.vocabulary import plain_vocabulary
+from site_agent.egress import Draft
+from site_agent.home import SiteHome
+from site_agent.policy import permissive_policy, sign_policy, write_policy
+
+LABELS = ("a4c", "plax")
+FEATURES = 3
+FRONT_END = FrontEndCard(name="pixels", config={"size": 8}, digest="sha256:" + "1" * 64, features=FEATURES)
+RELEASE = "sha256:" + "2" * 64
+
+
+@pytest.fixture
+def coordinator_key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(b"c" * 32)
+
+
+@pytest.fixture
+def kit(coordinator_key: Ed25519PrivateKey) -> Kit:
+    return Kit(
+        federation="test",
+        coordinator="hub",
+        coordinator_public=public_hex(coordinator_key),
+        site="ada",
+        invitation="ab" * 16,
+        superlink="127.0.0.1:18000",
+        ca_certificate="",
+        task="classification",
+        front_end=FRONT_END,
+        vocabulary=plain_vocabulary("views", [*LABELS, "sub"]),
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path, kit: Kit) -> SiteHome:
+    return SiteHome.create(tmp_path / "ada", kit)
+
+
+@pytest.fixture
+def approver(home: SiteHome) -> Ed25519PrivateKey:
+    return read_private_key(home.keys_path / "approver.pem")
+
+
+@pytest.fixture
+def open_home(home: SiteHome, approver: Ed25519PrivateKey) -> SiteHome:
+    """A home whose signed policy lets everything out."""
+    write_policy(home, permissive_policy("test", "ada"))
+    sign_policy(home, approver)
+    return home
+
+
+class Drafts:
+    """Drafts of every kind over patients p<first> to p<last - 1>, half of them with each label."""
+
+    def make(self, kind: str, patients: range = range(40), **changes: Any) -> Draft:
+        build = getattr(self, f"_{kind}")
+        draft: Draft = build(self.cells(patients), **changes)
+        return draft
+
+    @staticmethod
+    def cells(patients: range, folds: tuple[str, ...] = ("train", "validation")) -> dict[Cell, frozenset[str]]:
+        """Patients in turn to folds and labels."""
+        slots = [(fold, label) for fold in folds for label in LABELS]
+        return {
+            slot: frozenset(f"p{number}" for number in patients if number % len(slots) == index)
+            for index, slot in enumerate(slots)
+        }
+
+    def _statistics(self, cells: dict[Cell, frozenset[str]], level: int = 2, **changes: Any) -> Draft:
+        folds = ("train", "validation")
+        rng = np.random.default_rng(sum(map(len, cells.values())))
+        tensors: Tensors = {}
+        for fold in folds:
+            rows = rng.normal(size=(9, FEATURES))
+            sizes = [float(len(cells[fold, label])) for label in LABELS]
+            tensors |= {f"{fold}.class_sums": rng.normal(size=(FEATURES, 2)), f"{fold}.weights": np.array(sizes)}
+            if level == 2:
+                tensors[f"{fold}.gram"] = (rows.T @ rows)[np.triu_indices(FEATURES)]
+        fields = {"level": level, "level_to_sites": 1, "features": FEATURES, "folds": folds}
+        return self._contribution(StatisticsManifest, "statistics", cells, tensors, fields | changes, level)
+
+    def _features(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {}
+        for fold in ("train", "validation"):
+            sizes = [len(cells[fold, label]) for label in LABELS]
+            rows = sum(sizes)
+            tensors |= {
+                f"{fold}.features": np.arange(rows * FEATURES, dtype=float).reshape(rows, FEATURES),
+                f"{fold}.label": np.repeat(np.arange(2), sizes),
+                f"{fold}.weight": np.ones(rows),
+                f"{fold}.patient": np.arange(rows),
+            }
+        fields = {"features": FEATURES, "folds": ("train", "validation")}
+        return self._contribution(FeaturesManifest, "features", cells, tensors, fields | changes, None)
+
+    def _weights(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {"bias": np.zeros(2), "weight": np.full((2, FEATURES), float(len(cells)))}
+        fields = {"architecture": "linear_head", "config": {"features": FEATURES, "classes": 2}}
+        return self._contribution(WeightsManifest, "weights", cells, tensors, fields | changes, None)
+
+    def _synthetic(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {"images": np.zeros((4, 6, 8), np.uint8), "label": np.array([0, 0, 1, 1])}
+        fields = {"generator": "diffusion", "privacy_filter": "nearest", "threshold": 0.5}
+        return self._contribution(SyntheticManifest, "synthetic", cells, tensors, fields | changes, None)
+
+    def _report(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        cells = self.cells(range(60), ("train", "validation", "calibration"))
+        tensors: Tensors = {
+            "covariance": np.ones((2, 3)),
+            "nll": np.ones(61),
+            "nll_count": np.ones(1),
+            "score_correct": np.ones((2, 20), np.int64),
+            "confusion": np.ones((2, 2), np.int64),
+        }
+        for unit in ("image", "clip"):
+            tensors |= {f"standard.{unit}": np.ones((3, 2)), f"calibration.{unit}": np.ones(9, np.int64)}
+        fields = {"candidate": RELEASE, "labels": LABELS, "validation_patients": 20, "calibration_patients": 20}
+        return self._draft(ReportManifest, Facts("report", None, 2, cells, 0.1, 0), tensors, fields | changes)
+
+    def _summary(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {"answered": np.array([9, 9]), "abstained": np.array([2])}
+        fields = {"release": RELEASE, "labels": LABELS, "decisions": 20, "patients": 20}
+        return self._draft(SummaryManifest, Facts("summary", None, None, cells, 0.0, 0), tensors, fields | changes)
+
+    def _decision(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        cells = {("test", "a4c"): frozenset({"p1"})}
+        fields = {"release": RELEASE, "decision": {"label": "a4c"}}
+        facts = Facts("decision", None, None, cells, 1.0, 0)
+        return self._draft(DecisionManifest, facts, {"features": np.ones((1, FEATURES))}, fields | changes)
+
+    def _adoption(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        facts = Facts("adoption", None, None, {}, 0.0, 0)
+        return self._draft(AdoptionManifest, facts, {}, {"release": RELEASE, "choice": "adopted"} | changes)
+
+    def _withdrawal(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        facts = Facts("withdrawal", None, None, {}, 0.0, 0)
+        return self._draft(WithdrawalManifest, facts, {}, {"contributions": (RELEASE,)} | changes)
+
+    def _contribution(
+        self,
+        model: type[Manifest],
+        kind: str,
+        cells: dict[Cell, frozenset[str]],
+        tensors: Tensors,
+        fields: dict[str, Any],
+        level: int | None,
+    ) -> Draft:
+        counts = {label: len(cells["train", label] | cells["validation", label]) for label in LABELS}
+        shared: dict[str, Any] = {
+            "task": "classification",
+            "front_end": FRONT_END.digest,
+            "batch": "b0001",
+            "labels": LABELS,
+        }
+        shared |= {"patients": counts, "images": counts, "batch_patients": sum(counts.values())}
+        facts = Facts(kind, level, FEATURES if level == 2 else None, cells, 0.1, 0)
+        return self._draft(model, facts, tensors, shared | fields)
+
+    @staticmethod
+    def _draft(model: type[Manifest], facts: Facts, tensors: Tensors, fields: dict[str, Any]) -> Draft:
+        data, specs, digest = pack_tensors(tensors)
+        shared = {"federation": "test", "site": "ada", "tensors": specs, "tensors_digest": digest}
+        return Draft(model(**(shared | fields)), data, Facts(**{**vars(facts), "size": len(data)}))
+
+
+@pytest.fixture
+def make_draft() -> Callable[..., Draft]:
+    return Drafts().make
