@@ -36,7 +36,18 @@ def _front_ends(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
-BENCHMARKS: dict[str, Callable[[bool], Measured]] = {"spine": _spine, "lung": _lung, "front_ends": _front_ends}
+def _leakage(quick: bool) -> Measured:
+    from benchmarks.leakage import measure
+
+    return measure(quick=quick)
+
+
+BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
+    "spine": _spine,
+    "lung": _lung,
+    "front_ends": _front_ends,
+    "leakage": _leakage,
+}
 
 
 def main(

@@ -49,3 +49,9 @@ def test_an_unknown_benchmark_is_told_in_words(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "is none of spine" in " ".join(result.stderr.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_make_bench_measures_every_benchmark() -> None:
+    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
+    (line,) = [line for line in makefile.splitlines() if line.startswith("BENCHMARKS ?=")]
+    assert line.partition("=")[2].split() == list(harness.BENCHMARKS)
