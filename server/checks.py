@@ -140,10 +140,10 @@ def _check_rows(manifest: FeaturesManifest, tensors: Tensors, fold: str) -> None
     if label.min() < 0 or label.max() >= len(manifest.labels):
         raise ContractError("points outside the labels declared", where=f"{fold}.label")
     patient = tensors[f"{fold}.patient"]
-    if fold == "train":
-        _check_row_counts(manifest, label, patient)
     if not np.array_equal(np.unique(patient), np.arange(patient.max() + 1)) or patient.max() >= manifest.batch_patients:
         raise ContractError("are not numbered from 0 within the batch", where=f"{fold}.patient")
+    if fold == "train":
+        _check_row_counts(manifest, label, patient)
     if (features[:, -1] != 1).any():
         raise ContractError("the last feature is not the constant 1", where=f"{fold}.features")
     if (np.square(features).sum(axis=1) > MAX_MEAN_SQUARE * manifest.features).any():
@@ -234,9 +234,10 @@ def _check_spectrum(block: Statistics, fold: str, expectations: Expectations) ->
         )
 
 
-def _check_weights(manifest: WeightsManifest, tensors: Tensors, _: Expectations) -> None:
+def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Expectations) -> None:
     """The tensors are the state of the declared network, which is built without memory to read off their shapes."""
     import torch
+
     from shared_models.registry import create_model
 
     try:
@@ -244,6 +245,8 @@ def _check_weights(manifest: WeightsManifest, tensors: Tensors, _: Expectations)
             state = create_model(manifest.architecture, **manifest.config).state_dict()
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ContractError(f"cannot be built ({error})", where=f"architecture {manifest.architecture}") from error
+    if manifest.config.get("features", expectations.front_end.features) != expectations.front_end.features:
+        raise ContractError("does not fit the features of this epoch's front end", where="config")
     expected = {name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)) for name, tensor in state.items()}
     found = {name: (str(array.dtype), array.shape) for name, array in tensors.items()}
     for name in sorted(set(expected) | set(found)):

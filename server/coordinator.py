@@ -48,11 +48,10 @@ class Coordinator:
     def __init__(self, home: CoordinatorHome) -> None:
         self.home = home
         self.artefacts = Artefacts(home.artefacts_path)
-        with home.lock():
-            self.registry = Registry(home.registry_url)
-            with self.registry.transaction() as session:
+        self.registry = Registry(home.registry_url)
+        if self.trust() != home.trust():
+            with self._step() as session:
                 _require_key(session, home)
-            self._publish_trust()
 
     def invite(self, site: str) -> Kit:
         """A kit for a site, with a fresh invitation."""

@@ -8,14 +8,14 @@ import shutil
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from federated.errors import ConsiliumError
 from federated.files import write_whole
@@ -23,6 +23,7 @@ from federated.keys import Party, TrustFile, create_private_key, public_hex, rea
 from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
+Model = TypeVar("Model", bound=BaseModel)
 LOCK_SECONDS = 120.0
 POLL_SECONDS = 0.05
 
@@ -127,6 +128,19 @@ class CoordinatorHome:
         with (self.path / "lock").open("a") as file:
             _wait_for(file, seconds, self.path)
             yield
+
+
+def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
+    """A model of values that a person gave.
+
+    Raises:
+        ConsiliumError: one of them is not what it should be.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=where) from error
 
 
 def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> None:

@@ -112,7 +112,7 @@ class Site:
 
     def weights(self, batch: str = "b0001", **changes: Any) -> Draft:
         labels = HELD[self.name]
-        config = {"features": FEATURES, "classes": len(labels)}
+        config = {"features": FEATURES, "labels": len(labels)}
         tensors = {
             "weight": np.ones((len(labels), FEATURES), np.float32),
             "bias": np.zeros(len(labels), np.float32),
@@ -226,27 +226,27 @@ class World:
         self.coordinator = Coordinator(CoordinatorHome(self.folder / "hub"))
         return self.coordinator
 
-    def request(self, site: Site, **changes: Any) -> Path:
+    def request(self, member: Site, **changes: Any) -> Path:
         """Invites a site and writes its request."""
-        kit = self.coordinator.invite(site.name)
+        kit = self.coordinator.invite(member.name)
         fields = {
             "federation": kit.federation,
-            "site": site.name,
-            "site_public": public_hex(site.key),
+            "site": member.name,
+            "site_public": public_hex(member.key),
             "approvers": (
-                Party(name=f"{site.name}-dpo", role="approver", public=public_hex(site.approver), site=site.name),
+                Party(name=f"{member.name}-dpo", role="approver", public=public_hex(member.approver), site=member.name),
             ),
             "invitation": kit.invitation,
             "flower_public": "",
         }
-        path = self.folder / f"{site.name}.request.json"
-        write_request(Request(**fields | changes), site.key, path)
+        path = self.folder / f"{member.name}.request.json"
+        write_request(Request(**fields | changes), member.key, path)
         return path
 
-    def join(self, name: str) -> Site:
+    def join(self, name: str, **changes: Any) -> Site:
         """A site that is invited and enrolled."""
         site = Site(name, self.coordinator)
-        self.coordinator.enrol(self.request(site), fingerprint(bytes.fromhex(public_hex(site.key))))
+        self.coordinator.enrol(self.request(site, **changes), fingerprint(bytes.fromhex(public_hex(site.key))))
         self.members[name] = site
         return site
 
