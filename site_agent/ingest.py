@@ -153,7 +153,7 @@ def _look(rows: list[Row], secret: bytes) -> Findings:
 def _look_at_file(path: Path, rows: list[Row], secret: bytes, findings: Findings) -> None:
     reader = reader_of(path)
     data = _bytes_of(path)
-    everything = _evenly(reader.count(data)) if any(row.frame is None for row in rows) else []
+    everything = evenly(reader.count(data)) if any(row.frame is None for row in rows) else []
     wanted = [(row, frame) for row in rows for frame in ([row.frame] if row.frame is not None else everything)]
     images = reader.read(data, [frame for _, frame in wanted])
     for (row, frame), pixels in zip(wanted, images, strict=True):
@@ -174,7 +174,7 @@ def _bytes_of(path: Path) -> bytes:
         raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
 
 
-def _evenly(count: int) -> list[int]:
+def evenly(count: int) -> list[int]:
     """Up to `FRAMES_OF_A_CINE` frame numbers from the first to the last."""
     return [int(number) for number in np.rint(np.linspace(0, count - 1, min(count, FRAMES_OF_A_CINE)))]
 

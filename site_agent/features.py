@@ -1,0 +1,132 @@
+"""Features of the site's images, computed once for each front end and kept (SQLite, one file a front end)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from federated.errors import ConsiliumError, DataError
+from federated.manifest import FrontEndCard
+from federated.statistics import Array
+from site_agent.ingest import case_digest
+from site_agent.predict import require_front_end
+from site_agent.progress import track
+from site_agent.sources import reader_of
+
+if TYPE_CHECKING:
+    from shared_models.front_ends import FrontEnd
+    from site_agent.catalogue import Case
+    from site_agent.home import SiteHome
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+ASKED_AT_ONCE = 500  # SQLite takes a limited number of parameters
+FILES_A_COMMIT = 32
+
+
+def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
+    """(n, M) float64, one row a case in their order; what is missing in the cache is computed and added to it.
+
+    Stopped half-way, what was computed stays, and the next call goes on from there.
+
+    Raises:
+        ConsiliumError: an image is gone or has changed, the federation's front end cannot be made here, or the cache
+            cannot be used.
+    """
+    card = home.config.front_end
+    cache = FeatureCache(home.features_path, card)
+    known = cache.read(case.sha256 for case in cases)
+    missing = {case.sha256: case for case in cases if case.sha256 not in known}
+    if missing:
+        weights = home.config.backbone_weights
+        front_end = require_front_end(card, Path(weights) if weights else None)
+        known |= _compute(front_end, list(missing.values()), cache)
+    return np.stack([known[case.sha256] for case in cases]) if cases else np.zeros((0, card.features))
+
+
+class FeatureCache:
+    """Feature vectors of one front end, by the digest of the image.
+
+    Raises:
+        ConsiliumError: the file is damaged, or the disk is full.
+    """
+
+    def __init__(self, folder: Path, card: FrontEndCard) -> None:
+        self.path = folder / f"{card.digest.removeprefix('sha256:')}.sqlite"
+        self.features = card.features
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._connection() as connection:
+            connection.execute(SCHEMA)
+
+    def read(self, digests: Iterable[str]) -> dict[str, Array]:
+        """Those that are there."""
+        wanted = list(dict.fromkeys(digests))
+        rows: list[tuple[str, bytes]] = []
+        with self._connection() as connection:
+            for begin in range(0, len(wanted), ASKED_AT_ONCE):
+                part = wanted[begin : begin + ASKED_AT_ONCE]
+                marks = ",".join("?" * len(part))
+                rows += connection.execute(f"SELECT * FROM vectors WHERE sha256 IN ({marks})", part)  # noqa: S608
+        if any(len(vector) != 8 * self.features for _, vector in rows):
+            raise self._unusable(f"holds vectors of other lengths than {self.features}")
+        return {digest: np.frombuffer(vector, dtype="<f8") for digest, vector in rows}
+
+    def add(self, vectors: Mapping[str, Array]) -> None:
+        """All of them, or none."""
+        rows = [(digest, vector.astype("<f8").tobytes()) for digest, vector in vectors.items()]
+        with self._connection() as connection:
+            connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path)) as connection, connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise ConsiliumError(
+                f"the feature cache cannot be used ({error})", where=str(self.path), cure=CURE
+            ) from error
+
+
+def _compute(front_end: FrontEnd, cases: Sequence[Case], cache: FeatureCache) -> dict[str, Array]:
+    """Vectors by digest, put into the cache every few files and when the work is stopped."""
+    files: dict[Path, list[Case]] = defaultdict(list)
+    for case in cases:
+        files[case.path].append(case)
+    done: dict[str, Array] = {}
+    fresh: dict[str, Array] = {}
+    try:
+        for number, (path, its_cases) in enumerate(
+            track(files.items(), total=len(files), what="computing features"), 1
+        ):
+            fresh |= _vectors(front_end, path, its_cases)
+            if number % FILES_A_COMMIT == 0:
+                cache.add(fresh)
+                done |= fresh
+                fresh = {}
+    finally:
+        cache.add(fresh)
+    return done | fresh
+
+
+def _vectors(front_end: FrontEnd, path: Path, cases: Sequence[Case]) -> dict[str, Array]:
+    """Vectors of the cases that share a file.
+
+    Raises:
+        DataError: the file is gone, or is not the one that was taken in.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read any more ({error.strerror})", where=str(path), cure="bring it back") from error
+    reader = reader_of(path)
+    for case in cases:
+        if case_digest(data, case.frame if reader.cine else None) != case.sha256:
+            raise DataError("has changed since it was taken in", where=str(path), cure="bring the old file back")
+    images = reader.read(data, [case.frame for case in cases])
+    return {case.sha256: front_end(image) for case, image in zip(cases, images, strict=True)}
