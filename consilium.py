@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import click
 
 INTERRUPTED = 130
+PREDICTIONS = Path("predictions.jsonl")
 INSTALL = "install what this command needs: pip install 'consilium[site]', [coordinator] or [demo]"
 
 
@@ -117,6 +118,39 @@ def demo(
     from deploy.demo.command import demo as run_demo
 
     run_demo(data=data, columns=columns, order=order, out=out, offline=offline)
+
+
+@app.command()
+def predict(
+    release: Annotated[Path, typer.Argument(help="A release's file, or a folder with one.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, cine files, folders of them, or indexes.")],
+    out: Annotated[Path, typer.Option(help="The file for one line an image and one a clip.")] = PREDICTIONS,
+    trust: Annotated[
+        Path | None, typer.Option(help="keys.toml, against which the release's signature is checked.")
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Other names of the indexes' columns, as in clip=clip_id.")] = "",
+    weights: Annotated[Path | None, typer.Option(help="A local file with the weights of a timm front end.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Apply a release to images, with every site's part in every answer."""
+    from federated.fused_model import FusedModel
+    from federated.keys import read_trust
+    from site_agent.index import parse_columns
+    from site_agent.predict import predict as predict_images
+    from site_agent.predict import read_release, require_front_end
+
+    opened = read_release(release, read_trust(trust) if trust else None)
+    model = FusedModel.from_release(opened.manifest, opened.tensors)
+    front_end = require_front_end(opened.manifest.front_end, weights)
+    done = predict_images(model, front_end, images, out, parse_columns(columns))
+    if trust is None:
+        typer.echo("the release's signature was not checked: name the auditor's file with --trust keys.toml", err=True)
+    if as_json:
+        typer.echo(done.model_dump_json(indent=1))
+        return
+    typer.echo(f"wrote {done.out}: {done.images} images, {done.clips} clips, {done.abstained} of them unanswered")
+    for name, reason in done.unreadable:
+        typer.echo(f"left out {name}: {reason}")
 
 
 def main() -> None:
