@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federated.errors import ConsiliumError, DataError
+from federated.errors import ConsiliumError, ContractError, DataError
 from federated.manifest import FrontEndCard
 from federated.statistics import Array
 from site_agent.ingest import case_digest
-from site_agent.predict import require_front_end
 from site_agent.progress import track
 from site_agent.sources import reader_of
 
@@ -88,9 +87,31 @@ class FeatureCache:
             with closing(sqlite3.connect(self.path)) as connection, connection:
                 yield connection
         except sqlite3.Error as error:
-            raise ConsiliumError(
-                f"the feature cache cannot be used ({error})", where=str(self.path), cure=CURE
-            ) from error
+            raise self._unusable(f"the feature cache cannot be used ({error})") from error
+
+    def _unusable(self, what: str) -> ConsiliumError:
+        return ConsiliumError(what, where=str(self.path), cure="delete the file, it is made anew")
+
+
+def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontEnd:
+    """The front end that a card names, made here and of the same digest.
+
+    Raises:
+        ContractError: this program makes another one, or its weights are missing.
+    """
+    from shared_models.front_ends import create_front_end
+
+    try:
+        front_end = create_front_end(card.name, weights_file=weights, **card.config)
+    except ValueError as error:
+        raise ContractError(str(error), where=f"front end {card.name}") from error
+    if (front_end.digest, front_end.features) != (card.digest, card.features):
+        raise ContractError(
+            f"made here it has the digest {front_end.digest[:23]}, wanted is {card.digest[:23]}",
+            where=f"front end {card.name}",
+            cure="install the version of this program that the coordinator names",
+        )
+    return front_end
 
 
 def _compute(front_end: FrontEnd, cases: Sequence[Case], cache: FeatureCache) -> dict[str, Array]:
