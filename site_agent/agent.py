@@ -1,0 +1,293 @@
+"""The site's work: read the inbox, contribute what is new, fill the outbox. One function is the site's side of a route.
+
+Everything can be repeated. What was drafted is written down after the gate has taken it; a process killed in between
+drafts the same bytes again, which the gate knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from federated.disclosure import Facts
+from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
+from federated.manifest import ReleaseManifest, ReleaseSite, WithdrawalManifest, pack_tensors
+from site_agent import adopt
+from site_agent.catalogue import Catalogue
+from site_agent.drafts import Draft
+from site_agent.egress import Gate
+from site_agent.ledger import sent, transaction
+from site_agent.mailbox import Inbox, Outbox
+from site_agent.policy import Policy, read_policy
+from site_agent.steps import Step, WorkSummary, note_contribution, note_steps, read_progress
+
+if TYPE_CHECKING:
+    from federated.envelope import Opened
+    from site_agent.home import SiteHome
+
+log = logging.getLogger(__name__)
+
+
+def work(home: SiteHome, *, adopting: bool = False, floor: float | None = None) -> WorkSummary:
+    """One round of work.
+
+    Args:
+        home: the site's.
+        adopting: adopts the newest release by itself if its balanced accuracy on the site's own held-back patients
+            reaches the floor; without it, and without the hospital's standing word, releases wait for a person.
+        floor: least balanced accuracy; that of guessing among the release's labels where none is given.
+    """
+    with home.lock():
+        return _work(home, adopt.Standing(floor=floor) if adopting else None)
+
+
+def exchange(
+    home: SiteHome,
+    parcels: Sequence[bytes],
+    settled: Sequence[tuple[str, str]],
+    *,
+    adopting: bool = False,
+    floor: float | None = None,
+) -> list[bytes]:
+    """The site's side of every route: settles, takes in, works, and hands out what is in the outbox.
+
+    Args:
+        home: the site's.
+        parcels: from the coordinator, in the order of their numbers.
+        settled: digests of this site's parcels and what became of each.
+        adopting: as in `work`.
+        floor: as in `work`.
+    """
+    with home.lock():
+        settle(home, settled)
+        receive(home, parcels)
+        _work(home, adopt.Standing(floor=floor) if adopting else None)
+        return [parcel.to_bytes() for parcel in Outbox(home).parcels()]
+
+
+def settle(home: SiteHome, settled: Sequence[tuple[str, str]]) -> None:
+    """Puts away what the coordinator has answered."""
+    for digest, outcome in settled:
+        Outbox(home).settle(digest, outcome)
+
+
+def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
+    """Puts parcels into the inbox. What is wrong with one changes nothing else; it is logged, and returned."""
+    errors: list[ConsiliumError] = []
+    for parcel in parcels:
+        try:
+            Inbox(home).put(parcel)
+        except (ContractError, SignatureError, SequenceError) as error:
+            log.warning("a parcel was not taken in: %s", error)
+            errors.append(error)
+    return errors
+
+
+def _work(home: SiteHome, standing: adopt.Standing | None) -> WorkSummary:
+    steps = [*_read_inbox(home), *_contribute(home), *_adopt_newest(home, standing), *tell(home)]
+    if steps:
+        note_steps(home, steps)
+    for step in steps:
+        log.info("%s", step.line)
+    return WorkSummary(steps=tuple(steps))
+
+
+def _attempt(kind: str, subject: str, action: Callable[[], Step]) -> Step:
+    """The step, or why it could not be taken; other steps go on."""
+    try:
+        return action()
+    except ConsiliumError as error:
+        return Step(kind=kind, subject=subject, state="refused", note=str(error))
+
+
+def _submit(home: SiteHome, draft: Draft, subject: str) -> Step:
+    submission = Gate(home).submit(draft)
+    return Step(kind=draft.facts.kind, subject=subject, state=submission.state, digest=submission.digest)
+
+
+def _contribute(home: SiteHome) -> list[Step]:
+    """Every batch in every kind that the policy allows and that was not drafted yet."""
+    from site_agent.tasks import task_of
+
+    kinds, known = task_of(home).kinds, read_progress(home).contributions
+    batches = Catalogue(home.catalogue_path).batches()
+    missing = [(kind, batch) for batch in batches for kind in kinds if f"{kind}/{batch}" not in known]
+    if not missing:
+        return []
+    try:
+        policy = _policy_for(home, kinds)
+    except DisclosureError as error:
+        return [Step(kind="contribution", subject=f"batch {missing[0][1]}", state="refused", note=str(error))]
+    return [
+        _attempt(kind, f"batch {batch}", partial(_contribute_one, home, kind, batch, policy))
+        for kind, batch in missing
+        if policy.rule(kind).allowed
+    ]
+
+
+def _policy_for(home: SiteHome, kinds: Sequence[str]) -> Policy:
+    policy = read_policy(home)
+    if not any(policy.rule(kind).allowed for kind in kinds):
+        raise DisclosureError(
+            f"it allows none of {', '.join(kinds)}",
+            filter_name="policy",
+            where=str(home.policy_path),
+            cure="set allowed = true for one of them and have an approver sign the policy",
+        )
+    return policy
+
+
+def _contribute_one(home: SiteHome, kind: str, batch: str, policy: Policy) -> Step:
+    from site_agent.tasks import task_of
+
+    step = _submit(home, task_of(home).draft(home, kind, batch, policy), f"batch {batch}")
+    assert step.digest is not None
+    note_contribution(home, kind, batch, step.digest)
+    return step
+
+
+def _read_inbox(home: SiteHome) -> list[Step]:
+    """Everything unread, in the order of its numbers; of several candidates only the newest is reported on."""
+    waiting = Inbox(home).unread()
+    candidates = [opened.digest for opened in waiting if opened.manifest.kind == "candidate"]
+    steps: list[Step] = []
+    for opened in waiting:
+        if opened.digest in candidates[:-1]:
+            Inbox(home).done(opened.digest)
+        else:
+            steps += _read(home, opened)
+    return steps
+
+
+def _read(home: SiteHome, opened: Opened) -> list[Step]:
+    """One parcel. It stays unread where a later round may succeed, because a policy is mended or a disk has room."""
+    kind = opened.manifest.kind
+    try:
+        steps = READERS[kind](home, opened)
+    except ContractError as error:
+        steps = [Step(kind=kind, subject=_subject(opened), state="refused", note=str(error))]
+    except ConsiliumError as error:
+        return [Step(kind=kind, subject=_subject(opened), state="refused", note=str(error))]
+    Inbox(home).done(opened.digest)
+    return steps
+
+
+def _subject(opened: Opened) -> str:
+    number = getattr(opened.manifest, "number", None)
+    return f"{opened.manifest.kind} {number}" if number is not None else opened.manifest.release[:23]
+
+
+def _read_candidate(home: SiteHome, opened: Opened) -> list[Step]:
+    """Reports on a candidate that holds something of this site."""
+    from federated.fused_model import FusedModel
+    from site_agent.tasks import task_of
+
+    candidate: ReleaseManifest = opened.manifest
+    own = _settle_named(home, candidate)
+    if own is None:
+        return []
+    adopt.require_front_end(home, candidate)
+    batches = read_progress(home).batches(own.contributions)
+    if not batches:
+        raise ContractError("holds contributions that this home does not know", where=_subject(opened))
+    model = FusedModel.from_release(candidate, opened.tensors)
+    return [_submit(home, task_of(home).report(home, model, batches, read_policy(home)), _subject(opened))]
+
+
+def _settle_named(home: SiteHome, manifest: ReleaseManifest) -> ReleaseSite | None:
+    """What a candidate or release names of this site was accepted, whatever route said so or not; that part of it."""
+    for site in manifest.sites:
+        if site.name == home.config.site:
+            settle(home, [(name, "accepted") for name in (*site.contributions, site.report) if name is not None])
+            return site
+    return None
+
+
+def _read_release(home: SiteHome, opened: Opened) -> list[Step]:
+    _settle_named(home, opened.manifest)
+    held = adopt.keep(home, opened)
+    note = f"consilium site evaluate {held.number}" if held.state == "waiting" else ""
+    return [Step(kind="release", subject=_subject(opened), state="waiting", digest=held.digest, note=note)]
+
+
+def _read_recall(home: SiteHome, opened: Opened) -> list[Step]:
+    now = adopt.recall(home, opened.manifest)
+    note = f"release {now.number} answers now" if now else "no release answers now"
+    return [Step(kind="recall", subject=_subject(opened), state="recalled", digest=opened.manifest.release, note=note)]
+
+
+READERS: dict[str, Callable[[SiteHome, Opened], list[Step]]] = {
+    "candidate": _read_candidate,
+    "release": _read_release,
+    "recall": _read_recall,
+}
+
+
+def _adopt_newest(home: SiteHome, standing: adopt.Standing | None) -> list[Step]:
+    shelf = adopt.read_shelf(home)
+    newest, current, word = shelf.newest("waiting"), shelf.current, standing or shelf.standing
+    if word is None or newest is None:
+        return []
+    if current is not None and (current.state == "pinned" or current.number > newest.number):
+        return []
+    return [_attempt("release", f"release {newest.number}", partial(_adopt_above, home, newest, word.floor))]
+
+
+def _adopt_above(home: SiteHome, held: adopt.Held, floor: float | None) -> Step:
+    figure = adopt.evaluate(home, held.digest).balanced_accuracy
+    least = floor if floor is not None else 1.0 / len(adopt.load(home, held.digest)[0].labels)
+    step = Step(kind="release", subject=f"release {held.number}", state="waiting", digest=held.digest)
+    if figure.value is None or figure.value < least:
+        return step.model_copy(
+            update={"note": f"balanced accuracy {figure}, {100 * least:.1f} % needed: a person decides"}
+        )
+    adopt.choose(home, held.digest, "adopted", f"balanced accuracy reaches {100 * least:.1f} %")
+    return step.model_copy(update={"state": "adopted", "note": f"balanced accuracy {figure}"})
+
+
+def tell(home: SiteHome) -> list[Step]:
+    """Sends the coordinator the choices about releases that it does not know of."""
+    return [
+        _attempt("adoption", f"release {held.number}", partial(_tell_one, home, held)) for held in adopt.untold(home)
+    ]
+
+
+def _tell_one(home: SiteHome, held: adopt.Held) -> Step:
+    step = _submit(home, adopt.adoption_draft(home, held), f"release {held.number}")
+    adopt.mark_told(home, held.digest)
+    return step.model_copy(update={"note": held.state})
+
+
+def withdraw(home: SiteHome, batches: Sequence[str]) -> Step:
+    """Takes back everything that left of some batches: their digests can never come back.
+
+    Raises:
+        ConsiliumError: nothing of a batch has left.
+    """
+    with home.lock():
+        standing = [digest for batch in batches for digest in _standing(home, batch)]
+        return _submit(home, _withdrawal(home, tuple(sorted(standing))), ", ".join(f"batch {name}" for name in batches))
+
+
+def _standing(home: SiteHome, batch: str) -> list[str]:
+    """What left of a batch and was not taken back."""
+    with transaction(home.state_path) as connection:
+        standing = {row.digest for row in sent(connection) if not row.withdrawn}
+    found = [digest for digest in read_progress(home).of_batch(batch) if digest in standing]
+    if not found:
+        raise ConsiliumError("nothing of it has left", where=f"batch {batch}", cure="see: consilium site status")
+    return found
+
+
+def _withdrawal(home: SiteHome, contributions: tuple[str, ...]) -> Draft:
+    data, specs, tensors_digest = pack_tensors({})
+    manifest = WithdrawalManifest(
+        federation=home.config.federation,
+        tensors=specs,
+        tensors_digest=tensors_digest,
+        site=home.config.site,
+        contributions=contributions,
+    )
+    return Draft(manifest, data, Facts("withdrawal", None, None, {}, 0.0, len(data)))

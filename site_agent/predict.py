@@ -1,0 +1,224 @@
+"""A release applied to images: one decision an image, then one a clip, as the lines of ``predictions.jsonl``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from federated.envelope import Opened, open_contents, open_parcel, parse_parcel, read_passage
+from federated.errors import ConsiliumError, ContractError, DataError, cannot_read
+from federated.files import write_whole
+from federated.manifest import Digest, FrontEndCard, Frozen, ReleaseManifest
+from federated.statistics import Array
+from site_agent.index import Columns, Row, read_index
+from site_agent.ingest import evenly
+from site_agent.progress import track
+from site_agent.sources import READERS, reader_of
+from site_agent.sources.images import Gray, check_usable
+
+if TYPE_CHECKING:
+    from federated.decision import Decision
+    from federated.fused_model import FusedModel
+    from federated.keys import TrustFile
+    from shared_models.front_ends import FrontEnd
+
+SUFFIXES = frozenset(suffix for reader in READERS for suffix in reader.suffixes)
+
+
+class Predicted(Frozen):
+    """What came out.
+
+    Attributes:
+        abstained: of the clips.
+        unreadable: names of images that could not be used, with the reason.
+    """
+
+    release: Digest
+    out: str
+    images: int
+    clips: int
+    abstained: int
+    unreadable: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images that were looked at: their names, clips and (n, M) features, and those that could not be used."""
+
+    images: list[str]
+    clips: list[str]
+    features: Array
+    unreadable: list[tuple[str, str]]
+
+
+def predict(
+    model: FusedModel, front_end: FrontEnd, inputs: Sequence[Path], out: Path, columns: Columns | None = None
+) -> Predicted:
+    """Writes the decisions on some images, all or nothing.
+
+    Args:
+        model: a release.
+        front_end: as the release names it.
+        inputs: indexes, folders of images, images, cine files.
+        out: where the lines go.
+        columns: of the indexes.
+
+    Raises:
+        ConsiliumError: nothing that can be used, or nothing can be written.
+    """
+    seen = look(front_end, rows_of(inputs, columns))
+    if not seen.images:
+        name, reason = seen.unreadable[0]
+        raise DataError(f"none of the {len(seen.unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
+    decisions = model.decide(seen.features, seen.images, seen.clips)
+    write_whole(out, "".join(decision.json_line() for decision in decisions).encode())
+    return _predicted(model, out, decisions, seen)
+
+
+def _predicted(model: FusedModel, out: Path, decisions: Sequence[Decision], seen: Seen) -> Predicted:
+    clips = [decision for decision in decisions if decision.image is None]
+    return Predicted(
+        release=model.digest,
+        out=str(out),
+        images=len(seen.images),
+        clips=len(clips),
+        abstained=sum(decision.abstained for decision in clips),
+        unreadable=tuple(seen.unreadable),
+    )
+
+
+def read_release(path: Path, trust: TrustFile | None = None) -> Opened:
+    """A release from its file, or from a folder that holds one; its signature is checked where a trust file is given.
+
+    Raises:
+        ConsiliumError: there is none, it is something else, or its signature does not count.
+    """
+    file = _only_parcel(path) if path.is_dir() else path
+    try:
+        parcel = parse_parcel(file.read_bytes())
+    except OSError as error:
+        raise cannot_read(file, error) from error
+    passage = read_passage(parcel)
+    if trust is not None:
+        opened = open_parcel(parcel, trust, recipient=passage.recipient)
+    else:
+        opened = open_contents(parcel, passage, frozenset())
+    if not isinstance(opened.manifest, ReleaseManifest):
+        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(file))
+    return opened
+
+
+def _only_parcel(folder: Path) -> Path:
+    found = sorted(folder.glob("*.parcel"))
+    if len(found) != 1:
+        raise ConsiliumError(f"holds {len(found)} parcels", where=str(folder), cure="name the release's file")
+    return found[0]
+
+
+def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontEnd:
+    """The front end that a card names, made here and of the same digest.
+
+    Raises:
+        ContractError: this program makes another one, or its weights are missing.
+    """
+    from shared_models.front_ends import create_front_end
+
+    try:
+        front_end = create_front_end(card.name, weights_file=weights, **card.config)
+    except ValueError as error:
+        raise ContractError(str(error), where=f"front end {card.name}") from error
+    if (front_end.digest, front_end.features) != (card.digest, card.features):
+        raise ContractError(
+            f"made here it has the digest {front_end.digest[:23]}, the release was made with {card.digest[:23]}",
+            where=f"front end {card.name}",
+            cure="install the version of this program that the coordinator names",
+        )
+    return front_end
+
+
+def rows_of(inputs: Sequence[Path], columns: Columns | None = None) -> list[Row]:
+    """One row an image or cine file, in the order given.
+
+    Raises:
+        DataError: nothing there, or an index that cannot be read.
+    """
+    return [row for path in inputs for row in _rows(path, columns)]
+
+
+def _rows(path: Path, columns: Columns | None) -> list[Row]:
+    if path.suffix.lower() == ".csv" or (path / "index.csv").is_file():
+        return read_index(path, columns, labelled=False)
+    if not path.is_dir():
+        return [_row(path, str(path))]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise DataError(
+            "holds neither an index.csv nor images", where=str(path), cure=f"known are {' '.join(SUFFIXES)}"
+        )
+    return [_row(file, file.relative_to(path).as_posix()) for file in files]
+
+
+def _row(path: Path, name: str) -> Row:
+    return Row(name, name, path.absolute(), label="", patient="", site="", clip="", frame=None, fold=None)
+
+
+def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
+    """Features of every image, file by file; what cannot be used is kept apart."""
+    files: dict[Path, list[Row]] = defaultdict(list)
+    for row in rows:
+        files[row.path].append(row)
+    clips = _clip_names(rows)
+    found: list[tuple[str, str, Array]] = []
+    unreadable: list[tuple[str, str]] = []
+    for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
+        try:
+            for row, name, pixels in _images_of(path, its_rows):
+                if reason := _unusable(pixels):
+                    unreadable.append((name, reason))
+                else:
+                    found.append((name, clips[row.patient, row.clip or row.name], front_end(pixels)))
+        except DataError as error:
+            unreadable.append((its_rows[0].name, error.what))
+    features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, front_end.features))
+    return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
+
+
+def _images_of(path: Path, rows: Sequence[Row]) -> list[tuple[Row, str, Gray]]:
+    """The images of one file, each with its row and its name."""
+    reader = reader_of(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    everything = evenly(reader.count(data)) if any(row.frame is None for row in rows) else []
+    wanted = [(row, frame) for row in rows for frame in ([row.frame] if row.frame is not None else everything)]
+    images = reader.read(data, [frame for _, frame in wanted])
+    return [
+        (row, f"{row.name}#{frame}" if reader.cine else row.name, pixels)
+        for (row, frame), pixels in zip(wanted, images, strict=True)
+    ]
+
+
+def _unusable(pixels: Gray) -> str:
+    try:
+        check_usable(pixels)
+    except DataError as error:
+        return error.what
+    return ""
+
+
+def _clip_names(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """(patient, clip) -> a name of its own: the clip's, after the patient's where two patients use the same."""
+    patients: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        patients[row.clip or row.name].add(row.patient)
+    return {
+        (patient, clip): clip if len(whose) == 1 else f"{patient}/{clip}"
+        for clip, whose in patients.items()
+        for patient in whose
+    }

@@ -1,0 +1,215 @@
+"""Classification of single images and of clips: what a site can contribute of a batch.
+
+Cases: images of the training and validation folds; a patient weighs the same however many images there are. Model: the
+closed form over frozen features, so what leaves is their statistics, the features themselves, or a linear head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from federated.disclosure import Limits
+from federated.errors import DisclosureError
+from federated.manifest import (
+    Contribution,
+    FeaturesManifest,
+    StatisticsManifest,
+    Tensors,
+    WeightsManifest,
+    pack_tensors,
+)
+from federated.statistics import Array, Statistics, from_features, pack_symmetric
+from site_agent.catalogue import Catalogue
+from site_agent.drafts import Draft
+from site_agent.features import features_of
+from site_agent.tasks.blocks import (
+    TRAIN,
+    Selection,
+    cells_of,
+    class_balance,
+    facts_of,
+    numbered,
+    sample_weights,
+    select,
+    shuffled,
+)
+
+if TYPE_CHECKING:
+    from site_agent.catalogue import Case
+    from site_agent.home import SiteHome
+    from site_agent.policy import Policy
+
+KINDS = ("statistics", "features", "weights")
+SENT_FOLDS = (TRAIN, "validation")
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """A batch ready to be put into one kind or another.
+
+    Attributes:
+        labels: those with training patients, in the vocabulary's order.
+        folds: fold -> cases; `features` (n, M) and `weights` (n,) have a row for each.
+    """
+
+    batch: str
+    labels: tuple[str, ...]
+    folds: dict[str, list[Case]]
+    features: dict[str, Array]
+    weights: dict[str, Array]
+
+
+def draft(home: SiteHome, kind: str, batch: str, policy: Policy) -> Draft:
+    """What a batch would send as one kind; equal bytes for equal cases, so that a repeated draft is the same draft.
+
+    Raises:
+        DisclosureError: no label has patients enough, or the policy's levels cannot be kept.
+    """
+    chosen = selection(home, batch, policy)
+    with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
+        return DRAFTS[kind](home, block_of(home, kind, chosen, batch), policy)
+
+
+def selection(home: SiteHome, batch: str, policy: Policy) -> Selection:
+    """Cases of a batch that may leave. The same for every kind, since features must reproduce the statistics.
+
+    Raises:
+        DisclosureError: no label has patients enough.
+    """
+    cases = [case for case in Catalogue(home.catalogue_path).cases(batch=batch) if case.fold in SENT_FOLDS]
+    return select(cases, _strictest(policy), where=f"batch {batch}")
+
+
+def _strictest(policy: Policy) -> Limits:
+    allowed = [policy.rule(kind).limits for kind in KINDS if policy.rule(kind).allowed] or [Limits()]
+    return Limits(cell=max(limits.cell for limits in allowed), batch=max(limits.batch for limits in allowed))
+
+
+def block_of(home: SiteHome, kind: str, chosen: Selection, batch: str) -> Block:
+    """Features and weights of the chosen cases; a network has no use for the validation fold."""
+    folds = {TRAIN: chosen.folds[TRAIN]} if kind == "weights" else chosen.folds
+    if kind == "features":
+        folds = {fold: shuffled(cases, home.secret()) for fold, cases in folds.items()}
+    balance = class_balance(folds[TRAIN], home.config.class_balance)
+    return Block(
+        batch=batch,
+        labels=tuple(code for code in home.vocabulary.codes if code in balance),
+        folds=folds,
+        features={fold: features_of(home, cases) for fold, cases in folds.items()},
+        weights={fold: sample_weights(cases, balance) for fold, cases in folds.items()},
+    )
+
+
+def _statistics(home: SiteHome, block: Block, policy: Policy) -> Draft:
+    level, to_sites = _levels(policy)
+    tensors: Tensors = {}
+    for fold in block.folds:
+        sums = _sums(block, fold)
+        tensors |= {f"{fold}.class_sums": sums.class_sums, f"{fold}.weights": sums.weights}
+        if level == 2:
+            assert sums.gram is not None
+            tensors[f"{fold}.gram"] = pack_symmetric(sums.gram)
+    features = home.config.front_end.features
+    return _draft(
+        home,
+        block,
+        tensors,
+        StatisticsManifest,
+        {"level": level, "level_to_sites": to_sites, "features": features, "folds": tuple(block.folds)},
+        level=level,
+        matrix=features,
+    )
+
+
+def _levels(policy: Policy) -> tuple[Literal[1, 2], Literal[1, 2]]:
+    """What the coordinator gets, and what its releases may carry on.
+
+    Raises:
+        DisclosureError: level 0, for which sums would have to be opened only together with other sites'.
+    """
+    rule = policy.statistics
+    if rule.level_to_coordinator == 0 or rule.level_to_sites == 0:
+        raise DisclosureError(
+            "at level 0 statistics cannot be fused",
+            filter_name="policy",
+            where="statistics",
+            cure="set level_to_coordinator and level_to_sites to 1 or 2, and have an approver sign the policy",
+        )
+    level: Literal[1, 2] = 2 if rule.level_to_coordinator == 2 else 1
+    return level, 2 if level == 2 and rule.level_to_sites == 2 else 1
+
+
+def _sums(block: Block, fold: str) -> Statistics:
+    names = [case.label for case in block.folds[fold]]
+    return from_features(block.features[fold], names, block.weights[fold], block.labels)
+
+
+def _features(home: SiteHome, block: Block, _: Policy) -> Draft:
+    tensors: Tensors = {}
+    for fold, cases in block.folds.items():
+        tensors |= {
+            f"{fold}.features": block.features[fold],
+            f"{fold}.label": np.array([block.labels.index(case.label) for case in cases], dtype=np.int64),
+            f"{fold}.weight": block.weights[fold],
+            f"{fold}.patient": np.array(numbered(cases, home.secret()), dtype=np.int64),
+        }
+    fields = {"features": home.config.front_end.features, "folds": tuple(block.folds)}
+    return _draft(home, block, tensors, FeaturesManifest, fields)
+
+
+def _weights(home: SiteHome, block: Block, _: Policy) -> Draft:
+    """The site's own expert: a linear softmax head on its training fold."""
+    from shared_models.linear_head import head_state, train_head
+
+    cases, features = block.folds[TRAIN], block.features[TRAIN]
+    index = np.array([block.labels.index(case.label) for case in cases], dtype=np.int64)
+    weights, bias = train_head(features, index, block.weights[TRAIN], len(block.labels), seed=SEED)
+    fields = {
+        "architecture": "linear_head",
+        "config": {"features": features.shape[1], "labels": len(block.labels)},
+    }
+    return _draft(home, block, head_state(weights, bias), WeightsManifest, fields)
+
+
+def _draft(
+    home: SiteHome,
+    block: Block,
+    tensors: Tensors,
+    kind: type[Contribution],
+    fields: dict[str, Any],
+    *,
+    level: int | None = None,
+    matrix: int | None = None,
+) -> Draft:
+    data, specs, tensors_digest = pack_tensors(tensors)
+    train = block.folds[TRAIN]
+    patients = {label: len(found) for (_, label), found in sorted(cells_of(train).items())}
+    manifest: Any = kind(
+        federation=home.config.federation,
+        tensors=specs,
+        tensors_digest=tensors_digest,
+        site=home.config.site,
+        task=home.config.task,
+        front_end=home.config.front_end.digest,
+        batch=block.batch,
+        labels=block.labels,
+        patients=patients,
+        images={label: sum(case.label == label for case in train) for label in patients},
+        batch_patients=len({case.patient for cases in block.folds.values() for case in cases}),
+        **fields,
+    )
+    facts = facts_of(manifest.kind, block.folds, block.weights, size=len(data), level=level, features=matrix)
+    return Draft(manifest, data, facts)
+
+
+DRAFTS: dict[str, Callable[[SiteHome, Block, Policy], Draft]] = {
+    "statistics": _statistics,
+    "features": _features,
+    "weights": _weights,
+}
