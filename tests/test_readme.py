@@ -71,3 +71,15 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     broken = [target for target in LINK.findall(text) if not (page.parent / target).exists()]
     assert not broken
+
+
+def test_the_map_of_the_house_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text, flags=re.MULTILINE)
+    rooms = {part.partition("\n")[0]: part for part in section}
+    for room in ("federated", "shared_models", "site_agent", "server", "deploy"):
+        modules = {path.relative_to(ROOT / room).as_posix() for path in (ROOT / room).rglob("*.py")}
+        wanted = {module for module in modules if not module.endswith("__init__.py")}
+        named = set(re.findall(r"`([a-z_/]+\.py)`", rooms[room]))
+        assert named - wanted == set(), f"{room}: named, but not there"
+        assert wanted - named == set(), f"{room}: not named"
