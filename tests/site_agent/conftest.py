@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
+from PIL import Image
 
 from federated.disclosure import Cell, Facts
 from federated.enrolment import Kit
-from federated.keys import public_hex, read_private_key
+from federated.keys import fingerprint, public_hex, read_private_key
 from federated.manifest import (
     AdoptionManifest,
     DecisionManifest,
@@ -29,9 +31,14 @@ from federated.manifest import (
     pack_tensors,
 )
 from federated.vocabulary import plain_vocabulary
+from server.coordinator import Coordinator
+from server.home import CoordinatorConfig, CoordinatorHome
+from shared_models.front_ends import create_front_end
+from site_agent.agent import exchange
 from site_agent.egress import Draft
 from site_agent.home import SiteHome
-from site_agent.policy import permissive_policy, sign_policy, write_policy
+from site_agent.ingest import IngestReport, ingest
+from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
 
 LABELS = ("a4c", "plax")
 FEATURES = 3
@@ -81,9 +88,9 @@ def open_home(home: SiteHome, approver: Ed25519PrivateKey) -> SiteHome:
 class Drafts:
     """Drafts of every kind over patients p<first> to p<last - 1>, half of them with each label."""
 
-    def make(self, kind: str, patients: range = range(40), **changes: Any) -> Draft:
+    def make(self, kind: str, people: range = range(40), /, **changes: Any) -> Draft:
         build = getattr(self, f"_{kind}")
-        draft: Draft = build(self.cells(patients), **changes)
+        draft: Draft = build(self.cells(people), **changes)
         return draft
 
     @staticmethod
@@ -195,3 +202,97 @@ class Drafts:
 @pytest.fixture
 def make_draft() -> Callable[..., Draft]:
     return Drafts().make
+
+
+PIXELS = create_front_end("pixels")
+PIXELS_CARD = FrontEndCard(name="pixels", config={}, digest=PIXELS.digest, features=PIXELS.features)
+SHADES = ("dark", "light", "striped")
+SIDE = 12
+
+
+def shade(label: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """An image that shows its label."""
+    base = np.full((SIDE, SIDE), {"dark": 60.0, "light": 180.0, "striped": 120.0}[label])
+    base[:, : SIDE // 2] += 40.0 if label == "dark" else -40.0
+    if label == "striped":
+        base[::3] = 250.0
+    return np.clip(base + rng.normal(0.0, 15.0, base.shape), 0, 255).astype(np.uint8)
+
+
+class Federation:
+    """A coordinator and hospitals with real images, which pass parcels by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=PIXELS_CARD)
+        vocabulary = plain_vocabulary("shades", list(SHADES))
+        self.coordinator = Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
+
+    def join(self, name: str) -> SiteHome:
+        """A site, enrolled; without images, and without a policy."""
+        home = SiteHome.create(self.folder / name, self.coordinator.invite(name))
+        (home.keys_path / "secret").write_bytes(name.encode().ljust(32, b"."))  # the same folds in every run
+        self.coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
+        return home
+
+    def allow(self, home: SiteHome, *kinds: str, **changes: Any) -> Policy:
+        """A signed policy that lets these kinds out without limits, but for changes by kind."""
+        policy = permissive_policy("shades", home.config.site, kinds or ("statistics", "report"))
+        rules = {kind: policy.rule(kind).model_copy(update=change) for kind, change in changes.items()}
+        write_policy(home, policy.model_copy(update=rules))
+        sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
+        return read_policy(home)
+
+    def images(self, name: str, patients: Mapping[str, int], *, each: int = 2, first: int = 0) -> Path:
+        """A folder with an index: so many patients a label, so many images each, which are one clip."""
+        folder = self.folder / f"images of {name} from {first}"
+        folder.mkdir()
+        rng = np.random.default_rng([first, *name.encode()])
+        lines = ["path,label,patient,clip"]
+        for label, count in patients.items():
+            for number in range(first, first + count):
+                for frame in range(each):
+                    path = f"{label}-{number}-{frame}.png"
+                    Image.fromarray(shade(label, rng)).save(folder / path)
+                    lines.append(f"{path},{label},{label}-{number},{label}-{number}")
+        (folder / "index.csv").write_text("\n".join(lines))
+        return folder
+
+    def take_in(self, home: SiteHome, patients: Mapping[str, int], *, each: int = 2, first: int = 0) -> IngestReport:
+        """Images of so many new patients a label become a batch."""
+        index = self.images(home.config.site, patients, each=each, first=first)
+        return ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, index)
+
+    def hospital(self, name: str, patients: Mapping[str, int], *kinds: str) -> SiteHome:
+        """A site with images and a permissive policy."""
+        home = self.join(name)
+        self.take_in(home, patients)
+        self.allow(home, *kinds)
+        return home
+
+    def exchange(self, home: SiteHome, **options: Any) -> list[str]:
+        """One round with one site; outcomes of what it sent."""
+        site = home.config.site
+        outgoing, settled = self.coordinator.outgoing(site), self.coordinator.settled(site)
+        answer = exchange(home, [parcel.to_bytes() for parcel in outgoing], settled, **options)
+        for parcel in outgoing:
+            self.coordinator.acknowledge(site, parcel.digest)
+        self.coordinator.told(site, [digest for digest, _ in settled])
+        return [f"{each.kind} {each.outcome}" for each in self.coordinator.accept_all(answer)]
+
+    def event(self, *homes: SiteHome, **options: Any) -> str | None:
+        """Contribute, propose, report, release and hand out; the digest of the release."""
+        for home in homes:
+            self.exchange(home, **options)
+        self.coordinator.propose()
+        for home in homes:
+            self.exchange(home, **options)
+        release = self.coordinator.release()
+        for home in homes:
+            self.exchange(home, **options)
+        return release
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Federation:
+    return Federation(tmp_path)
