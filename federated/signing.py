@@ -48,6 +48,7 @@ def parse_document(data: bytes) -> Dsse:
         raise ContractError(f"{len(data)} bytes, at most {MAX_DOCUMENT_BYTES} are taken", where="envelope")
     try:
         envelope = Dsse.from_dict(json.loads(data))
+        envelope.pae()  # takes the payload type for text
         same = canonical(envelope.to_dict()) == data
     except Exception as error:  # the library raises its own and built-in errors for malformed envelopes
         raise ContractError("is not a DSSE envelope", where="envelope") from error

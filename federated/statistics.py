@@ -59,9 +59,13 @@ class Statistics:
 
 
 def from_features(features: Array, labels: Iterable[str], weights: Array, order: tuple[str, ...]) -> Statistics:
-    """Statistics of (n, M) features with one label and one weight a row; `order` fixes the columns."""
+    """Statistics of (n, M) features with one label and one weight a row; `order` fixes the columns.
+
+    Raises:
+        ContractError: a label has no column.
+    """
     features = np.asarray(features, dtype=np.float64)
-    index = np.array([order.index(label) for label in labels], dtype=np.int64)
+    index = np.array([_column(label, order) for label in labels], dtype=np.int64)
     onehot = np.zeros((features.shape[0], len(order)))
     onehot[np.arange(index.size), index] = weights
     weighted = features * np.asarray(weights, dtype=np.float64)[:, None]
@@ -69,9 +73,23 @@ def from_features(features: Array, labels: Iterable[str], weights: Array, order:
     return Statistics(order, (gram + gram.T) / 2, features.T @ onehot, onehot.sum(axis=0))
 
 
+def _column(label: str, order: tuple[str, ...]) -> int:
+    if label not in order:
+        raise ContractError(f"labels ['{label}'] have no column", where="statistics")
+    return order.index(label)
+
+
 def merge(blocks: Iterable[Statistics]) -> Statistics:
-    """Sum of blocks over the union of their labels, in order of first appearance; a Gram only if all have one."""
+    """Sum of blocks over the union of their labels, in order of first appearance; a Gram only if all have one.
+
+    Raises:
+        ContractError: there is no block, or their features differ in number.
+    """
     blocks = list(blocks)
+    widths = sorted({block.features for block in blocks})
+    if len(widths) != 1:
+        what = f"{' and '.join(map(str, widths))} features do not add" if widths else "there is nothing to add"
+        raise ContractError(what, where="statistics")
     order = tuple(dict.fromkeys(label for block in blocks for label in block.labels))
     wide = [block.spread(order) for block in blocks]
     grams = [block.gram for block in wide if block.gram is not None]
