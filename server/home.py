@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from federated.errors import ConsiliumError
-from federated.files import write_whole
 from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
 from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
@@ -116,7 +115,7 @@ class CoordinatorHome:
 
     def write_trust(self, trust: TrustFile) -> None:
         """Replaces the trust file in one step."""
-        write_whole(self.trust_path, tomli_w.dumps(trust.model_dump(mode="json", exclude_none=True)).encode())
+        write_trust(trust, self.trust_path)
 
     @contextmanager
     def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:

@@ -1,0 +1,350 @@
+"""``consilium coordinator``: enrol sites, take in what they send, release, and take back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from federated.errors import ConsiliumError
+
+if TYPE_CHECKING:
+    from federated.manifest import FrontEndCard, Scalar
+    from federated.vocabulary import Vocabulary
+    from server.coordinator import Coordinator
+    from server.home import CoordinatorHome
+
+app = typer.Typer(no_args_is_help=True, help="What the coordinator runs: enrol sites, take in what they send, release.")
+Home = Annotated[Path, typer.Option("--home", help="The coordinator's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+HERE = Path("coordinator")
+
+
+@app.command()
+def init(
+    federation: Annotated[str, typer.Option(help="Name of the federation.")],
+    name: Annotated[str, typer.Option(help="Name of the coordinator.")],
+    front_end: Annotated[str, typer.Option(help="The frozen front end: texture, pixels or timm.")] = "texture",
+    front_end_config: Annotated[
+        list[str] | None, typer.Option(help="A setting of the front end, as in size=64.")
+    ] = None,
+    front_end_weights: Annotated[Path | None, typer.Option(help="A local file with the weights of timm.")] = None,
+    vocabulary: Annotated[Path | None, typer.Option(help="The labels: a TOML file of concepts.")] = None,
+    labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
+    task: Annotated[str, typer.Option(help="What the federation learns.")] = "classification",
+    superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
+    home: Home = HERE,
+) -> None:
+    """Make the coordinator's folder: key, configuration, vocabulary, trust file."""
+    from federated.keys import Party, public_hex, spoken_fingerprint
+    from server.coordinator import Coordinator
+    from server.home import CoordinatorConfig, CoordinatorHome, validated
+
+    settings = {"federation": federation, "name": name, "task": task, "superlink": superlink}
+    card = _front_end_card(front_end, front_end_config or [], front_end_weights)
+    config = validated(CoordinatorConfig, settings | {"front_end": card}, where="init")
+    made = CoordinatorHome.create(home, config, _vocabulary(federation, vocabulary, labels))
+    Coordinator(made)
+    own = Party(name=name, role="coordinator", public=public_hex(made.key()))
+    typer.echo(f"made {home}; fingerprint to tell sites by telephone: {spoken_fingerprint(own.key_id)}")
+
+
+@app.command()
+def invite(
+    site: Annotated[str, typer.Argument(help="A short name for the hospital.")],
+    out: Annotated[Path | None, typer.Option(help="The kit's file; SITE.kit.json by default.")] = None,
+    home: Home = HERE,
+) -> None:
+    """Write the kit from which a hospital joins."""
+    from federated.enrolment import write_kit
+    from federated.keys import fingerprint, spoken_fingerprint
+
+    coordinator = _open(home)
+    kit = coordinator.invite(site)
+    path = out or Path(f"{site}.kit.json")
+    write_kit(kit, coordinator.home.key(), path)
+    told = spoken_fingerprint(fingerprint(bytes.fromhex(kit.coordinator_public)))
+    typer.echo(f"send {path} to {site}, and tell them by telephone: {told}")
+
+
+@app.command()
+def enrol(
+    request: Annotated[Path, typer.Argument(help="The request that the hospital sent back.")],
+    fingerprint: Annotated[str, typer.Option(help="The fingerprint that the hospital told by telephone.")],
+    home: Home = HERE,
+) -> None:
+    """Let a hospital in."""
+    typer.echo(f"{_open(home).enrol(request, fingerprint)} is enrolled; auditors get {home / 'keys.toml'}")
+
+
+@app.command()
+def rotate(
+    rotation: Annotated[Path, typer.Argument(help="The rotation, signed by the old key and the new one.")],
+    home: Home = HERE,
+) -> None:
+    """Replace a hospital's key."""
+    typer.echo(f"{_open(home).rotate(rotation)} has a new key; auditors get {home / 'keys.toml'} again")
+
+
+@app.command()
+def revoke(site: Annotated[str, typer.Argument(help="The site.")], home: Home = HERE) -> None:
+    """Let a hospital's keys count no more; what it contributed stays until it is withdrawn."""
+    _open(home).revoke(site)
+    typer.echo(f"{site} is revoked; its contributions stay until: consilium coordinator withdraw {site} --all")
+
+
+@app.command()
+def run(
+    once: Annotated[bool, typer.Option("--once", help="One event with the sites that are online, then stop.")] = False,
+    listen: Annotated[
+        str | None, typer.Option(help="host:port of the SuperLink, where a gate stands before it.")
+    ] = None,
+    every: Annotated[float | None, typer.Option(help="Seconds after which an event is run in any case.")] = None,
+    home: Home = HERE,
+) -> None:
+    """Start the SuperLink and run an event whenever there is reason to."""
+    from server.superlink import serve
+
+    serve(_open(home).home, listen=listen, once=once, every=every)
+
+
+@app.command()
+def accept(
+    files: Annotated[list[Path], typer.Argument(help="Parcels that came as files, in any order.")],
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Take in parcels that came as files."""
+    coordinator = _open(home)
+    found = coordinator.accept_all([_read(path) for path in files])
+    _wake(coordinator.home)
+    if as_json:
+        _print_json([each.model_dump(mode="json") for each in found])
+    else:
+        _print_table("", ("site", "kind", "digest", "outcome", "reason"), [_cells(each) for each in found])
+    if any(each.outcome in ("quarantined", "refused") for each in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(home: Home = HERE, as_json: Json = False) -> None:
+    """Show sites, candidate, releases, quarantine and the last events."""
+    found = _open(home).status()
+    if as_json:
+        _print_json(found)
+        return
+    for title, columns in TABLES.items():
+        rows = [[_shown(row[column]) for column in columns] for row in found[title]]
+        if rows:
+            _print_table(title, columns, rows)
+    candidate = found["candidate"]
+    if candidate is not None:
+        missing = ", ".join(sorted(set(candidate["sites"]) - set(candidate["reported"]))) or "nobody"
+        typer.echo(f"newest candidate {_short(candidate['digest'])} ({candidate['state']}); no report from: {missing}")
+
+
+@app.command()
+def release(
+    candidate: Annotated[bool, typer.Option("--candidate", help="Make a candidate for sites to report on.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write what waits for each site under this folder.")] = None,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Make a candidate from what is here, or a release from the candidate and the sites' reports."""
+    coordinator = _open(home)
+    made = coordinator.propose() if candidate else coordinator.release()
+    if made is None and not candidate:
+        _require_candidate(coordinator)
+    _wake(coordinator.home)
+    written = _export(coordinator, out) if out is not None else []
+    if as_json:
+        _print_json({"candidate" if candidate else "release": made, "files": written})
+        return
+    what = "candidate" if candidate else "release"
+    typer.echo(f"{what} {_short(made)}" if made else f"no new {what}: nothing has changed since the last one")
+    _print_written(written)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="A folder; each site's parcels come under its name.")],
+    home: Home = HERE,
+) -> None:
+    """Write what waits for each site as files."""
+    _print_written(_export(_open(home), out))
+
+
+@app.command()
+def withdraw(
+    site: Annotated[str, typer.Argument(help="The site that asks for it.")],
+    contributions: Annotated[list[str] | None, typer.Argument(help="Digests of its contributions.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything the site contributed.")] = False,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Take a site's contributions back for good, and recall the releases that hold them."""
+    if bool(contributions) == everything:
+        raise ConsiliumError("name contributions, or --all", where="withdraw", cure="see: consilium coordinator status")
+    coordinator = _open(home)
+    done = coordinator.withdraw(site, None if everything else contributions)
+    _wake(coordinator.home)
+    if as_json:
+        _print_json(done.model_dump(mode="json"))
+        return
+    numbers = ", ".join(map(str, done.recalled)) or "none"
+    typer.echo(f"withdrew {len(done.contributions)} contributions of {site}; recalled releases: {numbers}")
+    for line in done.residue:
+        typer.echo(f"remains: {line}")
+
+
+@app.command()
+def recall(
+    number: Annotated[int, typer.Argument(help="Number of the release.")],
+    reason: Annotated[str, typer.Option(help="Why, for the sites.")],
+    home: Home = HERE,
+) -> None:
+    """Take a release back; sites fall back to the newest one that stands."""
+    coordinator = _open(home)
+    coordinator.recall(number, reason)
+    _wake(coordinator.home)
+    typer.echo(f"release {number} is recalled; sites hear of it in the next event, or by: consilium coordinator export")
+
+
+@app.command()
+def rollback(number: Annotated[int, typer.Argument(help="Number of the release.")], home: Home = HERE) -> None:
+    """Bring the content of an older release back under a new number."""
+    coordinator = _open(home)
+    made = coordinator.rollback(number)
+    _wake(coordinator.home)
+    typer.echo(f"release {coordinator.number_of(made)} has the content of release {number}")
+
+
+TABLES = {
+    "sites": ("name", "state", "contributions", "labels", "waiting", "last_heard"),
+    "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),
+    "quarantine": ("digest", "site", "reason", "received"),
+    "events": ("at", "event", "site", "detail"),
+}
+
+
+def _open(home: Path) -> Coordinator:
+    from server.coordinator import Coordinator
+    from server.home import CoordinatorHome
+
+    return Coordinator(CoordinatorHome(home))
+
+
+def _wake(home: CoordinatorHome) -> None:
+    """Asks a running coordinator for an event."""
+    from server.watch import request_event
+
+    request_event(home)
+
+
+def _front_end_card(name: str, settings: list[str], weights: Path | None) -> FrontEndCard:
+    from federated.manifest import FrontEndCard
+    from server.home import validated
+    from shared_models.front_ends import create_front_end
+
+    config = dict(_setting(each) for each in settings)
+    try:
+        made = create_front_end(name, weights_file=weights, **config)
+    except (TypeError, ValueError) as error:
+        raise ConsiliumError(str(error), where="--front-end") from error
+    card = {"name": made.name, "config": dict(made.config), "digest": made.digest, "features": made.features}
+    return validated(FrontEndCard, card, where=f"front end {name}")
+
+
+def _setting(text: str) -> tuple[str, Scalar]:
+    """``key=value``; a value that is a JSON number or boolean is taken as such."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConsiliumError("is not key=value", where=f"--front-end-config {text}")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return key, value
+    return key, parsed if isinstance(parsed, bool | int | float | str) else value
+
+
+def _vocabulary(federation: str, path: Path | None, labels: str) -> Vocabulary:
+    from federated.vocabulary import Vocabulary, read_vocabulary
+    from server.home import validated
+
+    if (path is None) == (not labels):
+        raise ConsiliumError("give --vocabulary FILE or --labels a,b,c", where="init")
+    if path is not None:
+        return read_vocabulary(path)
+    codes = [label.strip() for label in labels.split(",")]
+    concepts = tuple({"code": code, "scheme": "local", "meaning": code} for code in codes)
+    return validated(Vocabulary, {"name": federation, "concepts": concepts}, where="--labels")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConsiliumError(f"cannot be read ({error.strerror})", where=str(path)) from error
+
+
+def _export(coordinator: Coordinator, out: Path) -> list[str]:
+    """Writes every parcel that waits for a site as ``OUT/SITE/0001-kind.parcel``; the files' names."""
+    from federated.envelope import read_passage
+    from federated.files import write_whole
+
+    written = []
+    for site in coordinator.sites():
+        for parcel in coordinator.outgoing(site):
+            passage = read_passage(parcel)
+            path = out / site / f"{passage.sequence:04d}-{passage.kind}.parcel"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, parcel.to_bytes())
+            written.append(str(path))
+    return written
+
+
+def _require_candidate(coordinator: Coordinator) -> None:
+    newest = coordinator.status()["candidate"]
+    if newest is None or newest["state"] != "current":
+        why = "there is no candidate" if newest is None else "the newest candidate holds a withdrawn contribution"
+        raise ConsiliumError(why, where="release", cure="make one with: consilium coordinator release --candidate")
+
+
+def _cells(found: Any) -> tuple[str, ...]:
+    return found.site, found.kind, _short(found.digest), found.outcome, found.reason
+
+
+def _short(digest: str | None) -> str:
+    return digest.removeprefix("sha256:")[:12] if digest else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(each if isinstance(each, str) else f"{each['batch']} {each['kind']}" for each in value)
+    return "" if value is None else _short(value) if str(value).startswith("sha256:") else str(value)
+
+
+def _print_table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1))
+
+
+def _print_written(files: list[str]) -> None:
+    for path in files:
+        typer.echo(path)
