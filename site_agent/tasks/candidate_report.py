@@ -136,6 +136,6 @@ def _local(home: SiteHome, cases: Sequence[Case], weights: Array | None = None) 
         features=features_of(home, cases),
         labels=tuple(case.label for case in cases),
         patients=tuple(case.patient for case in cases),
-        clips=tuple(case.clip for case in cases),
+        clips=tuple(f"{case.patient}/{case.clip}" for case in cases),  # two patients may use the same name
         weights=weights if weights is not None and cases else np.ones(len(cases)),
     )
