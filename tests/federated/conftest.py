@@ -7,9 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from federated.fused_model import FusedModel
-from federated.manifest import FrontEndCard, ReportManifest, Tensors, manifest_digest, unpack_tensors
+from federated.manifest import (
+    AnyManifest,
+    FrontEndCard,
+    ReportManifest,
+    Tensors,
+    manifest_digest,
+    pack_tensors,
+    unpack_tensors,
+)
 from federated.release import Built, SiteInput, build_candidate, build_release
 from federated.report import LocalFold, compute_report
 from federated.statistics import Statistics, from_features
@@ -153,3 +162,101 @@ def make_federation() -> Callable[..., Federation]:
 @pytest.fixture(scope="session")
 def federation(make_federation: Callable[..., Federation]) -> Federation:
     return make_federation()
+
+
+A_DIGEST = "sha256:" + "a" * 64
+SAMPLE_LABELS = ("a4c", "plax")
+CONTRIBUTION = {
+    "site": "ada",
+    "task": "classification",
+    "front_end": A_DIGEST,
+    "batch": "b0001",
+    "labels": SAMPLE_LABELS,
+    "patients": {"a4c": 6, "plax": 7},
+    "images": {"a4c": 12, "plax": 9},
+    "batch_patients": 13,
+}
+RELEASE = {
+    "number": 1,
+    "previous": None,
+    "candidate": None,
+    "task": "classification",
+    "front_end": {"name": "pixels", "config": {"size": 8, "lift": True}, "digest": A_DIGEST, "features": 3},
+    "vocabulary": plain_vocabulary("views", ["a4c", "plax"]).model_dump(),
+    "labels": SAMPLE_LABELS,
+    "sites": (),
+    "experts": (),
+    "hyperparameters": {"ridge": 1.0, "scatter": 0.5, "outside": 0.25},
+    "weighting": "refit",
+    "alpha": 0.05,
+    "temperature": 1.0,
+    "systems": ({"inside": ("ada",), "outside": (), "inverse": False},),
+}
+SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
+    "statistics": CONTRIBUTION | {"level": 2, "level_to_sites": 1, "features": 3, "folds": ("train", "validation")},
+    "features": CONTRIBUTION | {"features": 3, "folds": ("train",)},
+    "weights": CONTRIBUTION | {"architecture": "linear_head", "config": {"features": 3, "classes": 2}},
+    "synthetic": CONTRIBUTION | {"generator": "diffusion", "privacy_filter": "nearest", "threshold": 0.5},
+    "report": {
+        "site": "ada",
+        "candidate": A_DIGEST,
+        "labels": SAMPLE_LABELS,
+        "validation_patients": 5,
+        "calibration_patients": 19,
+    },
+    "summary": {"site": "ada", "release": A_DIGEST, "labels": SAMPLE_LABELS, "decisions": 30, "patients": 12},
+    "decision": {"site": "ada", "release": A_DIGEST, "decision": {"label": "a4c", "scores": {"a4c": 0.5}}},
+    "adoption": {"site": "ada", "release": A_DIGEST, "choice": "adopted"},
+    "withdrawal": {"site": "ada", "contributions": (A_DIGEST,)},
+    "candidate": RELEASE,
+    "release": RELEASE | {"candidate": A_DIGEST},
+    "recall": {"release": A_DIGEST, "fallback": None, "reason": "wrong labels at one site"},
+}
+
+
+def _block(fold: str) -> Tensors:
+    return {f"{fold}.class_sums": np.ones((3, 2)), f"{fold}.weights": np.ones(2), f"{fold}.gram": np.ones(6)}
+
+
+def _rows(count: int) -> Tensors:
+    return {
+        "train.features": np.ones((count, 3)),
+        "train.label": np.zeros(count, np.int64),
+        "train.weight": np.ones(count),
+        "train.patient": np.arange(count),
+    }
+
+
+SAMPLE_TENSORS: dict[str, Tensors] = {
+    "statistics": _block("train") | _block("validation"),
+    "features": _rows(5),
+    "weights": {"weight": np.ones((2, 3)), "bias": np.ones(2)},
+    "synthetic": {"images": np.zeros((3, 6, 8), np.uint8), "label": np.zeros(3, np.int64)},
+    "report": {
+        "covariance": np.ones((2, 6)),
+        "standard.image": np.ones((3, 2)),
+        "standard.clip": np.ones((3, 2)),
+        "calibration.image": np.ones(9, np.int64),
+        "calibration.clip": np.ones(9, np.int64),
+        "nll": np.ones(61),
+        "nll_count": np.ones(1),
+        "score_correct": np.ones((2, 20), np.int64),
+        "confusion": np.ones((2, 2), np.int64),
+    },
+    "summary": {"answered": np.ones(2, np.int64), "abstained": np.ones(1, np.int64)},
+    "decision": {"features": np.ones((1, 3))},
+    "candidate": {"class_sums": np.ones((1, 3, 2))},
+    "release": {"class_sums": np.ones((1, 3, 2))},
+}
+
+
+@pytest.fixture(scope="session")
+def make_sample() -> Callable[..., tuple[Any, bytes]]:
+    """A small manifest of any kind, with its tensors."""
+
+    def make(kind: str, tensors: Tensors | None = None, **changes: Any) -> tuple[Any, bytes]:
+        data, specs, digest = pack_tensors(SAMPLE_TENSORS.get(kind, {}) if tensors is None else tensors)
+        fields = {"kind": kind, "federation": "test", "tensors": specs, "tensors_digest": digest}
+        return TypeAdapter(AnyManifest).validate_python(fields | SAMPLE_FIELDS[kind] | changes), data
+
+    return make
