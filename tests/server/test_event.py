@@ -109,7 +109,7 @@ def test_a_withdrawal_in_mid_event_stops_that_release(world: World, monkeypatch:
     assert [site.name for site in ben.releases[0].manifest.sites] == ["ben"]
 
 
-STEP = 5  # every fifth moment; the steps between are alike
+STEP = 8  # every eighth moment; those between are alike
 
 
 class Killed(BaseException):
