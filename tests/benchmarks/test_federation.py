@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.federation import LABELS_A_SITE, SITES, order, seconds, simulate
+from benchmarks.federation import LABELS_A_SITE, SITES, fastest, order, seconds, simulate
 
 
 def test_the_simulated_sites_share_some_labels_and_carry_a_constant() -> None:
@@ -22,7 +22,13 @@ def test_the_same_seed_gives_the_same_sites() -> None:
     assert (first.labels == second.labels).all()
 
 
-def test_seconds_is_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter([0.0, 5.0, 5.0, 6.0, 6.0, 8.0])
+def test_the_fastest_run_of_each_counts_and_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([0.0, 5.0, 5.0, 6.0, 6.0, 8.0, 8.0, 11.0])
     monkeypatch.setattr("benchmarks.federation.time.perf_counter", lambda: next(ticks))
-    assert seconds(lambda: None, 3) == 2.0
+    turns: list[str] = []
+    assert fastest([lambda: turns.append("a"), lambda: turns.append("b")], 2) == [2.0, 1.0]
+    assert turns == ["a", "b", "a", "b"]
+
+
+def test_seconds_is_that_of_one() -> None:
+    assert 0 <= seconds(lambda: None, 3) < 1
