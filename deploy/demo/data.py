@@ -18,6 +18,7 @@ INDEX = "index.csv"
 SIDE = 32
 SEED = 1993
 UNTAUGHT_IMAGES = 12
+DIGITS = "0123456789"
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class MadeUpSite:
 
 DIGIT_SITES: Mapping[str, MadeUpSite] = {
     "digits-a": MadeUpSite("01234", contrast=1.0, blur=0.0, noise=4.0),
-    "digits-b": MadeUpSite("0345678", contrast=0.6, blur=1.0, noise=10.0),
-    "digits-c": MadeUpSite("12345678", contrast=1.4, blur=1.6, noise=16.0),
+    "digits-b": MadeUpSite("034567", contrast=0.6, blur=1.0, noise=10.0),
+    "digits-c": MadeUpSite("1245678", contrast=1.4, blur=1.6, noise=16.0),
 }
 ABOUT_DIGITS = (
     "scikit-learn's handwritten digits as three made-up sites with overlapping labels and different made-up scanners: "
@@ -84,16 +85,23 @@ def folder_material(folder: Path, columns: str) -> Material:
             cure="name the column: --columns site=NAME",
         )
     about = f"{len(rows)} images of {folder.resolve().name}"
-    return _material(folder / INDEX, columns, rows, "texture", about)
+    return _material(folder / INDEX, columns, rows, about)
 
 
 def digits_material(folder: Path) -> Material:
-    """Writes the digits as PNG files with an index; the same bytes every time."""
-    write_digits(folder)
-    return _material(folder / INDEX, "", read_index(folder), "pixels", ABOUT_DIGITS)
+    """The made-up sites, whose images `write_digits` puts into the folder."""
+    return Material(
+        index=folder / INDEX,
+        columns="",
+        sites={name: name for name in DIGIT_SITES},
+        labels={digit: digit for digit in DIGITS},
+        taught={name: tuple(site.labels) for name, site in DIGIT_SITES.items()},
+        front_end="pixels",
+        about=ABOUT_DIGITS,
+    )
 
 
-def _material(index: Path, columns: str, rows: Sequence[Row], front_end: str, about: str) -> Material:
+def _material(index: Path, columns: str, rows: Sequence[Row], about: str) -> Material:
     sites = {plain_name(word): word for word in dict.fromkeys(row.site for row in rows)}
     labels = {word: plain_code(word) for word in dict.fromkeys(row.label for row in rows)}
     if len(sites) < len({row.site for row in rows}) or len(set(labels.values())) < len(labels):
@@ -104,7 +112,7 @@ def _material(index: Path, columns: str, rows: Sequence[Row], front_end: str, ab
         name: tuple(sorted({labels[row.label] for row in rows if row.site == word and row.fold != "test"}))
         for name, word in sites.items()
     }
-    return Material(index, columns, sites, labels, taught, front_end, about)
+    return Material(index, columns, sites, labels, taught, "texture", about)
 
 
 def plain_name(word: str) -> str:
@@ -136,7 +144,7 @@ def arrival_order(material: Material, order: str) -> tuple[str, ...]:
 
 
 def write_digits(folder: Path) -> None:
-    """PNG files and an index of the made-up sites."""
+    """PNG files and an index of the made-up sites; the same bytes every time."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -144,7 +152,7 @@ def write_digits(folder: Path) -> None:
     generator = np.random.default_rng(SEED)
     lines = [("path", "label", "patient", "site", "split")]
     for number, (name, share) in enumerate(zip(DIGIT_SITES, _shares(len(digits.target), generator), strict=True)):
-        site, left = DIGIT_SITES[name], dict.fromkeys("0123456789", UNTAUGHT_IMAGES)
+        site, left = DIGIT_SITES[name], dict.fromkeys(DIGITS, UNTAUGHT_IMAGES)
         (folder / name).mkdir(parents=True, exist_ok=True)
         for row in share:
             label = str(digits.target[row])

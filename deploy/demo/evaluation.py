@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -90,6 +91,7 @@ def pair_kinds(held: HeldBack, taught: Mapping[str, Sequence[str]]) -> tuple[Pai
     return tuple(kind(site, label) for site, label in zip(held.sites, held.labels, strict=True))
 
 
+@lru_cache(maxsize=4)
 def patient_draws(held: HeldBack, *, seed: int = 0, draws: int = DRAWS) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Bootstrap samples of patients within their sites.
 

@@ -52,8 +52,8 @@ class Incremental(Frozen):
     """Metrics over all arrivals of one method."""
 
     method: str
-    average: float
-    last: float
+    average: float | None
+    last: float | None
     forgetting: float | None
 
 

@@ -11,18 +11,21 @@ from deploy.demo.results import Arrival, Incremental
 
 FUSED = "fused experts"
 DASH = "–"
-NOTE = (
-    "Per clip, in %, of the label with the largest score, refused or not; [95 % interval over patients]. "
-    "Seen: the site taught this label. Unseen: only other sites did. Unknown: nobody has yet, so a refusal is right."
+READING = (
+    "How to read the tables. Figures are per clip, in %, of the label with the largest score, refused or not, with "
+    "[95 % interval over patients]. Seen pairs: the site taught this label; unseen: only other sites did; unknown: "
+    "nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without looking at the image. "
+    "Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after site. Joint: one linear "
+    "head on the pooled features of all sites so far, which no hospital would allow."
 )
 
 
 def percent(interval: Interval, *, bounds: bool = True) -> str:
-    """``83 [71, 92]``, or a dash where there is no clip."""
+    """``83 [71–92]``, which is never broken over lines, or a dash where there is no clip."""
     if interval.value is None or interval.low is None or interval.high is None:
         return DASH
     value = f"{100 * interval.value:.0f}"
-    return f"{value} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]" if bounds else value
+    return f"{value}\u00a0[{100 * interval.low:.0f}–{100 * interval.high:.0f}]" if bounds else value
 
 
 def size(count: int) -> str:
@@ -48,7 +51,7 @@ def method_table(arrival: Arrival) -> Table:
     title = f"Held-back clips of the sites that have arrived: {clips} clips of {patients} patients"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
-    names = ("accuracy", "balanced", "seen pairs", "unseen pairs", "refused", "unknown refused")
+    names = ("accuracy", "balanced", "seen\npairs", "unseen\npairs", "known\nrefused", "unknown\nrefused")
     for name in names:
         table.add_column(name, justify="right")
     for row in arrival.rows:
@@ -93,7 +96,7 @@ def arrival_view(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
     blank = Text("")
     tables = (received_table(arrival), blank, method_table(arrival), blank, site_table(arrival, order))
     gain = Text(f"Fused experts minus joint training: {_gain(arrival)}")
-    return Group(head, Text(times), blank, *tables, Text(NOTE, style="dim"), gain)
+    return Group(head, Text(times), blank, *tables, gain)
 
 
 def _gain(arrival: Arrival) -> str:
@@ -111,6 +114,6 @@ def incremental_table(rows: tuple[Incremental, ...]) -> Table:
     for name in ("average incremental accuracy", "last", "forgetting"):
         table.add_column(name, justify="right")
     for row in rows:
-        forgetting = DASH if row.forgetting is None else f"{100 * row.forgetting:.0f}"
-        table.add_row(row.method, f"{100 * row.average:.0f}", f"{100 * row.last:.0f}", forgetting)
+        shown = [DASH if value is None else f"{100 * value:.0f}" for value in (row.average, row.last, row.forgetting)]
+        table.add_row(row.method, *shown)
     return table

@@ -41,10 +41,11 @@ def test_digits_are_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_digits_have_overlapping_labels_and_held_back_strangers(tmp_path: Path) -> None:
+    write_digits(tmp_path)
     material = digits_material(tmp_path)
     assert material.codes == tuple("0123456789")
     assert material.taught == {name: tuple(site.labels) for name, site in DIGIT_SITES.items()}
-    assert set.intersection(*(set(labels) for labels in material.taught.values())) == {"3", "4"}
+    assert set.intersection(*(set(labels) for labels in material.taught.values())) == {"4"}
     with material.index.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len({row["patient"] for row in rows}) == len(rows)

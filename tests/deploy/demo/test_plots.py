@@ -31,8 +31,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def test_accuracy_over_arrivals(tmp_path: Path, drawn: list[Figure]) -> None:
     accuracy_over_arrivals([sample_arrival(1), sample_arrival(2)], ORDER, tmp_path / "accuracy.png")
     left, right = drawn[0].axes
-    assert [text.get_text() for text in left.get_legend().get_texts()] == ["fused experts", "site alone"]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == list(ORDER)
+    assert left.get_legend_handles_labels()[1] == ["fused experts", "site alone"]
+    assert right.get_legend_handles_labels()[1] == list(ORDER)
     assert [label.get_text() for label in left.get_xticklabels()] == ["north\n+ a, b", "south\n+ no new label"]
     with Image.open(tmp_path / "accuracy.png") as image:
         assert np.asarray(image.convert("L")).std() > 5

@@ -19,7 +19,7 @@ def sample_arrival(number: int = 1) -> Arrival:
     """An arrival of two methods over four clips."""
     names = ("1", "2", "3", "4")
     held = HeldBack(("north", "north", "south", "south"), names, names, ("a", "b", "a", "c"))
-    taught = dict.fromkeys(ORDER[:number], ("a", "b"))
+    taught: dict[str, tuple[str, ...]] = dict.fromkeys(ORDER[:number], ("a", "b"))
     fused = Answers(FUSED, ("a", "b", "b", "a"), (False, True, False, True))
     other = Answers("site alone", ("a", "a", None, None), (False,) * 4)
     return Arrival(
@@ -47,7 +47,7 @@ def _printed(*things: object) -> str:
 
 
 def test_percent() -> None:
-    assert percent(Interval(value=0.834, low=0.7, high=0.9, clips=5, patients=5)) == "83 [70, 90]"
+    assert percent(Interval(value=0.834, low=0.7, high=0.9, clips=5, patients=5)) == "83\u00a0[70–90]"
     assert percent(Interval(value=0.834, low=0.7, high=0.9, clips=5, patients=5), bounds=False) == "83"
     assert percent(Interval(value=None, low=None, high=None, clips=0, patients=0)) == "–"
 
@@ -68,8 +68,8 @@ def test_an_arrival_shows_everything() -> None:
     assert "2 clips of 2 patients" in text
     assert "(south)" in text  # it has not arrived
     fused = next(line for line in text.splitlines() if line.startswith(FUSED))
-    assert "100 [100, 100]" in fused  # accuracy, by the forced labels
-    assert "50 [0, 100]" in fused  # refused: one of two
+    assert "100\u00a0[100–100]" in fused  # accuracy, by the forced labels
+    assert "50\u00a0[0–100]" in fused  # refused: one of two
     assert all(len(line) <= 130 for line in text.splitlines())
 
 

@@ -1,0 +1,210 @@
+"""``consilium demo``: sites arrive one after another, and what each brings, costs and gains is shown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.demo.data import Material, arrival_order, digits_material, folder_material, write_digits
+from deploy.demo.places import Places, claimed
+from deploy.demo.results import Arrival, Received, Results
+from deploy.demo.show import Show
+from deploy.demo.table import READING, arrival_view, incremental_table
+from federated.errors import ConsiliumError
+from federated.files import write_whole
+from federated.processes import ended_by_sigterm
+
+if TYPE_CHECKING:
+    from deploy.demo.onlooker import Onlooker
+    from deploy.demo.routes import Way
+    from federated.manifest import ReleaseManifest
+    from server.event import EventSummary
+    from site_agent.home import SiteHome
+
+EXTRA_KINDS = ("weights", "features")
+POLICY_NOTE = (
+    "Nothing has left a site yet: none has a policy. As each site arrives, its approver (a key made for this demo) "
+    "signs a PERMISSIVE policy that no hospital should copy: no limits, no questions. The first site also sends its "
+    "own expert's weights and the second its features, so that all three channels are seen."
+)
+
+
+def demo(*, data: Path | None, columns: str, order: str, out: Path, offline: bool) -> None:
+    """The whole demonstration; everything it starts is stopped, also when it is interrupted.
+
+    Args:
+        data: a folder with an index; None for scikit-learn's digits.
+        columns: other names of the index's columns.
+        order: sites in order of arrival; empty for fewest labels first.
+        out: the folder for everything.
+        offline: files instead of Flower.
+
+    Raises:
+        ConsiliumError: the data cannot be used, `out` is somebody else's folder, or an arrival led to no release.
+    """
+    from threadpoolctl import threadpool_limits
+
+    show = Show()
+    material = folder_material(data, columns) if data is not None else digits_material(Places(out).data)
+    names = arrival_order(material, order)
+    with ended_by_sigterm(), threadpool_limits(1), claimed(out, show.say) as places:
+        if data is None:
+            write_digits(places.data)
+        _Demonstration(material, names, places, show).run(offline=offline)
+
+
+class _Demonstration:
+    """One run: the federation is founded, sites arrive, everything is judged and written down."""
+
+    def __init__(self, material: Material, order: tuple[str, ...], places: Places, show: Show) -> None:
+        self.material, self.order, self.places, self.show = material, order, places, show
+        self.arrivals: list[Arrival] = []
+        self.homes: dict[str, SiteHome] = {}
+
+    def run(self, *, offline: bool) -> None:
+        from deploy.demo import federation
+        from deploy.demo.onlooker import Onlooker
+        from deploy.demo.routes import Files, Flower
+
+        began = time.monotonic()
+        self.show.say(f"The images: {self.material.about}", f"Order of arrival: {', '.join(self.order)}.", "")
+        coordinator = federation.found(self.material, self.places, f"127.0.0.1:{_free_port()}")
+        self.homes = {name: federation.join(coordinator, self.places, name) for name in self.order}
+        way: Way = Files(coordinator, self.places.exchange) if offline else Flower(coordinator)
+        with ExitStack() as stack:
+            with self.show.doing(f"getting {way.name} ready"):
+                stack.enter_context(way)
+            way.connect(self.homes[self.order[0]])
+            for name in self.order:
+                self._take_in(name)
+            onlooker = Onlooker([federation.folds_of(home, self.material) for home in self.homes.values()])
+            self.show.say("", POLICY_NOTE, "", READING, "")
+            for name in self.order:
+                self._arrive(name, way, onlooker)
+        self._finish(onlooker, way.name)
+        self.show.say(f"{time.monotonic() - began:.0f} seconds in all. Everything that was started has been stopped.")
+
+    def _take_in(self, name: str) -> None:
+        from deploy.demo import federation
+
+        report = federation.take_in(self.homes[name], self.material)
+        self.show.say(f"{name} has joined and takes in {report.images} images of {report.patients} patients.")
+        for path, reason in report.quarantined:
+            self.show.say(f"  kept apart: {path} {reason}")
+        for note in report.notes:
+            self.show.say(f"  {note}")
+
+    def _arrive(self, name: str, way: Way, onlooker: Onlooker) -> None:
+        """One site contributes; its release is judged and shown."""
+        home, began = self.homes[name], time.monotonic()
+        with self.show.doing(f"{name} arrives: its own work"):
+            self._contribute(home)
+        offered = time.monotonic()
+        with self.show.doing(f"{name} arrives: contribution, candidate, reports, release"):
+            summary = way.run_event()
+        released = time.monotonic()
+        for following in self.order[len(self.arrivals) + 1 :][:1]:  # its SuperNode starts while we judge
+            way.connect(self.homes[following])
+        with self.show.doing("judging the release on held-back patients"):
+            arrival = self._judge(name, summary, onlooker, (offered - began, released - offered))
+        self.arrivals.append(arrival)
+        self.show.say(arrival_view(arrival, self.order), "")
+
+    def _contribute(self, home: SiteHome) -> None:
+        from deploy.demo import federation
+        from site_agent.agent import work
+
+        place = self.order.index(home.config.site)
+        federation.allow(home, ("statistics", "report", *EXTRA_KINDS[place : place + 1]))
+        refused = work(home).refusals
+        if refused:
+            raise ConsiliumError(refused[0].note, where=home.config.site)
+
+    def _judge(self, name: str, summary: EventSummary, onlooker: Onlooker, seconds: tuple[float, float]) -> Arrival:
+        from federated.fused_model import FusedModel
+        from site_agent.adopt import load
+
+        if summary.release is None:
+            where = summary.trouble or "see its quarantine: consilium coordinator status"
+            raise ConsiliumError(f"led to no release ({where})", where=f"arrival of {name}")
+        manifest, tensors = load(self.homes[name], summary.release)
+        rows, over_joint = onlooker.judge(FusedModel.from_release(manifest, tensors), name)
+        return Arrival(
+            number=len(self.arrivals) + 1,
+            site=name,
+            received=_received(summary),
+            local_seconds=seconds[0],
+            exchange_seconds=seconds[1],
+            taught=onlooker.taught,
+            labels=manifest.labels,
+            labels_added=self._added(manifest),
+            release=summary.release,
+            ridge=manifest.hyperparameters.ridge,
+            scatter=manifest.hyperparameters.scatter,
+            outside=manifest.hyperparameters.outside,
+            rows=rows,
+            over_joint=over_joint,
+        )
+
+    def _added(self, manifest: ReleaseManifest) -> tuple[str, ...]:
+        before = self.arrivals[-1].labels if self.arrivals else ()
+        return tuple(label for label in manifest.labels if label not in before)
+
+    def _finish(self, onlooker: Onlooker, route: str) -> None:
+        """Writes everything down and says where it lies."""
+        from deploy.demo.plots import accuracy_over_arrivals, parts_by_class
+        from site_agent.adopt import release_path
+
+        places, last = self.places, self.arrivals[-1]
+        results = Results(
+            about=self.material.about,
+            route=route,
+            order=self.order,
+            arrivals=tuple(self.arrivals),
+            incremental=onlooker.over_arrivals(),
+            parts=onlooker.parts(),
+        )
+        self.show.say(incremental_table(results.incremental), "")
+        write_whole(places.release, release_path(self.homes[last.site], last.release).read_bytes())
+        shutil.copyfile(places.coordinator / "keys.toml", places.keys)
+        write_whole(places.predictions, "".join(one.json_line() for one in onlooker.decisions).encode())
+        write_whole(places.results, json.dumps(results.model_dump(mode="json"), indent=1).encode())
+        with self.show.doing("drawing"):
+            accuracy_over_arrivals(self.arrivals, self.order, places.accuracy_plot)
+            parts_by_class(results.parts, places.parts_plot)
+        self.show.say(*_where(places, last.release), "")
+        write_whole(places.tables, self.show.text.encode())
+
+
+def _received(summary: EventSummary) -> tuple[Received, ...]:
+    """Accepted parcels by site and kind, in the order of their first arrival."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for one in summary.accepted:
+        if one.outcome == "accepted":
+            found.setdefault((one.site, one.kind), []).append(one.size)
+    return tuple(
+        Received(site=site, kind=kind, parcels=len(sizes), bytes=sum(sizes)) for (site, kind), sizes in found.items()
+    )
+
+
+def _where(places: Places, release: str) -> list[str]:
+    return [
+        f"Release {release}",
+        f"{places.release}  verify it: consilium audit verify {places.release} --trust {places.keys}",
+        f"{places.predictions}  its answers on held-back images and clips, with every site's part",
+        f"{places.results}  all figures; {places.tables}  this text",
+        f"{places.accuracy_plot}  {places.parts_plot}",
+        f"{places.coordinator}  {places.site('NAME')}  homes, for the commands' --home",
+    ]
+
+
+def _free_port() -> int:
+    """A port on this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
