@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.claims import Measured, at_least, at_most
+from benchmarks.claims import Measured, Row, at_least, at_most
 from benchmarks.federation import LABELS, SEED, SITES, Site, order, seconds, simulate
 from federated.fused_model import FusedModel
 from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
@@ -29,7 +29,7 @@ def measure_answering(*, quick: bool) -> Measured:
     names = [f"image{number:03d}" for number in range(count)]
     extracting = seconds(lambda: [front_end(frame) for frame in frames], 3) / count
     answering = seconds(lambda: model.decide(features, names, names), 3) / count
-    row = {
+    row: Row = {
         "table": f"One image of {FRAME[1]} × {FRAME[0]}, answered as an image and as a clip",
         "front end": FRONT_END,
         "features": front_end.features,
