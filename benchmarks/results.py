@@ -1,7 +1,8 @@
-"""``python -m benchmarks.results``: write docs/results.md and the README's table from docs/results/*.json."""
+"""``python -m benchmarks.results``: write docs/results.md, and tables in other pages, from docs/results/*.json."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from benchmarks.claims import Claim, Result, Row, Value, read_result
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- claims: begin, written by make docs -->", "<!-- claims: end -->"
+TABLES = re.compile(r"(<!-- tables of (\w+): begin, written by make docs -->\n).*?(<!-- tables: end -->)", re.DOTALL)
 HEAD = """# Results
 
 Written by `make docs` from `docs/results/*.json`, which `make bench` writes; no number here was typed.
@@ -84,6 +86,21 @@ def with_claims(readme: str, results: Iterable[Result]) -> str:
     return f"{before}{mark}\n{claims_table(results)}{END}{after}" if mark else readme
 
 
+def with_tables(text: str, results: Iterable[Result]) -> str:
+    """A page with the tables of each result that it has marks for."""
+    known = {result.name: result for result in results}
+
+    def filled(marks: re.Match[str]) -> str:
+        begin, name, end = marks.groups()
+        return f"{begin}\n{_tables(known[name])}\n{end}" if name in known else marks.group()
+
+    return TABLES.sub(filled, text)
+
+
+def _tables(result: Result) -> str:
+    return "\n".join(f"{title}\n\n{_markdown(rows)}" for title, rows in tables(result.rows).items())
+
+
 def read_results(folder: Path) -> list[Result]:
     """Results in name order.
 
@@ -100,10 +117,11 @@ def read_results(folder: Path) -> list[Result]:
 def written(root: Path) -> dict[Path, str]:
     """What the generated files of a tree should hold."""
     results = read_results(root / "docs" / "results")
-    readme = root / "README.md"
+    readme, methods = root / "README.md", sorted((root / "docs" / "methods").glob("*.md"))
     return {
         root / "docs" / "results.md": page(results),
         readme: with_claims(readme.read_text(encoding="utf-8"), results),
+        **{path: with_tables(path.read_text(encoding="utf-8"), results) for path in methods},
     }
 
 

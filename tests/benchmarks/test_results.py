@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.claims import Result, at_least, at_most, write_result
-from benchmarks.results import BEGIN, END, ROOT, page, read_results, shown, tables, with_claims, written
+from benchmarks.results import BEGIN, END, ROOT, page, read_results, shown, tables, with_claims, with_tables, written
 
 RESULT = Result(
     name="spine",
@@ -54,6 +54,16 @@ def test_the_readme_gets_the_claims_between_its_marks() -> None:
     assert once.startswith(f"before\n{BEGIN}\n| claim |")
     assert once.endswith(f"{END}\nafter\n")
     assert with_claims(once, [RESULT]) == once
+
+
+def test_a_page_gets_the_tables_it_has_marks_for() -> None:
+    begin, end = "<!-- tables of {}: begin, written by make docs -->\n", "<!-- tables: end -->"
+    text = f"before\n{begin.format('spine')}stale\n{end}\nbetween\n{begin.format('other')}kept\n{end}\nafter\n"
+    once = with_tables(text, [RESULT])
+    assert "| 20,000 | 0.123 |" in once
+    assert "stale" not in once
+    assert "kept" in once
+    assert with_tables(once, [RESULT]) == once
 
 
 def test_a_quick_run_is_not_for_the_docs(tmp_path: Path) -> None:
