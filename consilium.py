@@ -145,12 +145,12 @@ def predict(
     done = predict_images(model, front_end, images, out, parse_columns(columns))
     if trust is None:
         typer.echo("the release's signature was not checked: name the auditor's file with --trust keys.toml", err=True)
-    if as_json:
-        typer.echo(done.model_dump_json(indent=1))
-        return
-    typer.echo(f"wrote {done.out}: {done.images} images, {done.clips} clips, {done.abstained} of them unanswered")
+    line = f"wrote {done.out}: {done.images} images, {done.clips} clips, {done.abstained} of them unanswered"
+    typer.echo(done.model_dump_json(indent=1) if as_json else line)
     for name, reason in done.unreadable:
-        typer.echo(f"left out {name}: {reason}")
+        typer.echo(f"left out {name}: {reason}", err=True)
+    if done.unreadable:
+        raise typer.Exit(1)
 
 
 def main() -> None:
