@@ -10,9 +10,7 @@ from federated.manifest import manifest_bytes
 from site_agent.drafts import Draft
 
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
-ANOTHER_UPLOAD = (
-    "two uploads that differ by one patient reveal that patient's features"
-)
+ANOTHER_UPLOAD = "two uploads that differ by one patient reveal that patient's features"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,166 @@
+"""``consilium site``: take images in, see and allow what leaves, use a release, take back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from site_agent import egress_commands, release_commands, tables
+from site_agent.options import FLOOR, HERE, Home, Json, open_home, print_json, print_model
+
+app = typer.Typer(
+    no_args_is_help=True, help="What a hospital runs: take images in, see and allow what leaves, use a release."
+)
+
+
+@app.command()
+def join(
+    kit: Annotated[Path, typer.Argument(help="The kit that the coordinator sent.")],
+    fingerprint: Annotated[str, typer.Option(help="The fingerprint that the coordinator told by telephone.")],
+    approver_key: Annotated[
+        Path | None, typer.Option(help="Public key of an approver who keeps the private one elsewhere.")
+    ] = None,
+    home: Home = HERE,
+) -> None:
+    """Make the site's folder from a kit, and the request to enrol."""
+    from federated.enrolment import read_kit
+    from federated.keys import fingerprint as fingerprint_of
+    from federated.keys import public_hex, spoken_fingerprint
+    from site_agent.home import SiteHome
+
+    made = SiteHome.create(home, read_kit(kit, fingerprint=fingerprint), approver_key)
+    told = spoken_fingerprint(fingerprint_of(bytes.fromhex(public_hex(made.key()))))
+    typer.echo(f"made {home}; send {made.request_path} to the coordinator, and tell them by telephone: {told}")
+    typer.echo("nothing can leave until an approver has signed a policy: consilium site policy")
+
+
+@app.command()
+def doctor(home: Home = HERE, as_json: Json = False) -> None:
+    """Check keys, clock, the way to the coordinator, disk, decoders, front end and policy."""
+    from site_agent.doctor import examine
+
+    findings = examine(open_home(home))
+    if as_json:
+        print_json([finding.model_dump(mode="json") for finding in findings])
+    else:
+        tables.print_findings(findings)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ingest(
+    index: Annotated[Path, typer.Argument(help="An index.csv, or a folder with one, or with one folder a label.")],
+    columns: Annotated[str, typer.Option(help="Other names of its columns, as in patient=case,label=view.")] = "",
+    site: Annotated[str | None, typer.Option(help="Only rows with this word in the site column.")] = None,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Take images into the catalogue as one batch; patients are put into folds for ever."""
+    from site_agent.ingest import ingest as take_in
+    from site_agent.ingest import parse_columns
+
+    opened = open_home(home)
+    with opened.lock():
+        report = take_in(
+            opened.catalogue_path,
+            opened.secret(),
+            opened.vocabulary,
+            opened.config.labels,
+            index,
+            parse_columns(columns),
+            site,
+        )
+    if as_json:
+        print_model(report)
+    else:
+        tables.print_ingest(report)
+
+
+@app.command()
+def status(home: Home = HERE, as_json: Json = False) -> None:
+    """Show images, what left, what waits, and which release answers."""
+    from site_agent.status import site_status
+
+    found = site_status(open_home(home))
+    if as_json:
+        print_model(found)
+    else:
+        tables.print_status(found)
+
+
+@app.command()
+def work(
+    adopt: Annotated[bool, typer.Option("--adopt", help="Adopt the newest release if it is good enough.")] = False,
+    floor: Annotated[float | None, typer.Option(help=FLOOR)] = None,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Read the inbox, contribute what is new, fill the outbox."""
+    from site_agent.agent import work as do_work
+
+    summary = do_work(open_home(home), adopting=adopt, floor=floor)
+    if as_json:
+        print_model(summary)
+    else:
+        tables.print_work(summary)
+    if summary.refusals:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(home: Home = HERE) -> None:
+    """Work whenever the coordinator asks, through Flower, until stopped (Ctrl-C)."""
+    from site_agent.supernode import run as keep_running
+
+    keep_running(open_home(home))
+
+
+@app.command("export")
+def export_parcels(
+    folder: Annotated[Path, typer.Argument(help="Where the outbox is copied to: a stick.")], home: Home = HERE
+) -> None:
+    """Copy the outbox to a folder, for the coordinator."""
+    from site_agent.parcel_files import export_outbox
+
+    written = export_outbox(open_home(home), folder)
+    for path in written:
+        typer.echo(str(path))
+    if not written:
+        typer.echo("the outbox is empty: consilium site work")
+
+
+@app.command("import")
+def import_parcels(
+    files: Annotated[
+        list[Path], typer.Argument(help="The coordinator's parcels, folders of them, its answers (JSON).")
+    ],
+    home: Home = HERE,
+) -> None:
+    """Take in candidates, releases, recalls and answers that came as files."""
+    from site_agent.parcel_files import import_files
+
+    done = import_files(open_home(home), files)
+    typer.echo(f"took in {done.parcels} parcels and {done.answers} answers; next: consilium site work")
+    for error in done.errors:
+        typer.echo(f"not taken in: {error}", err=True)
+    if done.errors:
+        raise typer.Exit(1)
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    egress_commands.policy,
+    egress_commands.preview,
+    egress_commands.approve,
+    egress_commands.receipts,
+    release_commands.evaluate,
+    release_commands.adopt,
+    release_commands.refuse,
+    release_commands.predict,
+    egress_commands.withdraw,
+)
+for command in COMMANDS:
+    app.command()(command)

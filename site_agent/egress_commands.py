@@ -1,0 +1,176 @@
+"""Commands about what leaves: the policy, what would leave, who allows it, what left, and taking it back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from federated.errors import ConsiliumError
+from site_agent import tables
+from site_agent.options import HERE, Home, Json, open_home, print_json, words
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from site_agent.egress import Gate
+    from site_agent.home import SiteHome
+    from site_agent.outlook import Outlook
+    from site_agent.policy import Policy
+
+Key = Annotated[Path | None, typer.Option("--key", help="The approver's key; the one made when joining by default.")]
+
+
+class Start(StrEnum):
+    """What a policy may start from."""
+
+    default = "default"
+    permissive = "permissive"
+
+
+def policy(
+    start: Annotated[Start | None, typer.Option("--write", help="Write a policy file to start from.")] = None,
+    kinds: Annotated[str, typer.Option(help="What a permissive policy lets out, with commas.")] = "statistics,report",
+    sign: Annotated[bool, typer.Option("--sign", help="Sign the policy file as it is.")] = False,
+    key: Key = None,
+    home: Home = HERE,
+) -> None:
+    """Show the policy, write one to start from, or sign it as an approver."""
+    from site_agent.policy import sign_policy, write_policy
+
+    opened = open_home(home)
+    if start is not None:
+        write_policy(opened, _policy_to_start(opened, start, words(kinds)))
+        typer.echo(f"wrote {opened.policy_path}; edit it, then sign it: consilium site policy --sign")
+        if start is Start.permissive:
+            typer.echo("a permissive policy has no limits: for public data only, never for patients'")
+    if sign:
+        sign_policy(opened, _approver_key(opened, key))
+    if sign or start is None:
+        _show_policy(opened)
+
+
+def preview(
+    batches: Annotated[list[str] | None, typer.Argument(help="Batches; those not drafted yet by default.")] = None,
+    kinds: Annotated[str, typer.Option(help="Kinds, with commas; those that the policy allows by default.")] = "",
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show exactly what would leave, to whom, and what could be inferred. Nothing leaves."""
+    from site_agent.outlook import outlooks
+
+    opened = open_home(home)
+    with opened.lock():
+        found = outlooks(opened, batches or (), words(kinds))
+    if as_json:
+        print_json([_outlook_json(one) for one in found])
+        return
+    for one in found:
+        typer.echo("\n".join(one.lines()) + "\n")
+    if not found:
+        typer.echo("every batch was drafted already: consilium site status")
+
+
+def approve(
+    digests: Annotated[list[str] | None, typer.Argument(help="Drafts that wait, by the beginning of a digest.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
+    reject: Annotated[str | None, typer.Option(help="Keep them here for good, for this reason.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; the preview was read elsewhere.")] = False,
+    key: Key = None,
+    home: Home = HERE,
+) -> None:
+    """Let drafts that wait out, under the approver's own signature; or keep them here for good."""
+    from site_agent.egress import Gate
+
+    opened = open_home(home)
+    signing = _approver_key(opened, key)
+    with opened.lock():
+        gate = Gate(opened)
+        for digest in _waiting(gate, digests or [], everything=everything):
+            typer.echo("\n".join(gate.preview(gate.draft(digest)).lines()))
+            if reject is not None:
+                gate.reject(digest, signing, reject)
+                typer.echo(f"{tables.short(digest)} stays here for good")
+            elif yes or typer.confirm(f"let {tables.short(digest)} leave?"):
+                typer.echo(f"{tables.short(digest)}: {gate.approve(digest, signing).state}")
+
+
+def receipts(home: Home = HERE, as_json: Json = False) -> None:
+    """Show everything that ever left: when, to whom, and why it was allowed to."""
+    from site_agent.egress import Gate
+
+    found = Gate(open_home(home)).receipts()
+    if as_json:
+        print_json([receipt.model_dump(mode="json") for receipt in found])
+    else:
+        tables.print_receipts(found)
+
+
+def withdraw(
+    batches: Annotated[list[str], typer.Argument(help="Batches, as consilium site status names them.")],
+    home: Home = HERE,
+) -> None:
+    """Take back everything that left of some batches, for good."""
+    from site_agent.agent import withdraw as take_back
+
+    step = take_back(open_home(home), batches)
+    typer.echo(f"{step.line}; releases that hold them are recalled, what was sent cannot be unsent")
+
+
+def _approver_key(home: SiteHome, key: Path | None) -> Ed25519PrivateKey:
+    from federated.keys import read_private_key
+
+    path = key or home.keys_path / "approver.pem"
+    if key is None and not path.exists():
+        raise ConsiliumError("the approver keeps the key elsewhere", where=str(home.path), cure="name it with --key")
+    return read_private_key(path)
+
+
+def _policy_to_start(home: SiteHome, start: Start, kinds: list[str]) -> Policy:
+    from site_agent.policy import GOVERNED_KINDS, default_policy, permissive_policy
+
+    federation, site = home.config.federation, home.config.site
+    unknown = [kind for kind in kinds if kind not in GOVERNED_KINDS]
+    if unknown:
+        raise ConsiliumError(
+            f"there is no kind '{unknown[0]}'", where="--kinds", cure=f"there are: {', '.join(GOVERNED_KINDS)}"
+        )
+    return default_policy(federation, site) if start is Start.default else permissive_policy(federation, site, kinds)
+
+
+def _show_policy(home: SiteHome) -> None:
+    from site_agent.policy import GOVERNED_KINDS, read_signed_policy
+
+    signed = read_signed_policy(home)
+    rules = [(kind, signed.policy.rule(kind)) for kind in GOVERNED_KINDS]
+    rows = [(kind, "yes" if rule.allowed else "no", rule.approval, rule.limits) for kind, rule in rules]
+    tables.print_table("", ("kind", "may leave", "approval", "limits"), rows)
+    typer.echo(f"{home.policy_path}, signed by approver {signed.approver[:16]}, {signed.digest}")
+
+
+def _waiting(gate: Gate, digests: list[str], *, everything: bool) -> list[str]:
+    """Full digests of what waits and is meant."""
+    there = [pending.digest for pending in gate.pending()]
+    if everything:
+        return there
+    if not digests:
+        names = ", ".join(tables.short(digest) for digest in there) or "nothing"
+        raise ConsiliumError("name what is meant, or --all", where="approve", cure=f"waiting: {names}")
+    return [_one_of(there, name) for name in digests]
+
+
+def _one_of(there: list[str], name: str) -> str:
+    found = [digest for digest in there if digest.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))]
+    if len(found) != 1:
+        what = "several drafts are named so" if found else "nothing that waits is named so"
+        raise ConsiliumError(what, where=name, cure="see: consilium site status")
+    return found[0]
+
+
+def _outlook_json(one: Outlook) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    left_out = [{"fold": fold, "label": label, "patients": n} for (fold, label), n in sorted(one.left_out.items())]
+    return {**asdict(one), "left_out": left_out}

@@ -1,0 +1,45 @@
+"""What the commands of a site share: its folder, JSON for programs, and how either is read or printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from site_agent.home import SiteHome
+
+Home = Annotated[Path, typer.Option("--home", envvar="CONSILIUM_HOME", help="The site's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+HERE = Path("site")
+FLOOR = "Least balanced accuracy on your own held-back patients; that of guessing by default."
+
+
+def open_home(path: Path) -> SiteHome:
+    """The home in a folder.
+
+    Raises:
+        ConsiliumError: it is none.
+    """
+    from site_agent.home import SiteHome
+
+    return SiteHome(path)
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def print_model(model: BaseModel) -> None:
+    """A model as JSON."""
+    print_json(model.model_dump(mode="json"))
+
+
+def print_json(value: Any) -> None:
+    """Plain values as JSON."""
+    typer.echo(json.dumps(value, indent=1))

@@ -1,0 +1,123 @@
+"""Tables for people: what the commands of a site show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from site_agent.doctor import Finding
+    from site_agent.evaluation import Evaluation
+    from site_agent.ingest import IngestReport
+    from site_agent.receipts import Receipt
+    from site_agent.status import SiteStatus
+    from site_agent.steps import WorkSummary
+
+
+def short(digest: str) -> str:
+    """The beginning of a digest, enough to name it."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """One table, if it has rows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    if table.row_count:
+        Console().print(table, highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """The doctor's lines."""
+    for finding in findings:
+        cure = f"; {finding.cure}" if finding.cure else ""
+        typer.echo(f"{finding.name}: {'ok' if finding.ok else 'NOT OK'}: {finding.found}{cure}")
+
+
+def print_ingest(report: IngestReport) -> None:
+    """What an ingest did."""
+    what = f"batch {report.batch}" if report.batch else "nothing new"
+    typer.echo(f"{what}: {report.images} images of {report.patients} patients, {report.skipped} known already")
+    print_table("", ("label", "new images"), report.labels.items())
+    print_table("put into quarantine", ("file", "reason"), report.quarantined)
+    for note in report.notes:
+        typer.echo(f"note: {note}")
+
+
+def print_work(summary: WorkSummary) -> None:
+    """What a round of work did, refusals apart on stderr."""
+    for step in summary.steps:
+        typer.echo(step.line, err=step.state == "refused")
+    if not summary.steps:
+        typer.echo("nothing new")
+
+
+def print_status(status: SiteStatus) -> None:
+    """Everything at a glance."""
+    typer.echo(f"site {status.site} of federation {status.federation}; coordinator {status.coordinator}")
+    typer.echo(f"policy: {status.policy}")
+    rows = ((count.fold, count.label, count.patients, count.images) for count in status.images)
+    print_table("images", ("fold", "label", "patients", "images"), rows)
+    if status.quarantined:
+        typer.echo(f"{status.quarantined} files in quarantine")
+    sent = ((one.batch, one.kind, one.state, short(one.digest)) for one in status.contributions)
+    print_table("contributions", ("batch", "kind", "state", "digest"), sent)
+    waiting = ((short(one.digest), one.kind, one.when) for one in status.pending)
+    print_table("waiting for an approver", ("digest", "kind", "since"), waiting)
+    releases = ((held.number, held.state, short(held.digest), held.reason) for held in status.releases)
+    print_table("releases", ("number", "state", "digest", "reason"), releases)
+    typer.echo(f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox")
+    typer.echo(f"release {status.answers} answers here" if status.answers else "no release answers here")
+    for step in status.last:
+        typer.echo(f"last round of work: {step.line}")
+
+
+def print_evaluation(number: int, evaluation: Evaluation) -> None:
+    """A release on the site's own held-back patients."""
+    typer.echo(
+        f"release {number} on {evaluation.clips} held-back clips of {evaluation.patients} patients, "
+        f"{evaluation.known} with a label that it knows"
+    )
+    rows = [
+        ("accuracy", evaluation.accuracy),
+        ("balanced accuracy", evaluation.balanced_accuracy),
+        ("withheld of known labels", f"{evaluation.withheld} of {evaluation.known}"),
+        ("withheld of unknown labels", f"{evaluation.withheld_unknown} of {evaluation.clips - evaluation.known}"),
+    ]
+    print_table("95 % intervals by patient", ("figure", "value"), rows)
+    answers = sorted({answer for row in evaluation.confusion.values() for answer in row})
+    confusion = ((label, *(row.get(answer, 0) for answer in answers)) for label, row in evaluation.confusion.items())
+    print_table("clips by true label and answer", ("true label", *answers), confusion)
+    if evaluation.before:
+        before = evaluation.before
+        differences = [("accuracy", before.accuracy), ("balanced accuracy", before.balanced_accuracy)]
+        title = f"difference to the release in use ({short(before.release)}), paired"
+        print_table(title, ("figure", "difference"), differences)
+
+
+def print_receipts(receipts: Sequence[Receipt]) -> None:
+    """What left, when, to whom, and why it was allowed to."""
+    columns = ("no.", "when", "kind", "level", "bytes", "to", "approval", "digest")
+    rows = (
+        (
+            receipt.sequence,
+            receipt.when,
+            receipt.kind,
+            "" if receipt.level is None else receipt.level,
+            receipt.bytes,
+            receipt.recipient,
+            receipt.approval,
+            short(receipt.digest),
+        )
+        for receipt in receipts
+    )
+    print_table("", columns, rows)
+    if not receipts:
+        typer.echo("nothing has left")
