@@ -1,0 +1,272 @@
+"""What an auditor verifies from files and public keys alone: parcels, their numbers, releases, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from federated.decision import Decision, check_decision, parse_decision
+from federated.envelope import (
+    MAGIC,
+    MAX_PARCEL_BYTES,
+    Opened,
+    Parcel,
+    check_envelope,
+    open_contents,
+    parse_parcel,
+    read_passage,
+)
+from federated.errors import ConsiliumError, ContractError, cannot_read
+from federated.keys import TrustFile
+from federated.manifest import MODEL_KINDS, Frozen, ReleaseManifest
+
+SHOWN_PROBLEMS = 5
+
+
+class Check(Frozen):
+    """One thing that was looked at, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+class Audit(Frozen):
+    """What became of one file."""
+
+    file: str
+    kind: str
+    digest: str | None
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return all(check.ok for check in self.checks)
+
+
+def verify(paths: Sequence[Path], trust: TrustFile, release: Path | None = None) -> list[Audit]:
+    """Everything that can be verified of parcels, releases and predictions, each alone and beside the others.
+
+    Args:
+        paths: files of parcels (a release is one) or of predictions (``.jsonl``).
+        trust: whose signatures count.
+        release: the release that predictions should come from.
+
+    Raises:
+        ConsiliumError: a file cannot be read, or `release` is not a release that these keys vouch for.
+    """
+    model = open_release(release, trust) if release is not None else None
+    opened, audits = {}, {}
+    for path in paths:
+        if _is_parcel(path):
+            audits[path], opened[path] = _verify_parcel(path, trust)
+        else:
+            audits[path] = _verify_predictions(path, model)
+    known = [each for each in opened.values() if each is not None]
+    for path, each in opened.items():
+        if each is not None:
+            more = (*_number_checks(each, known), *_lineage_checks(each, known))
+            audits[path] = audits[path].model_copy(update={"checks": (*audits[path].checks, *more)})
+    return list(audits.values())
+
+
+def open_release(path: Path, trust: TrustFile | None) -> Opened:
+    """A release's parcel; without keys, its signature stays unchecked.
+
+    Raises:
+        ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
+    """
+    try:
+        parcel = parse_parcel(_read(path))
+        passage = read_passage(parcel)
+        signers: frozenset[str] = frozenset()
+        if trust is not None:
+            passage, signers = check_envelope(parcel, trust, recipient=passage.recipient)
+        opened = open_contents(parcel, passage, signers)
+    except ContractError as error:
+        raise ContractError(str(error), where=str(path)) from error
+    if not isinstance(opened.manifest, ReleaseManifest):
+        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(path))
+    return opened
+
+
+def require_readable(paths: Sequence[Path]) -> None:
+    """Whether every file is there, before anything is verified.
+
+    Raises:
+        ConsiliumError: one cannot be read.
+    """
+    for path in paths:
+        _is_parcel(path)
+
+
+def is_predictions(path: Path) -> bool:
+    """Whether a file holds predictions, not a parcel.
+
+    Raises:
+        ConsiliumError: it cannot be read.
+    """
+    return not _is_parcel(path)
+
+
+def read_predictions(path: Path) -> Iterable[tuple[int, str]]:
+    """Numbered lines of a file of predictions.
+
+    Raises:
+        ConsiliumError: it cannot be read, or is empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise cannot_read(path, error) from error
+    if not lines:
+        raise ContractError("is neither a parcel nor predictions: it is empty", where=str(path))
+    return enumerate(lines, 1)
+
+
+def _is_parcel(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_PARCEL_BYTES + 1)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _verify_parcel(path: Path, trust: TrustFile) -> tuple[Audit, Opened | None]:
+    checks: list[Check] = []
+    kind, digest, opened = "parcel", None, None
+    try:
+        parcel = parse_parcel(_read(path))
+        digest = parcel.digest
+        kind = read_passage(parcel).kind
+        opened = _open_in_steps(parcel, trust, checks)
+    except ConsiliumError as error:
+        checks.append(Check(name=_step_after(checks), ok=False, found=str(error)))
+    return Audit(file=str(path), kind=kind, digest=digest, checks=tuple(checks)), opened
+
+
+def _open_in_steps(parcel: Parcel, trust: TrustFile, checks: list[Check]) -> Opened:
+    """Signature, then contents, then the model; what is fine so far is in `checks`."""
+    passage, signers = check_envelope(parcel, trust, recipient=read_passage(parcel).recipient)
+    by = ", ".join(sorted(signer[:16] for signer in signers))
+    checks.append(Check(name="signature", ok=True, found=f"by '{passage.sender}' with {by}"))
+    opened = open_contents(parcel, passage, signers)
+    found = f"{len(opened.tensors)} tensors as declared, {len(parcel.to_bytes())} bytes"
+    checks.append(Check(name="contents", ok=True, found=found))
+    if isinstance(opened.manifest, ReleaseManifest):
+        from federated.fused_model import FusedModel
+
+        model = FusedModel.from_release(opened.manifest, opened.tensors)
+        found = f"{len(model.labels)} labels of {len(model.sites)} sites, {len(opened.manifest.systems)} systems"
+        checks.append(Check(name="model", ok=True, found=found))
+    return opened
+
+
+def _step_after(checks: Sequence[Check]) -> str:
+    return ("signature", "contents", "model")[len(checks)]
+
+
+def _number_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    """Whether its number is used once, and it names its predecessor, as far as the files given tell."""
+    passage = opened.passage
+    stream = [
+        each for each in known if (each.passage.sender, each.passage.recipient) == (passage.sender, passage.recipient)
+    ]
+    twins = {each.digest for each in stream if each.passage.sequence == passage.sequence}
+    before = {each.digest for each in stream if each.passage.sequence == passage.sequence - 1}
+    place = f"number {passage.sequence} from '{passage.sender}' to '{passage.recipient}'"
+    if len(twins) > 1:
+        return [Check(name="number", ok=False, found=f"{place} was used for {len(twins)} different parcels")]
+    if (passage.previous is None) != (passage.sequence == 1) or (before and passage.previous not in before):
+        return [Check(name="number", ok=False, found=f"{place} names another predecessor")]
+    told = "its predecessor is right" if before else "its predecessor is not among the files"
+    return [Check(name="number", ok=True, found=place if passage.sequence == 1 else f"{place}, {told}")]
+
+
+def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    """What a release names, held against the files given."""
+    manifest = opened.manifest
+    if not isinstance(manifest, ReleaseManifest):
+        return []
+    given = {each.digest: each.manifest for each in known}
+    named = {name: site.name for site in manifest.sites for name in site.contributions}
+    wrong = [name for name, site in named.items() if name in given and not _is_part(given[name], site, manifest)]
+    wrong += [name for name in _ancestors(manifest) if name in given and not _is_ancestor(given[name], manifest)]
+    if wrong:
+        return [Check(name="lineage", ok=False, found=f"{wrong[0]} is not what the release says it is")]
+    there = sum(name in given for name in named)
+    return [Check(name="lineage", ok=True, found=f"{there} of {len(named)} contributions among the files")]
+
+
+def _ancestors(manifest: ReleaseManifest) -> list[str]:
+    return [name for name in (manifest.previous, manifest.candidate) if name is not None]
+
+
+def _is_part(part: Any, site: str, manifest: ReleaseManifest) -> bool:
+    return part.kind in MODEL_KINDS and part.site == site and part.front_end == manifest.front_end.digest
+
+
+def _is_ancestor(ancestor: Any, manifest: ReleaseManifest) -> bool:
+    return (
+        isinstance(ancestor, ReleaseManifest)
+        and ancestor.federation == manifest.federation
+        and ancestor.number <= manifest.number
+    )
+
+
+def _verify_predictions(path: Path, release: Opened | None) -> Audit:
+    problems: list[str] = []
+    releases: set[str] = set()
+    count = 0
+    for number, line in read_predictions(path):
+        count += 1
+        try:
+            decision = parse_decision(line, where=f"line {number}")
+            releases.add(decision.release)
+            _check_line(decision, number, release)
+        except ContractError as error:
+            problems.append(str(error))
+    checks = [_sums(count, problems)]
+    if release is not None or len(releases) > 1:
+        checks.append(_release_check(releases, release))
+    digest = min(releases) if len(releases) == 1 else None
+    return Audit(file=str(path), kind="predictions", digest=digest, checks=tuple(checks))
+
+
+def _check_line(decision: Decision, number: int, release: Opened | None) -> None:
+    try:
+        check_decision(decision)
+    except (ContractError, KeyError, ValueError) as error:
+        what = error.what if isinstance(error, ContractError) else f"lacks {error}"
+        raise ContractError(what, where=f"line {number} ({decision.image or decision.clip})") from error
+    if release is not None and set(decision.scores) != set(release.manifest.labels):
+        raise ContractError("has other labels than the release", where=f"line {number}")
+    if release is not None and set(decision.weights) != {site.name for site in release.manifest.sites}:
+        raise ContractError("has other sites than the release", where=f"line {number}")
+
+
+def _sums(count: int, problems: Sequence[str]) -> Check:
+    if not problems:
+        return Check(name="sums", ok=True, found=f"{count} lines: contributions, evidence and weights add up")
+    more = f", and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+    return Check(name="sums", ok=False, found="; ".join(problems[:SHOWN_PROBLEMS]) + more)
+
+
+def _release_check(releases: set[str], release: Opened | None) -> Check:
+    wanted = release.digest if release is not None else None
+    others = sorted(releases - {wanted}) if wanted else sorted(releases)
+    if wanted is None:
+        return Check(name="release", ok=False, found=f"lines come from {len(others)} releases")
+    if others:
+        return Check(name="release", ok=False, found=f"lines come from {others[0]}, the release given is {wanted}")
+    return Check(name="release", ok=True, found=f"every line comes from {wanted}")
