@@ -52,9 +52,13 @@ class Images:
 
     def fold(self, shots: Sequence[Shot]) -> LocalFold:
         """Some of the images, as held-back images of weight one."""
-        rows = [shot.row for shot in shots]
-        named = (tuple(getattr(shot, field) for shot in shots) for field in ("label", "patient", "clip"))
-        return LocalFold(self.features[rows], *named, np.ones(len(rows)))
+        return LocalFold(
+            features=self.features[[shot.row for shot in shots]],
+            labels=tuple(shot.label for shot in shots),
+            patients=tuple(shot.patient for shot in shots),
+            clips=tuple(shot.clip for shot in shots),
+            weights=np.ones(len(shots)),
+        )
 
 
 @cache

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.demo.baselines import JOINT, MAX_SOFTMAX, MOST_FREQUENT, SEQUENTIAL, SITE_ALONE, Head, SiteFolds, train
+from deploy.demo.baselines import (
+    JOINT,
+    MAX_SOFTMAX,
+    MOST_FREQUENT,
+    SEQUENTIAL,
+    SITE_ALONE,
+    Head,
+    SiteFolds,
+    clip_order,
+    train,
+)
 from federated.canonical import digest
 from federated.fused_model import FusedModel, clip_means
 from federated.fusion.closed_form import fit, validation_loss
@@ -23,19 +33,42 @@ from federated.statistics import Array, Statistics, from_features, merge
 from federated.vocabulary import plain_vocabulary
 
 FORMS = ("refit", "graded", "scaled", "none")
-FUSED = {form: f"fused experts, {form}" for form in FORMS}
+FUSED = {form: f"fused experts ({form})" for form in FORMS}
 JOINT_RIDGE = "joint ridge (ρ = 1, no scatter)"
 MASK = "pure mask (ρ = 0, no scatter)"
-METHODS = (*FUSED.values(), JOINT_RIDGE, MASK, JOINT, SEQUENTIAL, MAX_SOFTMAX, SITE_ALONE, MOST_FREQUENT)
+ALPHA, LOOSE_ALPHA = 0.05, 0.2
+LOOSE = {form: f"fused experts ({form}) at α = {LOOSE_ALPHA}" for form in FORMS if form != "none"}
+METHODS = (
+    *FUSED.values(),
+    *LOOSE.values(),
+    JOINT_RIDGE,
+    MASK,
+    JOINT,
+    SEQUENTIAL,
+    MAX_SOFTMAX,
+    SITE_ALONE,
+    MOST_FREQUENT,
+)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of n clips over labels, -inf where a method does not know a label, and whether it refused to answer."""
+    """Scores of n clips over labels, -inf where a method does not know a label.
+
+    Attributes:
+        p: (n,) the largest p-value of a site; None for a method that never refuses.
+        alpha: a clip with no larger p-value is refused.
+    """
 
     labels: tuple[str, ...]
     scores: Array
-    refused: NDArray[np.bool_]
+    p: Array | None = None
+    alpha: float = ALPHA
+
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """(n,) whether nobody is qualified."""
+        return np.zeros(len(self.scores), dtype=bool) if self.p is None else ~qualified(self.p, self.alpha)
 
     def answers(self, among: Sequence[str] | None = None) -> list[str | None]:
         """The label with the largest score (of those allowed); None where every score is -inf."""
@@ -54,9 +87,9 @@ def contestants(sites: Sequence[SiteFolds], *, seed: int) -> dict[str, Predictor
     sequential = train(sites[:1], seed=seed)
     for site in sites[1:]:
         sequential = train([site], seed=seed, start=sequential)
-    found: dict[str, Predictor] = {
-        name: _fused(model, form) for model in [released(sites)] for form, name in FUSED.items()
-    }
+    strict, loose = released(sites, (ALPHA, LOOSE_ALPHA))
+    found: dict[str, Predictor] = {name: fused(strict, form) for form, name in FUSED.items()}
+    found |= {name: fused(loose, form) for form, name in LOOSE.items()}
     found[JOINT_RIDGE] = _linear(labels, ridge_of(sites, labels, outside=1.0))
     found[MASK] = _linear(labels, ridge_of(sites, labels, outside=0.0))
     found[JOINT] = _head(train(sites, seed=seed), labels)
@@ -67,8 +100,12 @@ def contestants(sites: Sequence[SiteFolds], *, seed: int) -> dict[str, Predictor
     return {name: found[name] for name in METHODS}
 
 
-def released(sites: Sequence[SiteFolds]) -> FusedModel:
-    """Statistics, candidate, every site's report, release: as the coordinator and the sites do it, in memory."""
+def released(sites: Sequence[SiteFolds], alphas: Sequence[float] = (ALPHA,)) -> list[FusedModel]:
+    """Statistics, candidate, every site's report, release: as the coordinator and the sites do it, in memory.
+
+    Returns:
+        One model for each α at which a site counts as foreign.
+    """
     labels = sorted({label for site in sites for label in site.train.labels})
     features = sites[0].train.features.shape[1]
     card = FrontEndCard(name="texture", config={}, digest=digest(b"texture"), features=features)
@@ -83,10 +120,11 @@ def released(sites: Sequence[SiteFolds]) -> FusedModel:
         previous=None,
     )
     tensors = unpack_tensors(built.tensors, built.manifest)
-    candidate = FusedModel.from_release(built.manifest, tensors)
-    reports = {site.name: _report(candidate, site) for site in sites}
-    release = build_release(built.manifest, tensors, reports)
-    return FusedModel.from_release(release.manifest, unpack_tensors(release.tensors, release.manifest))
+    proposed = FusedModel.from_release(built.manifest, tensors)
+    reports = {site.name: _report(proposed, site) for site in sites}
+    candidates = [built.manifest.model_copy(update={"alpha": alpha}) for alpha in alphas]
+    releases = [build_release(candidate, tensors, reports) for candidate in candidates]
+    return [FusedModel.from_release(one.manifest, unpack_tensors(one.tensors, one.manifest)) for one in releases]
 
 
 def statistics(fold: LocalFold, labels: Sequence[str]) -> Statistics:
@@ -117,8 +155,13 @@ def _site_input(site: SiteFolds) -> SiteInput:
 
 
 def _report(candidate: FusedModel, site: SiteFolds) -> tuple[str, Any, Any]:
-    folds = {name: site.folds[name] for name in ("train", "validation", "calibration")}
-    manifest, data = compute_report(candidate, site.name, **folds)
+    manifest, data = compute_report(
+        candidate,
+        site.name,
+        train=site.train,
+        validation=site.folds["validation"],
+        calibration=site.folds["calibration"],
+    )
     return manifest_digest(manifest), manifest, unpack_tensors(data, manifest)
 
 
@@ -140,41 +183,39 @@ def _loss(weights: Array, checks: dict[str, Statistics], labels: tuple[str, ...]
     )
 
 
-def _never(fold: LocalFold) -> NDArray[np.bool_]:
-    return np.zeros(len(dict.fromkeys(fold.clips)), dtype=bool)
+def fused(model: FusedModel, form: str) -> Predictor:
+    """The fused experts with one form of weights; they are not told from which site a clip comes."""
 
-
-def _fused(model: FusedModel, form: str) -> Predictor:
-    def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001  # the fused experts are not told the site
+    def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
         answers = model.answer(clip_means(fold.features, fold.clips), "clip", form)
-        return Scored(model.labels, answers.scores, ~qualified(answers.p, model.manifest.alpha).any(axis=1))
+        return Scored(model.labels, answers.scores, answers.p.max(axis=1), model.manifest.alpha)
 
     return predict
 
 
 def _linear(labels: tuple[str, ...], weights: Array) -> Predictor:
     def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
-        return Scored(labels, clip_means(fold.features, fold.clips) @ weights, _never(fold))
+        return Scored(labels, clip_means(fold.features, fold.clips) @ weights)
 
     return predict
 
 
 def _wide(head: Head, fold: LocalFold, labels: tuple[str, ...]) -> Array:
     """(clips, C) mean probabilities of a head over all labels."""
-    scores = np.full((len(_never(fold)), len(labels)), -np.inf)
+    scores = np.full((len(clip_order(fold)), len(labels)), -np.inf)
     columns = [labels.index(label) for label in head.labels]
     scores[:, columns] = clip_means(head.probabilities(fold.features), fold.clips)
     return scores
 
 
 def _head(head: Head, labels: tuple[str, ...]) -> Predictor:
-    return lambda site, fold: Scored(labels, _wide(head, fold, labels), _never(fold))  # noqa: ARG005
+    return lambda site, fold: Scored(labels, _wide(head, fold, labels))  # noqa: ARG005
 
 
 def _own_head(heads: dict[str, Head], labels: tuple[str, ...]) -> Predictor:
     def predict(site: str, fold: LocalFold) -> Scored:
-        nothing = np.full((len(_never(fold)), len(labels)), -np.inf)
-        return Scored(labels, _wide(heads[site], fold, labels) if site in heads else nothing, _never(fold))
+        nothing = np.full((len(clip_order(fold)), len(labels)), -np.inf)
+        return Scored(labels, _wide(heads[site], fold, labels) if site in heads else nothing)
 
     return predict
 
@@ -183,7 +224,7 @@ def _surest(heads: Sequence[Head], labels: tuple[str, ...]) -> Predictor:
     def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
         scores = np.stack([_wide(head, fold, labels) for head in heads])
         chosen = scores.max(axis=2).argmax(axis=0)
-        return Scored(labels, scores[chosen, np.arange(scores.shape[1])], _never(fold))
+        return Scored(labels, scores[chosen, np.arange(scores.shape[1])])
 
     return predict
 
@@ -197,7 +238,7 @@ def _frequent(sites: Sequence[SiteFolds], labels: tuple[str, ...]) -> Predictor:
 
     def predict(site: str, fold: LocalFold) -> Scored:
         count = counts.get(site, total)
-        row = np.array([count[label] if count[label] else -np.inf for label in labels])
-        return Scored(labels, np.tile(row, (len(_never(fold)), 1)), _never(fold))
+        row = np.array([count[label] or -np.inf for label in labels])
+        return Scored(labels, np.tile(row, (len(clip_order(fold)), 1)))
 
     return predict

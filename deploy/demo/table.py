@@ -14,9 +14,9 @@ DASH = "–"
 READING = (
     "How to read the tables. Figures are per clip, in %, of the label with the largest score, refused or not, with "
     "[95 % interval over patients]. Seen pairs: the site taught this label; unseen: only other sites did; unknown: "
-    "nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without looking at the image. "
-    "Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after site. Joint: one linear "
-    "head on the pooled features of all sites so far, which no hospital would allow."
+    "nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without looking at the "
+    "image. Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after site. Joint: "
+    "one linear head on the pooled features of all sites so far, which no hospital would allow."
 )
 
 
