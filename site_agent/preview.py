@@ -99,10 +99,11 @@ def _tensor_line(name: str, dtype: str, shape: tuple[int, ...]) -> TensorLine:
 
 
 def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple[str, ...]:
-    lines = [f"the coordinator '{recipient}' gets all of it"]
+    level = "" if facts.level is None else f", level {facts.level}"
+    lines = [f"the coordinator '{recipient}' gets all of it{level}"]
     if facts.kind == "statistics":
         passed_on = "class sums and Gram matrices" if level_to_sites == 2 else "class sums"
-        lines.append(f"every site and auditor gets the {passed_on} through releases")
+        lines.append(f"every site and auditor gets the {passed_on} through releases, level {level_to_sites}")
     if facts.kind == "features":
         lines.append("every site and auditor gets the class sums derived from it through releases")
     if facts.kind in ("weights", "report"):

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from federated.disclosure import FILTERS, TABLE, Check, Facts, Filter, Limits
 from federated.envelope import Ledger, Opened, check_sequence, open_parcel
 from federated.errors import ConsiliumError, DisclosureError, SignatureError
 from federated.keys import public_hex
-from federated.manifest import SITE_KINDS
+from federated.manifest import MODEL_KINDS, SITE_KINDS
 from site_agent import ledger
 from site_agent.egress import Draft, Gate
 from site_agent.home import SiteHome
@@ -197,6 +198,58 @@ def test_a_refusal_names_the_filter_and_the_cure(
     failed = [check.name for check in gate.preview(make_draft("statistics")).checks if not check.passed]
     assert failed == [name]
     assert _untouched(home)
+
+
+IMPOSSIBLE: dict[str, Any] = {
+    "cell": 10**6,
+    "batch": 10**6,
+    "gram_share": 1e-9,
+    "dominance": 1e-9,
+    "levels": 1,
+    "max_bytes": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in GOVERNED_KINDS for name in TABLE[kind] if name in IMPOSSIBLE]
+)
+def test_every_kind_is_refused_by_every_filter_of_its_row(
+    kind: str, name: str, home: SiteHome, make_draft: MakeDraft, approver: Key
+) -> None:
+    draft = make_draft(kind)
+    if (kind, name) == ("decision", "levels"):
+        cells = {("test", label): frozenset({"p1"}) for label in ("a4c", "plax")}
+        draft = replace(draft, facts=replace(draft.facts, cells=cells))
+    rule = permissive_policy("test", "ada").rule(kind)
+    limits = rule.limits.model_copy(update={name: IMPOSSIBLE[name]})
+    _set_policy(home, approver, **{kind: rule.model_copy(update={"limits": limits})})
+    with pytest.raises(DisclosureError) as refusal:
+        Gate(home).submit(draft)
+    assert refusal.value.filter_name == name
+    assert refusal.value.cure
+    assert _untouched(home)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in GOVERNED_KINDS if "difference" in TABLE[kind]])
+def test_every_kind_is_refused_where_it_isolates_a_patient(
+    kind: str, home: SiteHome, make_draft: MakeDraft, approver: Key
+) -> None:
+    rule = permissive_policy("test", "ada").rule(kind)
+    limits = rule.limits.model_copy(update={"difference": 2})
+    _set_policy(home, approver, **{kind: rule.model_copy(update={"limits": limits})})
+    gate = Gate(home)
+    gate.submit(make_draft(kind))
+    again = make_draft(kind, **OTHER[kind])
+    (cell, patients), *others = again.facts.cells.items()
+    one_more = {cell: patients | {"newcomer"}, **dict(others)}
+    with pytest.raises(DisclosureError) as refusal:
+        gate.submit(replace(again, facts=replace(again.facts, cells=one_more)))
+    assert refusal.value.filter_name == "difference"
+    assert "found 1, at least 2" in str(refusal.value)
+
+
+OTHER: dict[str, dict[str, Any]] = {kind: {"batch": "b0002"} for kind in MODEL_KINDS}
+OTHER |= {"report": {"calibration_patients": 19}, "summary": {"decisions": 19}}
 
 
 def test_published_limits_in_one_line(home: SiteHome, make_draft: MakeDraft, approver: Key) -> None:

@@ -27,8 +27,8 @@ def test_preview_shows_what_leaves_to_whom_and_under_which_rules(open_home: Site
     assert lines[0].startswith(f"statistics {draft.digest}: ")
     assert lines[0].endswith(" bytes to 'hub'")
     assert "  train.gram: F64[6], 48 bytes" in lines
-    assert "to whom: the coordinator 'hub' gets all of it" in lines
-    assert "to whom: every site and auditor gets the class sums through releases" in lines
+    assert "to whom: the coordinator 'hub' gets all of it, level 2" in lines
+    assert "to whom: every site and auditor gets the class sums through releases, level 1" in lines
     assert "filter cell passes: at least 1, found 10" in lines
     assert "filter level_to_coordinator passes: at most 2, found 2" in lines
     assert lines[-1] == "may leave"
