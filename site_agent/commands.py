@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from site_agent import egress_commands, release_commands, tables
-from site_agent.options import FLOOR, HERE, Home, Json, open_home, print_json, print_model
+from site_agent.options import HERE, Floor, Home, Json, open_home, print_json, print_model
 
 app = typer.Typer(
     no_args_is_help=True, help="What a hospital runs: take images in, see and allow what leaves, use a release."
@@ -95,7 +95,7 @@ def status(home: Home = HERE, as_json: Json = False) -> None:
 @app.command()
 def work(
     adopt: Annotated[bool, typer.Option("--adopt", help="Adopt the newest release if it is good enough.")] = False,
-    floor: Annotated[float | None, typer.Option(help=FLOOR)] = None,
+    floor: Floor = None,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 Home = Annotated[Path, typer.Option("--home", envvar="CONSILIUM_HOME", help="The site's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Floor = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Least balanced accuracy on your own held-back patients; that of guessing by default."
+    ),
+]
 HERE = Path("site")
-FLOOR = "Least balanced accuracy on your own held-back patients; that of guessing by default."
 
 
 def open_home(path: Path) -> SiteHome:

@@ -9,7 +9,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from site_agent import tables
-from site_agent.options import FLOOR, HERE, Home, Json, open_home, print_model
+from site_agent.options import HERE, Floor, Home, Json, open_home, print_model
 
 if TYPE_CHECKING:
     from site_agent.adopt import Held
@@ -41,7 +41,7 @@ def adopt(
     always: Annotated[
         bool | None, typer.Option("--always/--ask", help="From now on adopt newer ones without asking, or ask.")
     ] = None,
-    floor: Annotated[float | None, typer.Option(help=FLOOR)] = None,
+    floor: Floor = None,
     home: Home = HERE,
 ) -> None:
     """Use a release from now on, once it was evaluated here."""
@@ -78,9 +78,9 @@ def predict(
 ) -> None:
     """Apply the release in use to images, with every site's part in every answer."""
     from site_agent import adopt as shelf
+    from site_agent.features import require_front_end
     from site_agent.index import parse_columns
     from site_agent.predict import predict as predict_images
-    from site_agent.predict import require_front_end
 
     opened = open_home(home)
     held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)
