@@ -177,7 +177,7 @@ class _Demonstration:
         with self.show.doing("drawing"):
             accuracy_over_arrivals(self.arrivals, self.order, places.accuracy_plot)
             parts_by_class(results.parts, places.parts_plot)
-        self.show.say(*_where(places, last.release), "")
+        self.show.list([*_where(places, last.release), ""])
         write_whole(places.tables, self.show.text.encode())
 
 
@@ -193,13 +193,27 @@ def _received(summary: EventSummary) -> tuple[Received, ...]:
 
 
 def _where(places: Places, release: str) -> list[str]:
+    """What lies where, and what to try next."""
+    lies = {
+        places.release: f"the last release, {release}",
+        places.keys: "whose signatures count, for an auditor",
+        places.predictions: "its answers on held-back images and clips, with every site's part",
+        places.results: "all figures",
+        places.tables: "this text",
+        places.accuracy_plot: "accuracy over arrivals",
+        places.parts_plot: "weights and contributions per site and class",
+        places.coordinator: "the coordinator's home",
+        places.site("NAME"): "a site's home",
+    }
+    width = max(len(str(path)) for path in lies)
     return [
-        f"Release {release}",
-        f"{places.release}  verify it: consilium audit verify {places.release} --trust {places.keys}",
-        f"{places.predictions}  its answers on held-back images and clips, with every site's part",
-        f"{places.results}  all figures; {places.tables}  this text",
-        f"{places.accuracy_plot}  {places.parts_plot}",
-        f"{places.coordinator}  {places.site('NAME')}  homes, for the commands' --home",
+        *(f"{path!s:{width}}  {what}" for path, what in lies.items()),
+        "",
+        "Try next:",
+        f"  consilium audit verify {places.release} --trust {places.keys}",
+        f"  consilium audit weights {places.predictions}",
+        f"  consilium predict {places.release} IMAGES --trust {places.keys} --out answers.jsonl",
+        f"  consilium coordinator status --home {places.coordinator}",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -24,6 +24,12 @@ class Show:
         for thing in things:
             self._console.print(thing, highlight=False, markup=False)
             self._keeper.print(thing, highlight=False, markup=False)
+
+    def list(self, lines: Iterable[str]) -> None:
+        """Lines that a person may want to copy: never broken."""
+        for line in lines:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._keeper.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:

@@ -1,0 +1,140 @@
+"""The whole demonstration by files: what it shows, writes, replaces and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.demo import command
+from deploy.demo.command import demo
+from deploy.demo.places import MARK
+from federated.decision import check_decision, parse_decision
+from federated.envelope import open_parcel, parse_parcel
+from federated.errors import ConsiliumError
+from federated.keys import read_trust
+
+COLUMNS = "site=hospital"
+
+
+def _demo(data: Path, out: Path, *, columns: str = COLUMNS, order: str = "") -> None:
+    demo(data=data, columns=columns, order=order, out=out, offline=True)
+
+
+@pytest.fixture(scope="module")
+def out(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    _demo(pictures, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / "results.json").read_text(encoding="utf-8")))
+
+
+def test_sites_arrive_with_the_fewest_labels_first(results: dict[str, Any]) -> None:
+    assert results["order"] == ["alder", "birch", "cedar"]
+    assert [arrival["site"] for arrival in results["arrivals"]] == results["order"]
+    assert [arrival["labels_added"] for arrival in results["arrivals"]] == [["dots", "lines"], ["rings"], []]
+
+
+def test_all_three_channels_are_seen(results: dict[str, Any]) -> None:
+    kinds = [[item["kind"] for item in arrival["received"]] for arrival in results["arrivals"]]
+    assert {"statistics", "weights", "report", "adoption"} == set(kinds[0])
+    assert {"statistics", "features"} <= set(kinds[1])
+    assert not {"features", "weights"} & set(kinds[2])
+    assert all(item["bytes"] > 100 for arrival in results["arrivals"] for item in arrival["received"])
+
+
+def test_the_fused_experts_learn_what_each_site_alone_cannot(results: dict[str, Any]) -> None:
+    rows = {row["method"]: row for row in results["arrivals"][-1]["rows"]}
+    assert rows["fused experts"]["accuracy"]["value"] > 0.8
+    assert rows["fused experts"]["accuracy"]["value"] > rows["most frequent"]["accuracy"]["value"] + 0.2
+    assert set(rows) == {"fused experts", "most frequent", "site alone", "sequential", "joint (pooled)"}
+
+
+def test_the_release_is_the_coordinators(out: Path, results: dict[str, Any]) -> None:
+    parcel = parse_parcel((out / "release").read_bytes())
+    opened = open_parcel(parcel, read_trust(out / "keys.toml"), recipient="cedar")
+    assert opened.digest == results["arrivals"][-1]["release"]
+    assert opened.manifest.experts[0].site == "alder"
+
+
+def test_predictions_add_up_and_are_the_last_releases(out: Path, results: dict[str, Any]) -> None:
+    lines = (out / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    decisions = [parse_decision(line, where="predictions") for line in lines]
+    for decision in decisions:
+        check_decision(decision)
+    assert {decision.release for decision in decisions} == {results["arrivals"][-1]["release"]}
+    clips = [decision for decision in decisions if decision.image is None]
+    assert len(clips) == results["arrivals"][-1]["rows"][0]["accuracy"]["clips"]
+    assert len(decisions) == 3 * len(clips)  # two frames a clip
+    assert all((decision.image or "").endswith(".png") for decision in decisions if decision.image)
+
+
+def test_it_says_what_was_shown_and_where_everything_lies(out: Path) -> None:
+    text = (out / "tables.txt").read_text(encoding="utf-8")
+    for words in ("PERMISSIVE", "Arrival 3 of 3: cedar adds no new label", "How to read", "consilium audit verify"):
+        assert words in text
+    for name in ("accuracy.png", "weights_and_contributions.png", "keys.toml", "predictions.jsonl"):
+        assert str(out / name) in text
+        assert (out / name).stat().st_size > 100
+
+
+def test_parcels_passed_as_files(out: Path) -> None:
+    names = [path.name for path in sorted((out / "exchange").iterdir())]
+    assert names[0] == "001-from-alder-01-statistics.parcel"
+    assert "002-to-alder-01-candidate.parcel" in names
+    assert "003-to-alder-01-release.parcel" in names
+
+
+def test_a_second_run_says_so_and_gives_the_same_release(
+    pictures: Path, out: Path, results: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stray = out / "left-over"
+    stray.touch()
+    _demo(pictures, out)
+    assert f"Replacing the earlier demo in {out}" in capsys.readouterr().out.replace("\n", "")
+    assert not stray.exists()
+    again = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert again["arrivals"][-1]["release"] == results["arrivals"][-1]["release"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": "alder,birch"}, "does not name every site once"),
+        ({"columns": ""}, "does not say the site of every image"),
+        ({"columns": "site=ward"}, "has no column 'ward'"),
+    ],
+)
+def test_a_wrong_option_changes_nothing(pictures: Path, tmp_path: Path, options: dict[str, str], message: str) -> None:
+    (tmp_path / MARK).touch()
+    (tmp_path / "results.json").write_text("kept", encoding="utf-8")
+    with pytest.raises(ConsiliumError, match=message):
+        _demo(pictures, tmp_path, **options)
+    assert (tmp_path / "results.json").read_text(encoding="utf-8") == "kept"
+
+
+def test_an_arrival_without_release_is_one_line(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.demo.federation.permissive_policy", _forbidding)
+    with pytest.raises(ConsiliumError, match=r"alder: refused by policy: .*it allows none of"):
+        _demo(pictures, tmp_path / "out")
+
+
+def _forbidding(federation: str, site: str, kinds: tuple[str, ...]) -> object:
+    from site_agent.policy import default_policy
+
+    return default_policy(federation, site)
+
+
+def test_free_ports_are_free() -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", command._free_port()))
