@@ -248,7 +248,7 @@ def choose(home: SiteHome, digest: str, choice: Literal["adopted", "pinned", "re
             where=f"release {held.number}",
             cure=f"consilium site evaluate {held.number}",
         )
-    if (held.state, held.reason) == (choice, reason):
+    if (held.state, held.reason) == (choice, reason) and (choice == "refused" or shelf.current == held):
         return held
     chosen = _changed(held, choice, reason)
     others = tuple(name for name in shelf.adopted if name != digest)

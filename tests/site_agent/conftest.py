@@ -296,3 +296,9 @@ class Federation:
 @pytest.fixture
 def federation(tmp_path: Path) -> Federation:
     return Federation(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def found() -> type[Federation]:
+    """For what several tests share: a federation in a folder."""
+    return Federation
