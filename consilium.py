@@ -135,9 +135,10 @@ def predict(
     """Apply a release to images, with every site's part in every answer."""
     from federated.fused_model import FusedModel
     from federated.keys import read_trust
+    from site_agent.features import require_front_end
     from site_agent.index import parse_columns
     from site_agent.predict import predict as predict_images
-    from site_agent.predict import read_release, require_front_end
+    from site_agent.predict import read_release
 
     opened = read_release(release, read_trust(trust) if trust else None)
     model = FusedModel.from_release(opened.manifest, opened.tensors)

@@ -157,7 +157,7 @@ def front_end(home: SiteHome) -> str:
     """The front end of the kit can be made here, to the same digest."""
     from pathlib import Path
 
-    from site_agent.predict import require_front_end
+    from site_agent.features import require_front_end
 
     weights = Path(home.config.backbone_weights) if home.config.backbone_weights else None
     made = require_front_end(home.config.front_end, weights)

@@ -14,9 +14,8 @@ import numpy as np
 from federated.errors import ConsiliumError, ContractError, DataError
 from federated.manifest import FrontEndCard
 from federated.statistics import Array
-from site_agent.ingest import case_digest
 from site_agent.progress import track
-from site_agent.sources import reader_of
+from site_agent.sources import pictures
 
 if TYPE_CHECKING:
     from shared_models.front_ends import FrontEnd
@@ -139,15 +138,11 @@ def _vectors(front_end: FrontEnd, path: Path, cases: Sequence[Case]) -> dict[str
     """Vectors of the cases that share a file.
 
     Raises:
-        DataError: the file is gone, or is not the one that was taken in.
+        DataError: the file cannot be read any more, or is not the one that was taken in.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read any more ({error.strerror})", where=str(path), cure="bring it back") from error
-    reader = reader_of(path)
-    for case in cases:
-        if case_digest(data, case.frame if reader.cine else None) != case.sha256:
-            raise DataError("has changed since it was taken in", where=str(path), cure="bring the old file back")
-    images = reader.read(data, [case.frame for case in cases])
-    return {case.sha256: front_end(image) for case, image in zip(cases, images, strict=True)}
+    if not path.is_file():
+        raise DataError("cannot be read any more (it is gone)", where=str(path), cure="bring the old file back")
+    found = pictures(path, [case.frame for case in cases])
+    if [picture.sha256 for picture in found] != [case.sha256 for case in cases]:
+        raise DataError("has changed since it was taken in", where=str(path), cure="bring the old file back")
+    return {picture.sha256: front_end(picture.pixels) for picture in found}

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from federated.errors import DataError
 from federated.manifest import Frozen
 from federated.vocabulary import Vocabulary
@@ -20,12 +18,10 @@ from site_agent.catalogue import COUNTS, Catalogue
 from site_agent.folds import FOLDS, assign_folds
 from site_agent.index import Columns, Row, parse_columns, read_index
 from site_agent.progress import track
-from site_agent.sources import reader_of
+from site_agent.sources import pictures
 from site_agent.sources.images import check_usable
 
-__all__ = ["Columns", "IngestReport", "case_digest", "ingest", "parse_columns"]
-
-FRAMES_OF_A_CINE = 8
+__all__ = ["Columns", "IngestReport", "ingest", "parse_columns"]
 
 
 class IngestReport(Frozen):
@@ -93,12 +89,6 @@ def ingest(
         return _write(connection, findings, index, _notes_on_rows(rows, site))
 
 
-def case_digest(data: bytes, frame: int | None) -> str:
-    """SHA-256 that identifies an image: of a still's file, or of a cine file's digest and a frame number."""
-    whole = hashlib.sha256(data).hexdigest()
-    return whole if frame is None else hashlib.sha256(f"{whole}:{frame}".encode()).hexdigest()
-
-
 def _of_site(rows: list[Row], site: str | None, index: Path) -> list[Row]:
     if site is None:
         return rows
@@ -151,32 +141,16 @@ def _look(rows: list[Row], secret: bytes) -> Findings:
 
 
 def _look_at_file(path: Path, rows: list[Row], secret: bytes, findings: Findings) -> None:
-    reader = reader_of(path)
-    data = _bytes_of(path)
-    everything = evenly(reader.count(data)) if any(row.frame is None for row in rows) else []
-    wanted = [(row, frame) for row in rows for frame in ([row.frame] if row.frame is not None else everything)]
-    images = reader.read(data, [frame for _, frame in wanted])
-    for (row, frame), pixels in zip(wanted, images, strict=True):
-        digest = case_digest(data, frame if reader.cine else None)
+    for picture in pictures(path, [row.frame for row in rows]):
         try:
-            check_usable(pixels)
+            check_usable(picture.pixels)
         except DataError as error:
-            findings.quarantined[f"{path}#{frame}" if reader.cine else str(path)] = error.what
+            findings.quarantined[f"{path}{picture.part}"] = error.what
             continue
-        patient = pseudonym(secret, row, case_digest(data, None))
-        findings.images.append(Image(path, digest, patient, row.label, row.clip or row.name, frame, row.fold))
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
-
-
-def evenly(count: int) -> list[int]:
-    """Up to `FRAMES_OF_A_CINE` frame numbers from the first to the last."""
-    return [int(number) for number in np.rint(np.linspace(0, count - 1, min(count, FRAMES_OF_A_CINE)))]
+        row = rows[picture.asked]
+        patient, clip = pseudonym(secret, row, picture.file_sha256), row.clip or row.name
+        image = Image(path, picture.sha256, patient, row.label, clip, picture.frame, row.fold)
+        findings.images.append(image)
 
 
 def pseudonym(secret: bytes, row: Row, file_digest: str) -> str:

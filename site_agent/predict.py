@@ -13,12 +13,11 @@ import numpy as np
 from federated.envelope import Opened, open_contents, open_parcel, parse_parcel, read_passage
 from federated.errors import ConsiliumError, ContractError, DataError, cannot_read
 from federated.files import write_whole
-from federated.manifest import Digest, FrontEndCard, Frozen, ReleaseManifest
+from federated.manifest import Digest, Frozen, ReleaseManifest
 from federated.statistics import Array
 from site_agent.index import Columns, Row, read_index
-from site_agent.ingest import evenly
 from site_agent.progress import track
-from site_agent.sources import READERS, reader_of
+from site_agent.sources import READERS, pictures
 from site_agent.sources.images import Gray, check_usable
 
 if TYPE_CHECKING:
@@ -120,27 +119,6 @@ def _only_parcel(folder: Path) -> Path:
     return found[0]
 
 
-def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontEnd:
-    """The front end that a card names, made here and of the same digest.
-
-    Raises:
-        ContractError: this program makes another one, or its weights are missing.
-    """
-    from shared_models.front_ends import create_front_end
-
-    try:
-        front_end = create_front_end(card.name, weights_file=weights, **card.config)
-    except ValueError as error:
-        raise ContractError(str(error), where=f"front end {card.name}") from error
-    if (front_end.digest, front_end.features) != (card.digest, card.features):
-        raise ContractError(
-            f"made here it has the digest {front_end.digest[:23]}, the release was made with {card.digest[:23]}",
-            where=f"front end {card.name}",
-            cure="install the version of this program that the coordinator names",
-        )
-    return front_end
-
-
 def rows_of(inputs: Sequence[Path], columns: Columns | None = None) -> list[Row]:
     """One row an image or cine file, in the order given.
 
@@ -177,31 +155,17 @@ def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
     unreadable: list[tuple[str, str]] = []
     for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
         try:
-            for row, name, pixels in _images_of(path, its_rows):
-                if reason := _unusable(pixels):
+            for picture in pictures(path, [row.frame for row in its_rows]):
+                row = its_rows[picture.asked]
+                name = row.name + picture.part
+                if reason := _unusable(picture.pixels):
                     unreadable.append((name, reason))
                 else:
-                    found.append((name, clips[row.patient, row.clip or row.name], front_end(pixels)))
+                    found.append((name, clips[row.patient, row.clip or row.name], front_end(picture.pixels)))
         except DataError as error:
             unreadable.append((its_rows[0].name, error.what))
     features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, front_end.features))
     return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
-
-
-def _images_of(path: Path, rows: Sequence[Row]) -> list[tuple[Row, str, Gray]]:
-    """The images of one file, each with its row and its name."""
-    reader = reader_of(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    everything = evenly(reader.count(data)) if any(row.frame is None for row in rows) else []
-    wanted = [(row, frame) for row in rows for frame in ([row.frame] if row.frame is not None else everything)]
-    images = reader.read(data, [frame for _, frame in wanted])
-    return [
-        (row, f"{row.name}#{frame}" if reader.cine else row.name, pixels)
-        for (row, frame), pixels in zip(wanted, images, strict=True)
-    ]
 
 
 def _unusable(pixels: Gray) -> str:

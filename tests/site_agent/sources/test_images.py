@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import cast
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from federated.errors import DataError
-from site_agent.sources import READERS, reader_of
+from site_agent.sources import READERS, pictures, reader_of
 from site_agent.sources.images import CineReader, StillReader, check_usable, gray_levels
 
 RAMP = np.arange(40, dtype=np.uint8)[:, None] + np.arange(48, dtype=np.uint8)[None, :] * 3
@@ -157,6 +158,31 @@ def test_a_truncated_video_says_so(data: bytes) -> None:
 def test_a_missing_frame_says_so() -> None:
     with pytest.raises(DataError, match="has no frame 7"):
         CineReader().read(gif(5), [0, 7])
+
+
+def test_pictures_of_a_still_are_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(still(RAMP))
+    (picture,) = pictures(path, [None])
+    assert np.array_equal(picture.pixels, RAMP)
+    assert (picture.frame, picture.part) == (0, "")
+    assert picture.sha256 == picture.file_sha256 == hashlib.sha256(still(RAMP)).hexdigest()
+
+
+def test_pictures_of_a_cine_file_are_the_frames_asked_for_or_some(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif(33))
+    found = pictures(path, [7, None])
+    assert [picture.frame for picture in found] == [7, 0, 5, 9, 14, 18, 23, 27, 32]
+    assert [picture.asked for picture in found] == [0] + [1] * 8
+    assert [picture.part for picture in found[:2]] == ["#7", "#0"]
+    assert len({picture.sha256 for picture in found}) == 9
+    assert {picture.file_sha256 for picture in found} == {hashlib.sha256(gif(33)).hexdigest()}
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        pictures(tmp_path / "a.png", [None])
 
 
 def test_sound_without_pictures_is_not_a_video() -> None:
