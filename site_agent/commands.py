@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,13 @@ import typer
 from site_agent import egress_commands, release_commands, tables
 from site_agent.options import HERE, Floor, Home, Json, open_home, print_json, print_model
 
-app = typer.Typer(
-    no_args_is_help=True, help="What a hospital runs: take images in, see and allow what leaves, use a release."
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def owner_only() -> None:
+    """What a hospital runs: take images in, see and allow what leaves, use a release."""
+    os.umask(0o077)  # a courier of another user may pass the folder to the socket, and must find no file open to it
 
 
 @app.command()
