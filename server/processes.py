@@ -35,6 +35,17 @@ def stop_tree(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def has_child(process: subprocess.Popen[bytes], name: str) -> bool:
+    """Whether a program of this name runs among what a process has started."""
+    import psutil
+
+    try:
+        family = _living(psutil.Process(process.pid).children(recursive=True))
+        return any(any(part.endswith(name) for part in member.cmdline()) for member in family)
+    except psutil.NoSuchProcess:  # a zombie is one too; the next look is better
+        return True
+
+
 def _living(family: list[psutil.Process]) -> list[psutil.Process]:
     """Who still runs; the dead whom nobody has buried do not count."""
     import psutil

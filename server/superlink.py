@@ -31,7 +31,7 @@ from server.certificates import create_certificates
 from server.event import EventSummary
 from server.home import CoordinatorHome
 from server.node_keys import node_keys
-from server.processes import stop_tree
+from server.processes import has_child, stop_tree
 from server.watch import Watch, event_line
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 30.0
 ROUNDS = 3
+SERVER_APP = "flwr-serverapp"
 ROUND_SECONDS = 600.0
 SPARE_SECONDS = 60.0
 
@@ -205,11 +206,18 @@ class SuperLink:
     def _wait_for(self, run: int, seconds: float) -> str:
         deadline = time.monotonic() + seconds
         while not (status := self.control.status(run)).startswith("finished"):
-            if time.monotonic() > deadline:
-                self.control.stop(run)
-                return "overdue"
+            if time.monotonic() > deadline or self._was_killed(run):
+                with suppress(ConsiliumError):  # it may have ended meanwhile
+                    self.control.stop(run)
             time.sleep(POLL_SECONDS)
         return status
+
+    def _was_killed(self, run: int) -> bool:
+        """Whether a run goes on without its process, which Flower would notice a minute later."""
+        assert self._process is not None
+        if self.control.status(run) != "running" or has_child(self._process, SERVER_APP):
+            return False
+        return self.control.status(run) == "running"
 
     def _stop(self) -> None:
         with undisturbed():

@@ -99,7 +99,6 @@ def node_of(home: SiteHome, agent: Path) -> Node:
 
 def keep_online(node: Node, say: Callable[[str], None], retry: float = RETRY_SECONDS) -> None:
     """Starts the SuperNode, and again whenever it ends; only an interruption ends this."""
-    node.folder.mkdir(mode=0o700, exist_ok=True)
     said = ""
     while True:
         was_online, reason = _until_it_ends(node, say)
@@ -112,6 +111,7 @@ def keep_online(node: Node, say: Callable[[str], None], retry: float = RETRY_SEC
 def start(node: Node) -> subprocess.Popen[bytes]:
     """The SuperNode's process, in a group of its own, so that Ctrl-C reaches it through us only."""
     program = _program()
+    node.folder.mkdir(mode=0o700, exist_ok=True)
     command = [
         *(sys.executable, "-c", WITH_PARENT, str(program)),
         *("--superlink", node.superlink, "--root-certificates", str(node.authority)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.processes import stop_tree
+from server.processes import has_child, stop_tree
 
 # Starts a grandchild in a session of its own, writes both numbers, and waits; "deaf" ignores being asked to end.
 FAMILY = """
@@ -39,6 +39,13 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 20
+    while not _is_gone(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("manner", ["willing", "deaf"])
 def test_a_family_is_ended_even_where_it_does_not_listen(
     tmp_path: Path, manner: str, monkeypatch: pytest.MonkeyPatch
@@ -56,3 +63,16 @@ def test_what_has_ended_by_itself_is_no_hindrance() -> None:
     process.wait()
     stop_tree(process)
     assert process.returncode == 0
+
+
+def test_a_program_is_found_among_what_a_process_started(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", FAMILY, str(tmp_path / "pids"), "willing", "flwr-app"])
+    try:
+        _, child = _wait_for(tmp_path / "pids")
+        assert has_child(process, Path(sys.executable).name)
+        assert not has_child(process, "flwr-app")
+        psutil.Process(child).kill()
+        _wait_until_gone(child)
+        assert not has_child(process, Path(sys.executable).name)
+    finally:
+        stop_tree(process)
