@@ -57,7 +57,7 @@ class Head:
 
     def probabilities(self, features: Array) -> Array:
         """(n, M) features to (n, C) probabilities."""
-        from shared_models.linear_head import predict_head  # torch
+        from shared_models.linear_head import predict_head
 
         return predict_head(features, self.weights, self.bias)
 
@@ -82,7 +82,7 @@ def _clip_facts(fold: LocalFold) -> dict[str, tuple[str, str]]:
 
 def train(sites: Sequence[SiteFolds], *, seed: int = 0, start: Head | None = None) -> Head:
     """A head over the labels of these sites' training images; fine-tuned from `start`, whose labels it keeps."""
-    from shared_models.linear_head import train_head  # torch
+    from shared_models.linear_head import tune_head
 
     seen = [label for site in sites for label in site.train.labels]
     labels = tuple(dict.fromkeys([*(start.labels if start else ()), *sorted(set(seen))]))
@@ -90,7 +90,19 @@ def train(sites: Sequence[SiteFolds], *, seed: int = 0, start: Head | None = Non
     weights = np.concatenate([site.train.weights for site in sites])
     index = np.array([labels.index(label) for label in seen], dtype=np.int64)
     begin = _widened(start, len(labels)) if start else None
-    return Head(labels, *train_head(features, index, weights, len(labels), seed=seed, start=begin))
+    checks = _validation(sites, labels)
+    return Head(labels, *tune_head(features, index, weights, len(labels), validation=checks, seed=seed, start=begin))
+
+
+def _validation(sites: Sequence[SiteFolds], labels: Sequence[str]) -> tuple[Array, NDArray[np.int64], Array]:
+    """Features, label numbers and weights of the sites' validation images whose labels a head knows."""
+    folds = [site.folds["validation"] for site in sites]
+    features = np.concatenate([fold.features for fold in folds])
+    weights = np.concatenate([fold.weights for fold in folds])
+    names = [label for fold in folds for label in fold.labels]
+    rows = [row for row, label in enumerate(names) if label in labels]
+    index = np.array([labels.index(names[row]) for row in rows], dtype=np.int64)
+    return features[rows], index, weights[rows]
 
 
 def _widened(head: Head, classes: int) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 
-from shared_models.linear_head import _loss, head_state, linear_head, predict_head, train_head
+from shared_models.linear_head import PENALTIES, _loss, head_state, linear_head, predict_head, train_head, tune_head
 
 Array = NDArray[np.float64]
 CENTRES = np.random.default_rng(7).normal(size=(4, 12))
@@ -136,3 +136,30 @@ def test_what_does_not_fit_is_told(
 ) -> None:
     with pytest.raises(ValueError, match=r"do not fit|labels lie in|cannot go on"):
         train_head(CENTRES[:2], labels, weights, 2, seed=0, start=start)
+
+
+def test_the_penalty_is_the_one_of_the_path_that_other_patients_like_best():
+    rng = np.random.default_rng(4)
+    centers = rng.normal(size=(3, 40))
+
+    def draw(images):
+        labels = rng.integers(0, 3, images)
+        return centers[labels] + 4 * rng.normal(size=(images, 40)), labels, np.ones(images)
+
+    train, other = draw(60), draw(400)
+
+    def loss(head):
+        return -np.log(predict_head(other[0], *head)[np.arange(400), other[1]]).mean()
+
+    tuned = tune_head(*train, 3, validation=other, seed=0)
+    losses = [loss(train_head(*train, 3, seed=0, penalty=penalty)) for penalty in PENALTIES]
+    assert loss(tuned) == pytest.approx(min(losses), rel=0.01)
+    assert min(losses) < losses[-1] - 0.1  # noise calls for a penalty
+
+
+def test_without_other_patients_the_usual_penalty_is_taken():
+    features, labels = np.eye(4), np.array([0, 1, 0, 1])
+    nobody = (np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
+    tuned = tune_head(features, labels, np.ones(4), 2, validation=nobody, seed=0)
+    plain = train_head(features, labels, np.ones(4), 2, seed=0)
+    assert np.array_equal(tuned[0], plain[0])

@@ -30,9 +30,13 @@ def fold(labels: str, prefix: str, *, seed: int, frames: int = 2) -> LocalFold:
 
 
 def site(name: str, train_labels: str, test_labels: str, *, seed: int) -> SiteFolds:
-    """A site with two folds."""
+    """A site with three folds."""
     test = fold(test_labels, f"{name}-t", seed=seed + 1)
-    folds = {"train": fold(train_labels, f"{name}-", seed=seed), "test": test}
+    folds = {
+        "train": fold(train_labels, f"{name}-", seed=seed),
+        "validation": fold(train_labels, f"{name}-v", seed=seed + 2),
+        "test": test,
+    }
     return SiteFolds(name, folds, tuple(f"{clip}.png" for clip in test.clips))
 
 
