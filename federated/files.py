@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from federated.errors import ConsiliumError
@@ -62,15 +62,14 @@ def disk_is_full(path: Path) -> ConsiliumError:
 
 
 def _temporary(path: Path, data: bytes, mode: int) -> Path:
-    """A flushed file beside the one wanted."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    """A flushed file beside the one wanted; the umask narrows its mode, as that of any other file."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(mode)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

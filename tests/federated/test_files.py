@@ -30,6 +30,15 @@ def test_mode_is_the_one_asked_for(tmp_path: Path) -> None:
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("open", "closed")] == [0o644, 0o600]
 
 
+def test_the_umask_narrows_the_mode(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "closed", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_full_disk_keeps_the_old_file_and_leaves_nothing(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

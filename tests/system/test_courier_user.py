@@ -30,13 +30,14 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 PATIENTS = 40
 AGENT_PROGRAM = """
-import sys
+import os, sys
 from functools import partial
 from pathlib import Path
 from site_agent.agent import exchange
 from site_agent.home import SiteHome
 from site_agent.service import Service
 
+os.umask(0o077)  # as `consilium site` does
 home = SiteHome(Path(sys.argv[1]))
 with Service(home.path, home.config.site, partial(exchange, home)) as service:
     print(service.socket, flush=True)
