@@ -22,16 +22,18 @@ def short(digest: str) -> str:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """One table, if it has rows."""
+    """One table under its title, if it has rows."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))  # a file's name may look like markup
     if table.row_count:
-        Console().print(table, highlight=False)
+        typer.echo(title, nl=bool(title))
+        Console().print(table)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image
 
+import consilium
 from federated.disclosure import Cell, Facts
 from federated.enrolment import Kit
 from federated.keys import fingerprint, public_hex, read_private_key
@@ -302,3 +305,33 @@ def federation(tmp_path: Path) -> Federation:
 def found() -> type[Federation]:
     """For what several tests share: a federation in a folder."""
     return Federation
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `consilium site …` on the home of ada."""
+    monkeypatch.setenv("CONSILIUM_HOME", str(tmp_path / "ada"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["consilium", "site", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            consilium.main()
+        told = capsys.readouterr()
+        return Result(int(stop.value.code or 0), told.out, told.err)
+
+    return call

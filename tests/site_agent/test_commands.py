@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
-import consilium
 from federated.enrolment import write_kit
-from federated.keys import create_private_key, fingerprint, public_hex
+from federated.keys import fingerprint, public_hex
 from site_agent.home import SiteHome
 from site_agent.supernode import Node
 
 if TYPE_CHECKING:
-    from tests.site_agent.conftest import Federation
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs `consilium site …` on the home of ada."""
-    monkeypatch.setenv("CONSILIUM_HOME", str(tmp_path / "ada"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["consilium", "site", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            consilium.main()
-        told = capsys.readouterr()
-        return Result(int(stop.value.code or 0), told.out, told.err)
-
-    return call
+    from tests.site_agent.conftest import Federation, Result, Run
 
 
 @pytest.fixture
@@ -61,6 +28,16 @@ def _joined(run: Run, federation: Federation, *extra: object) -> Result:
     write_kit(kit, key, federation.folder / "ada.kit.json")
     told = fingerprint(bytes.fromhex(public_hex(key)))
     return run("join", federation.folder / "ada.kit.json", "--fingerprint", told, *extra)
+
+
+def _written(federation: Federation) -> list[Path]:
+    """What waits for ada, on a stick, and acknowledged."""
+    paths = []
+    for parcel in federation.coordinator.outgoing("ada"):
+        paths.append(federation.folder / f"{parcel.digest[7:17]}.parcel")
+        paths[-1].write_bytes(parcel.to_bytes())
+        federation.coordinator.acknowledge("ada", parcel.digest)
+    return paths
 
 
 def test_from_the_kit_to_an_answer_with_files_alone(run: Run, federation: Federation) -> None:
@@ -98,16 +75,6 @@ def test_from_the_kit_to_an_answer_with_files_alone(run: Run, federation: Federa
     assert (done.json["images"], done.json["clips"]) == (96, 48)
     assert len(Path("predictions.jsonl").read_text().splitlines()) == 144
     assert [one["kind"] for one in run("receipts", "--json").json] == ["statistics", "report", "adoption"]
-
-
-def _written(federation: Federation) -> list[Path]:
-    """What waits for ada, on a stick, and acknowledged."""
-    paths = []
-    for parcel in federation.coordinator.outgoing("ada"):
-        paths.append(federation.folder / f"{parcel.digest[7:17]}.parcel")
-        paths[-1].write_bytes(parcel.to_bytes())
-        federation.coordinator.acknowledge("ada", parcel.digest)
-    return paths
 
 
 def test_joining_needs_the_fingerprint_told_by_telephone(run: Run, federation: Federation) -> None:
@@ -160,109 +127,6 @@ def test_work_without_a_policy_is_refused_with_its_cure(run: Run, federation: Fe
     assert "refused by policy" in result.err
     assert "have an approver sign it" in result.err
     assert run("receipts").out == "nothing has left\n"
-
-
-def test_preview_without_a_policy_shows_the_published_limits(run: Run, federation: Federation) -> None:
-    home = federation.join("ada")
-    federation.take_in(home, {"dark": 24, "light": 4})
-    shown = run("preview", "--json").json
-    assert [one["kind"] for one in shown] == ["statistics"]
-    assert not shown[0]["preview"]["allowed"]
-    assert {"fold": "train", "label": "light", "patients": 2} in shown[0]["left_out"]
-    assert "no signed policy" in shown[0]["notes"][0]
-    assert "filter gram_share REFUSES" in run("preview").out
-
-
-def test_preview_says_what_level_1_means(run: Run, federation: Federation, ada: SiteHome) -> None:
-    federation.allow(ada, statistics={"level_to_coordinator": 1})
-    assert "other sites' scatter within classes" in run("preview").out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["b0009"], "b0009: there is no such batch; there are: b0001"),
-        (["--kinds", "images"], "images: there is no such kind; there are: statistics, features, weights"),
-    ],
-)
-def test_preview_of_what_is_not_there(run: Run, ada: SiteHome, arguments: list[str], line: str) -> None:
-    assert line in run("preview", *arguments).err
-
-
-def test_an_approver_lets_a_draft_out_or_keeps_it(run: Run, federation: Federation, ada: SiteHome) -> None:
-    federation.allow(ada, "statistics", "weights", statistics={"approval": "each"}, weights={"approval": "each"})
-    assert "statistics, batch b0001: pending" in run("work").out
-    states = {one["kind"]: one for one in run("status", "--json").json["contributions"]}
-    assert {one["state"] for one in states.values()} == {"pending"}
-    assert "waiting: " in run("approve").err
-    kept = run("approve", states["weights"]["digest"], "--reject", "not this year")
-    assert "stays here for good" in kept.out
-    sent = run("approve", states["statistics"]["digest"][:20], "--yes")
-    assert "outbox" in sent.out
-    states = {one["kind"]: one["state"] for one in run("status", "--json").json["contributions"]}
-    assert states == {"statistics": "outbox", "weights": "rejected"}
-    assert run("work").out == "nothing new\n"
-
-
-def test_only_an_approvers_key_approves(run: Run, federation: Federation, ada: SiteHome) -> None:
-    federation.allow(ada, statistics={"approval": "each"})
-    run("work")
-    create_private_key(federation.folder / "other.pem")
-    result = run("approve", "--all", "--yes", "--key", federation.folder / "other.pem")
-    assert result.code == 1
-    assert "not an approver's of this site" in result.err
-    assert run("receipts").out == "nothing has left\n"
-
-
-def test_a_policy_for_an_unknown_kind_is_refused(run: Run, ada: SiteHome) -> None:
-    result = run("policy", "--write", "permissive", "--kinds", "images")
-    assert "there is no kind 'images'" in result.err
-
-
-def test_the_default_policy_lets_nothing_out_even_signed(run: Run, ada: SiteHome) -> None:
-    assert "signed by approver" in run("policy", "--write", "default", "--sign").out
-    assert "it allows none of statistics, features, weights" in run("work").err
-
-
-def test_work_adopts_when_asked_and_predict_leaves_out_what_cannot_be_read(
-    run: Run, federation: Federation, ada: SiteHome
-) -> None:
-    federation.event(ada)
-    assert "balanced accuracy 100.0 %" in run("work", "--adopt").out
-    (federation.folder / "broken.png").write_bytes(b"no image")
-    good = next((federation.folder / "images of ada from 0").glob("*.png"))
-    result = run("predict", good, federation.folder / "broken.png", "--out", "answers.jsonl")
-    assert result.code == 1
-    assert "left out" in result.err
-    assert len(Path("answers.jsonl").read_text().splitlines()) == 2
-    nothing = run("predict", federation.folder / "broken.png", "--out", "nothing.jsonl")
-    assert "none of the 1 images can be used" in nothing.err
-    assert not Path("nothing.jsonl").exists()
-
-
-def test_refuse_and_recall_leave_no_release_in_use(run: Run, federation: Federation, ada: SiteHome) -> None:
-    federation.event(ada, adopting=True)
-    assert "release 1 is refused; none answers here" in run("refuse", "1", "--reason", "drift").out
-    result = run("predict", federation.folder)
-    assert result.code == 1
-    assert "no release answers here; consilium site evaluate, then consilium site adopt" in result.err
-
-
-def test_a_standing_word_adopts_without_asking(run: Run, federation: Federation, ada: SiteHome) -> None:
-    assert "adopted without asking" in run("adopt", "--always", "--floor", "0.5").out
-    federation.event(ada)
-    assert run("status", "--json").json["answers"] == 1
-    assert "a person decides" in run("adopt", "--ask").out
-
-
-def test_withdraw_takes_back_and_never_sends_again(run: Run, federation: Federation, ada: SiteHome) -> None:
-    federation.event(ada)
-    assert "withdrawal, batch b0001: outbox" in run("withdraw", "b0001").out
-    assert "withdrawal accepted" in federation.exchange(ada)
-    assert run("status", "--json").json["contributions"][0]["state"] == "withdrawn"
-    assert "nothing of it has left" in run("withdraw", "b0001").err
-    assert run("work").code == 0
-    assert [one["kind"] for one in run("receipts", "--json").json].count("statistics") == 1
 
 
 def test_run_keeps_the_supernode_online(run: Run, ada: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,90 @@
+"""Commands about what leaves: shown first, allowed by the right key only, receipted, taken back for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from federated.keys import create_private_key
+from site_agent.home import SiteHome
+
+if TYPE_CHECKING:
+    from tests.site_agent.conftest import Federation, Run
+
+
+@pytest.fixture
+def ada(federation: Federation) -> SiteHome:
+    return federation.hospital("ada", {"dark": 24, "light": 24})
+
+
+def test_preview_without_a_policy_shows_the_published_limits(run: Run, federation: Federation) -> None:
+    home = federation.join("ada")
+    federation.take_in(home, {"dark": 24, "light": 4})
+    shown = run("preview", "--json").json
+    assert [one["kind"] for one in shown] == ["statistics"]
+    assert not shown[0]["preview"]["allowed"]
+    assert {"fold": "train", "label": "light", "patients": 2} in shown[0]["left_out"]
+    assert "no signed policy" in shown[0]["notes"][0]
+    assert "filter gram_share REFUSES" in run("preview").out
+
+
+def test_preview_says_what_level_1_means(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, statistics={"level_to_coordinator": 1})
+    assert "other sites' scatter within classes" in run("preview").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["b0009"], "b0009: there is no such batch; there are: b0001"),
+        (["--kinds", "images"], "images: there is no such kind; there are: statistics, features, weights"),
+    ],
+)
+def test_preview_of_what_is_not_there(run: Run, ada: SiteHome, arguments: list[str], line: str) -> None:
+    assert line in run("preview", *arguments).err
+
+
+def test_an_approver_lets_a_draft_out_or_keeps_it(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, "statistics", "weights", statistics={"approval": "each"}, weights={"approval": "each"})
+    assert "statistics, batch b0001: pending" in run("work").out
+    states = {one["kind"]: one for one in run("status", "--json").json["contributions"]}
+    assert {one["state"] for one in states.values()} == {"pending"}
+    assert "waiting: " in run("approve").err
+    kept = run("approve", states["weights"]["digest"], "--reject", "not this year")
+    assert "stays here for good" in kept.out
+    sent = run("approve", states["statistics"]["digest"][:20], "--yes")
+    assert "outbox" in sent.out
+    states = {one["kind"]: one["state"] for one in run("status", "--json").json["contributions"]}
+    assert states == {"statistics": "outbox", "weights": "rejected"}
+    assert run("work").out == "nothing new\n"
+
+
+def test_only_an_approvers_key_approves(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, statistics={"approval": "each"})
+    run("work")
+    create_private_key(federation.folder / "other.pem")
+    result = run("approve", "--all", "--yes", "--key", federation.folder / "other.pem")
+    assert result.code == 1
+    assert "not an approver's of this site" in result.err
+    assert run("receipts").out == "nothing has left\n"
+
+
+def test_a_policy_for_an_unknown_kind_is_refused(run: Run, ada: SiteHome) -> None:
+    result = run("policy", "--write", "permissive", "--kinds", "images")
+    assert "there is no kind 'images'" in result.err
+
+
+def test_the_default_policy_lets_nothing_out_even_signed(run: Run, ada: SiteHome) -> None:
+    assert "signed by approver" in run("policy", "--write", "default", "--sign").out
+    assert "it allows none of statistics, features, weights" in run("work").err
+
+
+def test_withdraw_takes_back_and_never_sends_again(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.event(ada)
+    assert "withdrawal, batch b0001: outbox" in run("withdraw", "b0001").out
+    assert "withdrawal accepted" in federation.exchange(ada)
+    assert run("status", "--json").json["contributions"][0]["state"] == "withdrawn"
+    assert "nothing of it has left" in run("withdraw", "b0001").err
+    assert run("work").code == 0
+    assert [one["kind"] for one in run("receipts", "--json").json].count("statistics") == 1

@@ -1,0 +1,90 @@
+"""Tables for people: every figure that a program gets is there to be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from site_agent import tables
+from site_agent.doctor import Finding
+from site_agent.evaluation import Comparison, Evaluation, Interval
+from site_agent.ingest import IngestReport
+from site_agent.steps import Step, WorkSummary
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def test_a_table_without_rows_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_table("empty", ("one", "two"), [])
+    assert capsys.readouterr().out == ""
+
+
+def test_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_table("", ("file", "reason"), [("a[b].png", "is not [bold]readable")])
+    assert "a[b].png" in (out := capsys.readouterr().out)
+    assert "is not [bold]readable" in out
+
+
+def test_the_doctors_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_findings([Finding(name="disk", ok=True, found="9 GiB free")])
+    tables.print_findings([Finding(name="policy", ok=False, found="not signed", cure="sign it")])
+    assert capsys.readouterr().out == "disk: ok: 9 GiB free\npolicy: NOT OK: not signed; sign it\n"
+
+
+def test_refusals_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    done = Step(kind="statistics", subject="batch b0001", state="outbox")
+    refused = Step(kind="weights", subject="batch b0001", state="refused", note="too few")
+    tables.print_work(WorkSummary(steps=(done, refused)))
+    told = capsys.readouterr()
+    assert told.out == "statistics, batch b0001: outbox\n"
+    assert told.err == "weights, batch b0001: refused (too few)\n"
+
+
+def test_an_evaluation_shows_figures_confusion_and_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = Interval(value=0.75, low=0.5, high=0.875)
+    before = Comparison(release=DIGEST, accuracy=figure, balanced_accuracy=figure)
+    evaluation = Evaluation(
+        release=DIGEST,
+        patients=4,
+        clips=9,
+        known=8,
+        accuracy=figure,
+        balanced_accuracy=figure,
+        withheld=2,
+        withheld_unknown=1,
+        confusion={"dark": {"dark": 6, "light": 2}, "striped": {"(withheld)": 1}},
+        before=before,
+    )
+    tables.print_evaluation(3, evaluation)
+    out = capsys.readouterr().out
+    assert "release 3 on 9 held-back clips of 4 patients, 8 with a label that it knows" in out
+    assert out.count("75.0 % [50.0, 87.5]") == 4
+    assert "2 of 8" in out
+    assert "1 of 1" in out
+    assert "(withheld)" in out
+    assert "difference to the release in use (abababababab), paired" in out
+
+
+def test_an_ingest_shows_what_it_kept_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    report = IngestReport(
+        batch="b0002",
+        images=5,
+        patients=2,
+        labels={"dark": 5},
+        skipped=1,
+        quarantined=(("broken.png", "is not a readable image"),),
+        notes=("one patient only",),
+    )
+    tables.print_ingest(report)
+    out = capsys.readouterr().out
+    for told in ("batch b0002: 5 images of 2 patients, 1 known already", "broken.png", "note: one patient only"):
+        assert told in out
+
+
+def test_no_receipts_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_receipts([])
+    assert capsys.readouterr().out == "nothing has left\n"
