@@ -45,7 +45,8 @@ class Outlook:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        stay = [f"left out: {fold}/{label}, patients: {count}" for (fold, label), count in sorted(self.left_out.items())]
+        small = sorted(self.left_out.items())
+        stay = [f"left out: {fold}/{label}, patients: {count}" for (fold, label), count in small]
         what = self.preview.lines() if self.preview else [f"stays here: {self.refusal}"]
         return [f"batch {self.batch} as {self.kind}", *what, *stay, *(f"note: {note}" for note in self.notes)]
 
