@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import federated.files
 import site_agent.adopt
 import site_agent.mailbox
 import site_agent.steps
@@ -241,6 +243,53 @@ def test_two_rounds_at_once_wait_for_each_other(ada: SiteHome, monkeypatch: pyte
     monkeypatch.setattr(ada, "lock", lambda: lock(0.05))
     with SiteHome(ada.path).lock(), pytest.raises(ConsiliumError, match="another command is at work here"):
         work(ada)
+
+
+def test_a_site_without_images_has_nothing_to_do(federation: Federation) -> None:
+    home = federation.join("ada")
+    federation.allow(home)
+    assert work(home).steps == ()
+
+
+def test_a_site_of_one_patient_takes_part_but_has_nothing_to_judge_by(federation: Federation) -> None:
+    home = federation.hospital("ada", {"dark": 1})
+    assert federation.event(home, adopting=True) is not None
+    assert read_shelf(home).current is None
+    assert "balanced accuracy no clips" in read_progress(home).last[-1].note
+
+
+def test_a_report_on_nobody_is_refused_and_the_release_made_without_it(federation: Federation) -> None:
+    home = federation.hospital("ada", {"dark": 1})
+    federation.allow(home, report={"limits": Limits(cell=1, batch=1)})
+    federation.exchange(home)
+    federation.coordinator.propose()
+    assert federation.exchange(home) == []
+    assert "refused by cell" in read_progress(home).last[0].note
+    assert federation.coordinator.release() is not None
+
+
+def test_a_site_of_one_class_takes_part(federation: Federation) -> None:
+    home = federation.hospital("ada", {"dark": 16})
+    federation.event(home, adopting=True)
+    current = read_shelf(home).current
+    assert current is not None
+    assert current.number == 1
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    federation.exchange(ada)
+    federation.coordinator.propose()
+    parcels = [parcel.to_bytes() for parcel in federation.coordinator.outgoing("ada")]
+    with monkeypatch.context() as patch:
+        patch.setattr(federated.files, "_temporary", full)
+        with pytest.raises(ConsiliumError, match="the disk is full"):
+            exchange(ada, parcels, [])
+    assert "report" in _kinds(exchange(ada, parcels, []))
 
 
 class Killed(BaseException):
