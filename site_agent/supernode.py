@@ -6,6 +6,7 @@ OS user as the agent it is still not kept from the site's files (see the deploym
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -13,8 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,8 +49,36 @@ def run(home: SiteHome, *, say: Callable[[str], None] = typer.echo) -> None:
     from site_agent.agent import exchange
     from site_agent.service import Service
 
-    with ended_by_sigterm(), Service(home.path, home.config.site, partial(exchange, home)) as service:
+    with ExitStack() as stack:
+        stack.enter_context(ended_by_sigterm())
+        stack.enter_context(_told(say))
+        service = stack.enter_context(Service(home.path, home.config.site, partial(exchange, home)))
         keep_online(node_of(home, service.socket), say)
+
+
+class Teller(logging.Handler):
+    """Says what the agent logs: each step it takes, and what went wrong, which the courier never hears."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record, with its trace where it has one."""
+        self._say(self.format(record))
+
+
+@contextmanager
+def _told(say: Callable[[str], None]) -> Iterator[None]:
+    agent, teller = logging.getLogger(__package__), Teller(say)
+    level = agent.level
+    agent.addHandler(teller)
+    agent.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        agent.removeHandler(teller)
+        agent.setLevel(level)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from federated.errors import ConsiliumError
 from site_agent import supernode
+from site_agent.home import SiteHome
 from site_agent.supernode import Node, environment, keep_online, start, stop
 
 # Stands in for flower-supernode: notes how it was started and when it is asked to end, and says the next thing.
@@ -147,6 +150,26 @@ def test_what_the_supernode_started_ends_with_it() -> None:
     while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_what_the_agent_does_is_said_while_it_runs(home: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(_node: Node, say: Callable[[str], None]) -> None:
+        say("online")
+        logging.getLogger("site_agent.agent").info("statistics: batch b0001 is in the outbox")
+        logging.getLogger("site_agent.service").error("patient 4711 is in two splits")
+
+    monkeypatch.setattr(supernode, "keep_online", work)
+    said: list[str] = []
+    supernode.run(home, say=said.append)
+    assert said == ["online", "statistics: batch b0001 is in the outbox", "patient 4711 is in two splits"]
+    assert not logging.getLogger("site_agent").handlers
+
+
+def test_a_site_that_passes_parcels_as_files_has_no_node(home: SiteHome) -> None:
+    alone = home.config.model_copy(update={"superlink": ""})
+    home.config = alone
+    with pytest.raises(ConsiliumError, match="the kit named no SuperLink; pass parcels as files"):
+        supernode.run(home)
 
 
 def test_a_machine_without_flower_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

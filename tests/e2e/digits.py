@@ -1,0 +1,136 @@
+"""Hospitals with a handful of digits as images, and the processes that they run."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from federated.keys import fingerprint, public_hex, read_private_key
+from federated.manifest import FrontEndCard
+from federated.vocabulary import plain_vocabulary
+from server.coordinator import Coordinator
+from server.event import ExchangeRequest
+from server.home import CoordinatorConfig, CoordinatorHome
+from shared_models.front_ends import create_front_end
+from site_agent.agent import exchange
+from site_agent.home import SiteHome
+from site_agent.ingest import ingest
+from site_agent.policy import permissive_policy, sign_policy, write_policy
+
+CONSILIUM = str(Path(sys.executable).parent / "consilium")
+DIGITS = {"ada": (0, 1, 2), "ben": (1, 2, 3)}
+PATIENTS = 16
+PATIENCE = 90.0
+
+
+class Files:
+    """The route without Flower: the same function of the agent, called here."""
+
+    def __init__(self, homes: Mapping[str, SiteHome]) -> None:
+        self.homes = homes
+
+    def sites(self) -> list[str]:
+        return sorted(self.homes)
+
+    def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes]]:
+        return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}
+
+
+class Hospital:
+    """`consilium site run` of one home."""
+
+    def __init__(self, home: SiteHome) -> None:
+        self.home = home
+        self.log = home.path / "flower" / "supernode.log"
+        self._output = home.path.with_suffix(".out")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._output.open("wb") as output:
+            command = [CONSILIUM, "site", "run", "--home", str(self.home.path)]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def stop(self, number: int = signal.SIGINT) -> int | None:
+        """Its exit status, None where it was not running."""
+        if self._process is None:
+            return None
+        self._process.send_signal(number)
+        code = self._process.wait(PATIENCE)
+        self._process = None
+        return code
+
+    def said(self) -> str:
+        return self._output.read_text()
+
+
+def found(folder: Path, superlink: str) -> Coordinator:
+    """A coordinator whose home is a folder of that folder."""
+    front_end = create_front_end("pixels")
+    card = FrontEndCard(name="pixels", config={}, digest=front_end.digest, features=front_end.features)
+    config = CoordinatorConfig(
+        federation="digits", name="hub", task="classification", front_end=card, superlink=superlink
+    )
+    vocabulary = plain_vocabulary("digits", ["0", "1", "2", "3"])
+    return Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
+
+
+def join(coordinator: Coordinator, name: str) -> SiteHome:
+    """A site that is enrolled, with images and a policy that lets everything out."""
+    folder = coordinator.home.path.parent
+    home = SiteHome.create(folder / name, coordinator.invite(name))
+    (home.keys_path / "secret").write_bytes(name.encode().ljust(32, b"."))  # the same folds in both federations
+    coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
+    ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, _images(folder / f"{name}-images", DIGITS[name]))
+    write_policy(home, permissive_policy("digits", name))
+    sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
+    return home
+
+
+def _images(folder: Path, digits: tuple[int, ...]) -> Path:
+    """Digits as images, two a patient, with their index."""
+    folder.mkdir()
+    images, labels = load_digits(return_X_y=True)
+    lines = ["path,label,patient"]
+    for digit in digits:
+        for number, pixels in enumerate(images[labels == digit][: 2 * PATIENTS]):
+            path = f"{digit}-{number}.png"
+            Image.fromarray((15 * pixels.reshape(8, 8)).astype(np.uint8)).save(folder / path)
+            lines.append(f"{path},{digit},p{digit}-{number // 2}")
+    (folder / "index.csv").write_text("\n".join(lines))
+    return folder
+
+
+def address() -> str:
+    """host:port at which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Returns as soon as something holds; fails where it does not in a minute and a half."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def processes(folder: Path, program: str = "") -> Iterator[psutil.Process]:
+    """What runs in a folder; the dead whom nobody has buried do not count."""
+    for process in psutil.process_iter():
+        try:
+            inside = Path(process.cwd()).is_relative_to(folder)
+            if inside and any(part.endswith(program) for part in process.cmdline()):
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
+            continue
