@@ -7,9 +7,10 @@ import numpy as np
 from benchmarks.claims import Measured, Row, at_least, at_most
 from benchmarks.federation import LABELS, SEED, SITES, Site, order, seconds, simulate
 from federated.fused_model import FusedModel
+from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
 from federated.release import Built, SiteInput, build_candidate, build_release
-from federated.report import LocalFold, compute_report
+from federated.report import compute_report
 from federated.vocabulary import plain_vocabulary
 
 FRAME = (480, 640)

@@ -30,7 +30,7 @@ from benchmarks.lung_report import (
 )
 from deploy.demo.baselines import SiteFolds
 from federated.disclosure import Limits
-from federated.report import LocalFold
+from federated.local_fold import LocalFold
 from site_agent.progress import track
 
 SEEDS, QUICK_SEEDS = 20, 1

@@ -16,7 +16,7 @@ import numpy as np
 from deploy.demo.baselines import SiteFolds
 from federated.disclosure import Limits
 from federated.errors import DataError, DisclosureError
-from federated.report import LocalFold
+from federated.local_fold import LocalFold
 from federated.statistics import Array
 from site_agent.catalogue import Case
 from site_agent.folds import FOLDS, assign_folds

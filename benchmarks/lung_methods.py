@@ -26,9 +26,10 @@ from federated.fused_model import FusedModel, clip_means
 from federated.fusion.closed_form import fit, validation_loss
 from federated.fusion.selection import RIDGES
 from federated.in_distribution import qualified
+from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
 from federated.release import SiteInput, build_candidate, build_release
-from federated.report import LocalFold, compute_report
+from federated.report import compute_report
 from federated.statistics import Array, Statistics, from_features, merge
 from federated.vocabulary import plain_vocabulary
 

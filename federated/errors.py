@@ -27,6 +27,10 @@ class ContractError(ConsiliumError):
     """Bytes from outside that are not what the contract says: schema, shapes, sizes, canonical form."""
 
 
+class DamagedError(ContractError):
+    """Tensors that are not the ones their signed manifest names: damage on the way, which is not the sender's."""
+
+
 class SignatureError(ConsiliumError):
     """A signature that is missing, wrong, or made by a key that is unknown or revoked."""
 

@@ -30,10 +30,11 @@ from federated.in_distribution import (
     qualified,
     relative_mahalanobis,
     standardise,
+    subspace,
 )
 from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, manifest_digest
-from federated.release import subspace_of
-from federated.statistics import Array, Statistics, unpack_symmetric
+from federated.release import subspace_of, subspace_tensors
+from federated.statistics import Array, Statistics, pack_symmetric, unpack_symmetric
 
 GRADES = np.array([0.0, 0.1, 0.3, 1.0])
 FOREIGN = "foreign evidence only"
@@ -104,6 +105,24 @@ class FusedModel:
     def calibrated(self) -> bool:
         """Whether refusal and weights act: only in a release that a site has reported on."""
         return self.manifest.kind == "release" and any(site.calibration != "none" for site in self.manifest.sites)
+
+    def holding(self, site: str, block: Statistics) -> FusedModel:
+        """The same model, had one site held `block` (over the model's labels) instead; every system is solved anew.
+
+        Raises:
+            ContractError: a Gram matrix is kept back.
+        """
+        if block.gram is None or any(held.gram is None for held in self.blocks.values()):
+            raise ContractError("a Gram matrix is kept back", where=site)
+        blocks = self.blocks | {site: block}
+        tensors = {
+            **self.tensors,
+            "class_sums": np.stack([blocks[name].class_sums for name in self.sites]),
+            "weights": np.stack([blocks[name].weights for name in self.sites]),
+            f"gram.{site}": pack_symmetric(block.gram),
+            **subspace_tensors(subspace(list(blocks.values()))),
+        }
+        return FusedModel.from_release(self.manifest.model_copy(update={"systems": ()}), tensors)
 
     def decide(self, features: Array, images: Sequence[str], clips: Sequence[str]) -> list[Decision]:
         """One decision an image, then one a clip (frames of one clip are answered by their mean features).

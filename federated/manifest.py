@@ -17,7 +17,7 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from federated.canonical import digest
-from federated.errors import ContractError
+from federated.errors import ContractError, DamagedError
 from federated.vocabulary import Vocabulary
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -149,6 +149,7 @@ class ReportManifest(Manifest):
     labels: tuple[Label, ...]
     validation_patients: Count
     calibration_patients: Count
+    cross_fitted_patients: Count = 0
 
 
 class SummaryManifest(Manifest):
@@ -198,7 +199,7 @@ class ReleaseSite(Frozen):
     patients: dict[Label, Count]
     gram: Literal["released", "kept", "imputed"]
     report: Digest | None
-    calibration: Literal["own", "pooled", "none"]
+    calibration: Literal["own", "cross-fitted", "pooled", "none"]
     calibration_patients: Count
 
 
@@ -309,7 +310,7 @@ def unpack_tensors(data: bytes, manifest: Manifest) -> Tensors:
     if len(data) > MAX_TENSORS_BYTES:
         raise ContractError(f"{len(data)} bytes of tensors, at most {MAX_TENSORS_BYTES} are taken", where="tensors")
     if digest(data) != manifest.tensors_digest:
-        raise ContractError(
+        raise DamagedError(
             "the tensors are not the ones the manifest names", where="tensors", cure="ask for them again"
         )
     try:

@@ -112,7 +112,7 @@ def build_candidate(
     tensors["class_sums"] = np.stack([blocks[name].class_sums for name in sorted(blocks)])
     tensors["weights"] = np.stack([blocks[name].weights for name in sorted(blocks)])
     tensors |= {f"gram.{name}": pack_symmetric(_gram(blocks[name])) for name in sorted(released)}
-    tensors |= _subspace_tensors(_shared_subspace(blocks, released))
+    tensors |= subspace_tensors(_shared_subspace(blocks, released))
     data, specs, tensors_digest = pack_tensors(tensors)
     manifest = ReleaseManifest(
         kind="candidate",
@@ -237,7 +237,8 @@ def _shared_subspace(blocks: Mapping[str, Statistics], released: set[str]) -> Su
     return subspace([blocks[name].without_gram() if name in hidden else blocks[name] for name in sorted(blocks)])
 
 
-def _subspace_tensors(space: Subspace) -> Tensors:
+def subspace_tensors(space: Subspace) -> Tensors:
+    """What a candidate carries of its subspace."""
     return {
         "center": space.center,
         "basis": np.ascontiguousarray(space.basis),
@@ -318,10 +319,10 @@ def _calibration(
 ) -> tuple[str, int, Tensors]:
     """Source, number of patients and tensors of one site's calibration."""
     bins = len(BINS) - 1
-    usable = [tensors for _, manifest, tensors in reports.values() if manifest.validation_patients > 1]
+    usable = [tensors for _, _, tensors in reports.values() if tensors["calibration.clip"].sum() > 0]
     pooled = {unit: sum((t[f"calibration.{unit}"] for t in usable), np.zeros(bins, np.int64)) for unit in UNITS}
     report = reports.get(site.name)
-    mine = report[2] if report is not None and report[1].validation_patients > 1 else None
+    mine = report[2] if report is not None and report[2]["calibration.clip"].sum() > 0 else None
     own = int(mine["calibration.clip"].sum()) if mine is not None else 0
     source = calibration_source(own, int(pooled["clip"].sum()), alpha)
     tensors: Tensors = {}
@@ -331,7 +332,9 @@ def _calibration(
         counts = mine[f"calibration.{unit}"] if source == "own" and mine is not None else pooled[unit]
         tensors[f"standard.{site.name}.{unit}"] = np.asarray(standard)
         tensors[f"calibration.{site.name}.{unit}"] = np.asarray(counts, dtype=np.int64)
-    return source, own if source == "own" else int(pooled["clip"].sum()), tensors
+    if source == "own" and report is not None and report[1].cross_fitted_patients:
+        source = "cross-fitted"
+    return source, int(tensors[f"calibration.{site.name}.clip"].sum()), tensors
 
 
 def _temperature(candidate: ReleaseManifest, reports: Mapping[str, tuple[str, ReportManifest, Tensors]]) -> float:

@@ -4,48 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_softmax
 
+from federated.cross_fitting import can_leave_out, cross_fitted_scores
 from federated.errors import ContractError
-from federated.fused_model import FusedModel, clip_means
+from federated.fused_model import FusedModel
 from federated.in_distribution import (
     BINS,
     QUADRATIC,
-    class_covariance,
     histogram,
-    one_item_a_patient,
-    shrunk_covariance,
     standard_of,
     standardise,
 )
+from federated.local_fold import LocalFold, class_covariances, raw_scores
 from federated.manifest import ReleaseManifest, ReportManifest, Tensors, manifest_digest, pack_tensors
 from federated.release import TEMPERATURES, UNITS
-from federated.statistics import Array, pack_symmetric, unpack_symmetric
+from federated.statistics import Array, unpack_symmetric
 
+LEAST_PATIENTS = 5  # fewer say nothing of a mean and a deviation
 CONFIDENCES = np.linspace(0.0, 1.0, 21)
-
-
-@dataclass(frozen=True)
-class LocalFold:
-    """A site's own images of one fold: (n, M) features and n labels, patients, clips and sample weights."""
-
-    features: Array
-    labels: tuple[str, ...]
-    patients: tuple[str, ...]
-    clips: tuple[str, ...]
-    weights: Array
-
-    def by_clip(self) -> LocalFold:
-        """One row a clip: mean features, the clip's label and patient, weight one."""
-        first = {clip: index for index, clip in reversed(list(enumerate(self.clips)))}
-        names = list(dict.fromkeys(self.clips))
-        rows = [first[name] for name in names]
-        features = clip_means(self.features, self.clips) if names else self.features
-        labels, patients = (tuple(values[row] for row in rows) for values in (self.labels, self.patients))
-        return LocalFold(features, labels, patients, tuple(names), np.ones(len(names)))
 
 
 def compute_report(
@@ -64,7 +43,8 @@ def compute_report(
         site: this site's name.
         train: for class covariances.
         validation: for standards, likelihood and counts.
-        calibration: for the histogram of refusal scores.
+        calibration: for the histogram of refusal scores; where it holds too few for a p-value under alpha, every
+            patient serves, training patients scored by a fit without them.
         minimum: a class with fewer training patients sends no covariance.
 
     Raises:
@@ -72,12 +52,18 @@ def compute_report(
     """
     if site not in model.sites:
         raise ContractError("this site is not part of the candidate", where=site, cure="contribute first")
-    covariances, labels, packed = _covariances(model, site, train, minimum)
-    tensors: Tensors = {"covariance": packed}
+    covariances = class_covariances(model, site, train, minimum)
+    few = len(set(calibration.patients)) + 1 < 1 / model.manifest.alpha
+    crossed = few and can_leave_out(model)
+    own = cross_fitted_scores(model, site, train, minimum) if crossed else {}
+    tensors: Tensors = {"covariance": covariances.packed}
     for unit in UNITS:
-        folds = (fold if unit == "image" else fold.by_clip() for fold in (validation, calibration))
-        standard, counts = _calibrate(model, site, covariances, *folds)
-        tensors |= {f"standard.{unit}": standard, f"calibration.{unit}": counts}
+        checked, counted = (
+            raw_scores(model, site, covariances.shrunk, fold.in_unit(unit)) for fold in (validation, calibration)
+        )
+        if crossed:
+            checked = counted = np.concatenate([own[unit], checked, counted])
+        tensors |= _calibrated(unit, checked, counted)
     tensors |= _answers(model, validation.by_clip())
     data, specs, tensors_digest = pack_tensors(tensors)
     manifest = ReportManifest(
@@ -86,9 +72,10 @@ def compute_report(
         tensors_digest=tensors_digest,
         site=site,
         candidate=manifest_digest(model.manifest),
-        labels=labels,
+        labels=covariances.labels,
         validation_patients=len(set(validation.patients)),
         calibration_patients=len(set(calibration.patients)),
+        cross_fitted_patients=len(own["clip"]) + len(set(validation.patients)) if crossed else 0,
     )
     return manifest, data
 
@@ -133,7 +120,7 @@ def _check_values(manifest: ReportManifest, tensors: Tensors, size: int) -> None
     for unit in UNITS:
         if (tensors[f"standard.{unit}"][:, 1] <= 0).any():
             raise ContractError("a standard deviation is not positive", where=where)
-        if tensors[f"calibration.{unit}"].sum() > manifest.calibration_patients:
+        if tensors[f"calibration.{unit}"].sum() > manifest.calibration_patients + manifest.cross_fitted_patients:
             raise ContractError("more calibration items than patients", where=where)
     for row in tensors["covariance"]:
         matrix = unpack_symmetric(row, size)
@@ -141,39 +128,13 @@ def _check_values(manifest: ReportManifest, tensors: Tensors, size: int) -> None
             raise ContractError("a class covariance is not positive semi-definite", where=where)
 
 
-def _covariances(model: FusedModel, site: str, train: LocalFold, minimum: int) -> tuple[Array, tuple[str, ...], Array]:
-    """The site's class covariances, shrunk as the release will shrink them; labels and packed rows that are sent."""
-    card = next(card for card in model.manifest.sites if card.name == site)
-    patients = Counter(label for label, _ in set(zip(train.labels, train.patients, strict=True)))
-    size = min(QUADRATIC, model.space.size)
-    shrunk, labels, packed = [], [], []
-    for row, label in enumerate(card.labels):
-        chosen = np.array([name == label for name in train.labels], dtype=bool)
-        own = None
-        if patients[label] >= max(minimum, 1):
-            own = class_covariance(model.space, train.features[chosen], model.means[site][row], train.weights[chosen])
-            labels.append(label)
-            packed.append(pack_symmetric(own))
-        shrunk.append(shrunk_covariance(model.space, own, card.patients.get(label, 0)))
-    rows = np.stack(packed) if packed else np.zeros((0, size * (size + 1) // 2))
-    return np.stack(shrunk), tuple(labels), rows
-
-
-def _calibrate(
-    model: FusedModel, site: str, covariances: Array, validation: LocalFold, calibration: LocalFold
-) -> tuple[Array, np.ndarray]:
-    """(3, 2) standard from validation patients and the histogram of calibration patients, one item a patient."""
-    if len(set(validation.patients)) < 2:
-        return np.tile([0.0, 1.0], (3, 1)), np.zeros(len(BINS) - 1, dtype=np.int64)
-    standard = standard_of(_raw(model, site, covariances, validation))
-    if not calibration.patients:
-        return standard, np.zeros(len(BINS) - 1, dtype=np.int64)
-    return standard, histogram(standardise(_raw(model, site, covariances, calibration), standard))
-
-
-def _raw(model: FusedModel, site: str, covariances: Array, fold: LocalFold) -> Array:
-    features = fold.features[one_item_a_patient(fold.patients, fold.clips)]
-    return model.raw_scores(site, features, covariances, model.full_scores(features))
+def _calibrated(unit: str, checked: Array, counted: Array) -> Tensors:
+    """(3, 2) standard from one group of patients' scores and the histogram of another's (or the same)."""
+    standard, items = np.tile([0.0, 1.0], (3, 1)), np.zeros(len(BINS) - 1, dtype=np.int64)
+    if len(checked) >= LEAST_PATIENTS:
+        standard = standard_of(checked)
+        items = histogram(standardise(counted, standard))
+    return {f"standard.{unit}": standard, f"calibration.{unit}": items}
 
 
 def _answers(model: FusedModel, clips: LocalFold) -> Tensors:

@@ -1,7 +1,7 @@
 """Intake: signature, address, sequence, then content. Nothing enters the registry unchecked.
 
-A parcel whose signature and sequence are right has used up its number, whatever is in it. Everything else leaves no
-trace in the sender's sequence.
+A parcel whose signature and sequence are right has used up its number, whatever is in it, unless its tensors were
+damaged on the way: then the whole copy may still come. Everything else leaves no trace in the sender's sequence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from federated.envelope import (
     parse_parcel,
     read_passage,
 )
-from federated.errors import ConsiliumError, ContractError, SequenceError, SignatureError
+from federated.errors import ConsiliumError, ContractError, DamagedError, SequenceError, SignatureError
 from federated.keys import TrustFile
 from federated.manifest import SITE_KINDS, Frozen
 from server.checks import Expectations, check_content
@@ -103,6 +103,8 @@ def examine(
     try:
         opened = open_contents(parcel, passage, signers)
         check_content(opened.manifest, opened.tensors, expectations_of(passage.sender))
+    except DamagedError as error:
+        return Examined(_acceptance(data, passage, parcel.digest, "quarantined", error), parcel, passage)
     except ContractError as error:
         refused = _acceptance(data, passage, parcel.digest, "quarantined", error)
         return Examined(refused, parcel, passage, numbered=True)

@@ -125,8 +125,11 @@ def _features(manifest: FeaturesManifest, tensors: Tensors, facts: Facts) -> lis
 
 def _report(manifest: ReportManifest, _: Tensors, facts: Facts) -> list[str]:
     counts = {"validation": manifest.validation_patients, "calibration": manifest.calibration_patients}
+    crossed = len(_patients(facts, fold="train")) + len(_patients(facts, fold="validation"))
     short = [fold for fold, count in counts.items() if count > len(_patients(facts, fold=fold))]
     found = [f"the manifest counts more patients in '{fold}' than the facts" for fold in short]
+    if manifest.cross_fitted_patients > crossed:
+        found.append("the manifest counts more cross-fitted patients than the facts")
     return found + _uncovered({("train", label) for label in manifest.labels}, facts)
 
 

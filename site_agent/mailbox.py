@@ -18,7 +18,7 @@ from federated.envelope import (
     open_parcel,
     parse_parcel,
 )
-from federated.errors import ConsiliumError, ContractError, SequenceError, cannot_read
+from federated.errors import ConsiliumError, ContractError, DamagedError, SequenceError, cannot_read
 from federated.files import cannot_write, write_whole
 from federated.manifest import COORDINATOR_KINDS
 from site_agent.ledger import mark_done, put_received, received_ledger, transaction, unread
@@ -127,6 +127,8 @@ class Inbox:
 def _contents_failure(parcel: Parcel, passage: Passage, signers: frozenset[str]) -> ContractError | None:
     try:
         open_contents(parcel, passage, signers)
+    except DamagedError:
+        raise  # on the way, so that the whole copy may still come
     except ContractError as error:
         return error
     return None

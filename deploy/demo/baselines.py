@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deploy.demo.evaluation import Answers, HeldBack
 from federated.fused_model import clip_means
-from federated.report import LocalFold
+from federated.local_fold import LocalFold
 
 Array = NDArray[np.float64]
 MOST_FREQUENT = "most frequent"

@@ -15,8 +15,8 @@ from deploy.demo.places import Places
 from federated.canonical import digest
 from federated.enrolment import read_kit, write_kit
 from federated.keys import fingerprint, read_private_key
+from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard
-from federated.report import LocalFold
 from federated.vocabulary import plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome

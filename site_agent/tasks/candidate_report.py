@@ -17,7 +17,8 @@ from federated.disclosure import Cell, Facts, Limits, behind_matrix, suppressed
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.in_distribution import QUADRATIC
-from federated.report import LocalFold, compute_report
+from federated.local_fold import LocalFold
+from federated.report import compute_report
 from federated.statistics import Array
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from federated.fused_model import FusedModel
+from federated.local_fold import LocalFold
 from federated.manifest import (
     AnyManifest,
     FrontEndCard,
@@ -20,7 +21,7 @@ from federated.manifest import (
     unpack_tensors,
 )
 from federated.release import Built, SiteInput, build_candidate, build_release
-from federated.report import LocalFold, compute_report
+from federated.report import compute_report
 from federated.statistics import Statistics, from_features
 from federated.vocabulary import plain_vocabulary
 

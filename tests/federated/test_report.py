@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from federated.errors import ContractError
+from federated.local_fold import LocalFold
 from federated.manifest import manifest_digest, unpack_tensors
-from federated.report import LocalFold, check_report, compute_report
+from federated.report import check_report, compute_report
 
 
 @pytest.fixture
@@ -79,11 +80,29 @@ def test_a_class_of_few_patients_sends_no_covariance(federation, candidate):
     assert unpack_tensors(data, manifest)["covariance"].shape[0] == 0
 
 
-def test_without_validation_patients_nothing_is_calibrated(federation, candidate):
+NOBODY = LocalFold(np.zeros((0, 24)), (), (), (), np.zeros(0))
+
+
+def test_without_held_out_patients_the_training_patients_serve_cross_fitted(federation, candidate):
     folds = federation.folds["ada"]
-    nobody = LocalFold(np.zeros((0, 24)), (), (), (), np.zeros(0))
     manifest, data = compute_report(
-        federation.model(candidate), "ada", train=folds["train"], validation=nobody, calibration=nobody
+        federation.model(candidate), "ada", train=folds["train"], validation=NOBODY, calibration=NOBODY
+    )
+    tensors = unpack_tensors(data, manifest)
+    check_report(manifest, tensors, candidate.manifest)
+    assert tensors["calibration.clip"].sum() == manifest.cross_fitted_patients == len(set(folds["train"].patients))
+    assert manifest.calibration_patients == tensors["nll_count"][0] == 0
+
+
+def test_without_held_out_patients_and_with_kept_grams_nothing_is_calibrated(make_federation):
+    federation = make_federation(gram_to_sites=False)
+    candidate = federation.candidate()
+    manifest, data = compute_report(
+        federation.model(candidate),
+        "ada",
+        train=federation.folds["ada"]["train"],
+        validation=NOBODY,
+        calibration=NOBODY,
     )
     tensors = unpack_tensors(data, manifest)
     check_report(manifest, tensors, candidate.manifest)

@@ -15,6 +15,7 @@ from federated.enrolment import Request, write_request
 from federated.envelope import Ledger, Opened, Passage, check_sequence, open_parcel, parse_parcel, seal
 from federated.fused_model import FusedModel
 from federated.keys import Party, fingerprint, public_hex
+from federated.local_fold import LocalFold
 from federated.manifest import (
     AdoptionManifest,
     FeaturesManifest,
@@ -27,7 +28,7 @@ from federated.manifest import (
     manifest_digest,
     pack_tensors,
 )
-from federated.report import LocalFold, compute_report
+from federated.report import compute_report
 from federated.statistics import from_features, pack_symmetric
 from federated.vocabulary import plain_vocabulary
 from server.coordinator import Coordinator

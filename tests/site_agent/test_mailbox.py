@@ -3,12 +3,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from federated.canonical import digest
 from federated.envelope import Parcel, Passage, parse_parcel, seal
 from federated.errors import ConsiliumError, ContractError, SequenceError, SignatureError
 from federated.manifest import RecallManifest, manifest_digest, pack_tensors
@@ -29,11 +31,13 @@ class Coordinator:
         self._key, self._sequence = key, 0
         self._last: str | None = None
 
-    def parcel(self, reason: str = "", tensors: bytes = NOTHING, **changes: Any) -> Parcel:
+    def parcel(
+        self, reason: str = "", tensors: bytes = NOTHING, tensors_digest: str = NO_TENSORS, **changes: Any
+    ) -> Parcel:
         manifest = RecallManifest(
             federation="test",
             tensors=NO_SPECS,
-            tensors_digest=NO_TENSORS,
+            tensors_digest=tensors_digest,
             release="sha256:" + "3" * 64,
             fallback=None,
             reason=reason or f"number {self._sequence}",
@@ -149,14 +153,22 @@ def test_a_site_takes_in_no_contributions(home: SiteHome, coordinator: Coordinat
 
 def test_wrong_contents_use_the_number_up_and_nothing_else(home: SiteHome, coordinator: Coordinator) -> None:
     inbox = Inbox(home)
-    first, bad, last = coordinator.send(), coordinator.send(tensors=b"no tensors"), coordinator.send()
+    wrong = {"tensors": b"no tensors", "tensors_digest": digest(b"no tensors")}
+    first, bad, last = coordinator.send(), coordinator.send(**wrong), coordinator.send()
     inbox.put(first.to_bytes())
-    with pytest.raises(ContractError, match="the tensors are not the ones the manifest names"):
+    with pytest.raises(ContractError, match="not a safetensors file"):
         inbox.put(bad.to_bytes())
     with pytest.raises(SequenceError, match="was refused before"):
         inbox.put(bad.to_bytes())
     inbox.put(last.to_bytes())
     assert _unread(home) == [first.digest, last.digest]
+
+
+def test_after_damage_on_the_way_the_whole_copy_is_taken(home: SiteHome, coordinator: Coordinator) -> None:
+    parcel = coordinator.send()
+    with pytest.raises(ContractError, match="not the ones the manifest names"):
+        Inbox(home).put(replace(parcel, tensors=b"damaged").to_bytes())
+    assert Inbox(home).put(parcel.to_bytes()) == parcel.digest
 
 
 @pytest.mark.parametrize("data", [b"", b"consilium parcel 1\n", b"x" * 100])

@@ -15,7 +15,7 @@ from deploy.demo.baselines import (
     site_alone,
     train,
 )
-from federated.report import LocalFold
+from federated.local_fold import LocalFold
 
 CENTRES = {"a": (4.0, 0.0, 0.0), "b": (0.0, 4.0, 0.0), "c": (0.0, 0.0, 4.0)}
 

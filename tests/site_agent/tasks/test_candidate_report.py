@@ -60,7 +60,9 @@ def test_counts_are_of_the_sites_own_held_back_patients(federation: Federation, 
     tensors = unpack_tensors(made.tensors, manifest)
     assert manifest.calibration_patients == _patients(ada, "calibration")
     assert manifest.validation_patients == _patients(ada, "validation")
-    assert tensors["calibration.clip"].sum() == manifest.calibration_patients
+    everyone = _patients(ada, "train") + manifest.validation_patients + manifest.calibration_patients
+    assert tensors["calibration.clip"].sum() == everyone  # too few for a fold of their own: cross-fitted
+    assert manifest.cross_fitted_patients == everyone - manifest.calibration_patients
     assert tensors["confusion"].sum() == len({c.clip for c in Catalogue(ada.catalogue_path).cases(fold="validation")})
 
 
@@ -114,7 +116,7 @@ def test_patients_with_a_label_that_was_not_contributed_calibrate_nothing(federa
 
 
 def test_clips_of_two_patients_with_one_name_stay_apart(federation: Federation) -> None:
-    from federated.report import LocalFold
+    from federated.local_fold import LocalFold
     from site_agent.catalogue import Case
     from site_agent.tasks import candidate_report
 
