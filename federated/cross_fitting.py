@@ -2,7 +2,7 @@
 
 Where a calibration fold would hold too few patients for a p-value under alpha, every patient of the site serves: groups
 of training patients are left out in turn, the candidate is solved again without them, and they are scored by what is
-left (method page, section 9.4). This needs every Gram matrix at the site. The p-values are those of cross-conformal
+left (method page, section 4). This needs every Gram matrix at the site. The p-values are those of cross-conformal
 prediction (Vovk, 2015): close to alpha in practice, 2 alpha guaranteed; a release marks such a site "cross-fitted".
 """
 

@@ -273,7 +273,7 @@ class FusedModel:
         return np.asarray(np.einsum("nm,kmc->nkc", features, self._solutions(key), optimize=True))
 
     def _scaled(self, features: Array, key: Key, within: Array, part: Array) -> Array:
-        """f_c = sum a_kc C_kc / (1 - sum (1 - a_kc) e_kc) (section 9.1)."""
+        """f_c = sum a_kc C_kc / (1 - sum (1 - a_kc) e_kc) (method page, section 5)."""
         shares = self._shares(features, key)
         silenced = sum(
             ((1 - within[:, self.sites.index(name)]) * shares[name] for name, _ in key.inside), np.zeros(len(features))

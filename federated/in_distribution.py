@@ -1,6 +1,6 @@
 """How in-distribution an image is for each site: scores, conformal p-values by patient, weights, abstention.
 
-Three scores a site (method page, sections 3.2 and 9.4), each standardised over that site's validation patients and
+Three scores a site (method page, section 4), each standardised over that site's validation patients and
 added: relative Mahalanobis (Ren et al., arXiv 2106.09022), the quadratic ratio of class covariances, and the largest
 own-class score. Their sum is calibrated by split conformal prediction with one item a patient, so that an
 exchangeable image of any site is wrongly refused with probability at most alpha.
@@ -172,7 +172,7 @@ def acting_weights(p: Array, calibrated: Array, alpha: float) -> Array:
 def qualified(p: Array, alpha: float) -> NDArray[np.bool_]:
     """Which sites are qualified: p_k > alpha, so that P(own site refuses) <= alpha.
 
-    With >=, as section 4.3 writes it, the bound fails by one rank.
+    With >= the bound fails by one rank.
     """
     return np.asarray(p > alpha + 1e-12)
 

@@ -204,7 +204,7 @@ class ReleaseSite(Frozen):
 
 
 class Hyperparameters(Frozen):
-    """Of the closed-form fusion (section 5 of the method page): ridge λ, scatter γ, outside weight ρ."""
+    """Of the closed-form fusion (section 2 of the method page): ridge λ, scatter γ, outside weight ρ."""
 
     ridge: Annotated[float, Field(gt=0)]
     scatter: Annotated[float, Field(ge=0)]

@@ -1,6 +1,6 @@
 """Sufficient statistics of frozen features: Gram matrix, class sums and weights, which add, subtract and merge.
 
-With features h_i, sample weights w_i and one-hot labels y_i (method page, section 5):
+With features h_i, sample weights w_i and one-hot labels y_i (method page, section 1):
 G = sum_i w_i h_i h_i^T, B = sum_i w_i h_i y_i^T, n_c = sum_{i: y_i = c} w_i.
 """
 

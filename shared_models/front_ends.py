@@ -178,7 +178,7 @@ def unit(values: Array) -> Array:
 
 
 class RandomLift:
-    """Seeded random features [relu(zR + b), z] of a vector z (section 5 of the method page; RanPAC, NeurIPS 2023).
+    """Seeded random features [relu(zR + b), z] of a vector z (RanPAC, NeurIPS 2023).
 
     Scaled so that the lifted part is as long as z on average.
     """

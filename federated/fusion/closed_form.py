@@ -1,6 +1,6 @@
 """Closed-form weighted experts: one linear solve per set of sites, from sufficient statistics alone.
 
-For a class c labelled by the sites Q_c, with weights a_k in [0, 1] (method page, sections 5 and 9.1),
+For a class c labelled by the sites Q_c, with weights a_k in [0, 1] (method page, sections 2 and 5),
 
     A_c = sum_{k in Q_c} a_k G_k + rho sum_{k not in Q_c} a_k G_k + lambda I + gamma S,
     u_kc = A_c^-1 a_k b_kc,      f_c(h) = sum_{k in Q_c} h^T u_kc.
@@ -78,7 +78,7 @@ def class_means(block: Statistics) -> dict[str, Array]:
 
 
 def scatter_factor(blocks: Mapping[str, Statistics], sites: Sequence[str]) -> Array:
-    """D with S = D D^T, the within-class scatter of the sites' means (section 5, step 1); (M, 0) without any."""
+    """D with S = D D^T, the within-class scatter of the sites' means (section 2); (M, 0) without any."""
     means = {name: class_means(blocks[name]) for name in sites}
     size = next(iter(blocks.values())).features
     columns: list[Array] = []

@@ -96,7 +96,7 @@ def test_the_release_answers_as_the_contestant_does(methods: Mapping[str, Predic
 
 
 def test_max_softmax_follows_the_surest_head(methods: Mapping[str, Predictor], sites: list[SiteFolds]) -> None:
-    """The first site knows one label, so its head is always sure and always answers it (method page, section 8.7)."""
+    """The first site knows one label, so its head is always sure and always answers it."""
     assert set(methods[MAX_SOFTMAX]("northumbria", sites[1].test).answers()) == {"healthy"}
 
 

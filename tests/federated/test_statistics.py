@@ -34,7 +34,7 @@ def _same(one: Statistics, two: Statistics) -> None:
 
 
 def test_golden_numbers() -> None:
-    """G = sum w h h^T, B = sum w h y^T, n_c = sum w (method page, section 5), by hand."""
+    """G = sum w h h^T, B = sum w h y^T, n_c = sum w (method page, section 1), by hand."""
     found = from_features(np.array([[1.0, 2.0], [3.0, 1.0]]), ["b", "a"], np.array([0.5, 2.0]), ("a", "b"))
     assert found.gram is not None
     np.testing.assert_array_equal(found.gram, [[18.5, 7.0], [7.0, 4.0]])
