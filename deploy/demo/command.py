@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import socket
 import time
@@ -15,7 +16,7 @@ from deploy.demo.places import Places, claimed
 from deploy.demo.results import Arrival, Received, Results
 from deploy.demo.show import Show
 from deploy.demo.table import READING, arrival_view, incremental_table
-from federated.errors import ConsiliumError
+from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.processes import ended_by_sigterm
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 EXTRA_KINDS = ("weights", "features")
+SHOWN = 5
 POLICY_NOTE = (
     "Nothing has left a site yet: none has a policy. As each site arrives, its approver (a key made for this demo) "
     "signs a PERMISSIVE policy that no hospital should copy: no limits, no questions. The first site also sends its "
@@ -52,10 +54,21 @@ def demo(*, data: Path | None, columns: str, order: str, out: Path, offline: boo
     show = Show()
     material = folder_material(data, columns) if data is not None else digits_material(Places(out).data)
     names = arrival_order(material, order)
+    _require_outside(material.index if data is not None else None, out)
     with ended_by_sigterm(), threadpool_limits(1), claimed(out, show.say) as places:
         if data is None:
             write_digits(places.data)
-        _Demonstration(material, names, places, show).run(offline=offline)
+        try:
+            _Demonstration(material, names, places, show).run(offline=offline)
+        except KeyboardInterrupt:
+            show.say("Interrupted. Everything that was started has been stopped.")
+            raise
+
+
+def _require_outside(index: Path | None, out: Path) -> None:
+    """The images must not lie where an earlier demonstration is about to be removed."""
+    if index is not None and index.resolve().is_relative_to(out.resolve()):
+        raise DataError("lies inside --out, which is emptied first", where=str(index), cure="choose another --out")
 
 
 class _Demonstration:
@@ -83,6 +96,8 @@ class _Demonstration:
             for name in self.order:
                 self._take_in(name)
             onlooker = Onlooker([federation.folds_of(home, self.material) for home in self.homes.values()])
+            if not len(onlooker.held):
+                raise DataError("no site has patients enough to hold one back", where=str(self.material.index))
             self.show.say("", POLICY_NOTE, "", READING, "")
             for name in self.order:
                 self._arrive(name, way, onlooker)
@@ -94,8 +109,10 @@ class _Demonstration:
 
         report = federation.take_in(self.homes[name], self.material)
         self.show.say(f"{name} has joined and takes in {report.images} images of {report.patients} patients.")
-        for path, reason in report.quarantined:
+        for path, reason in report.quarantined[:SHOWN]:
             self.show.say(f"  kept apart: {path} {reason}")
+        if len(report.quarantined) > SHOWN:
+            self.show.say(f"  and {len(report.quarantined) - SHOWN} more files: consilium site status")
         for note in report.notes:
             self.show.say(f"  {note}")
 
@@ -147,6 +164,8 @@ class _Demonstration:
             ridge=manifest.hyperparameters.ridge,
             scatter=manifest.hyperparameters.scatter,
             outside=manifest.hyperparameters.outside,
+            calibrated={site.name: site.calibration_patients for site in manifest.sites},
+            calibration_needed=math.ceil(1 / manifest.alpha) - 1,
             rows=rows,
             over_joint=over_joint,
         )

@@ -72,20 +72,20 @@ class Material:
 
 
 def folder_material(folder: Path, columns: str) -> Material:
-    """The images of a folder with an index.
+    """The images of a folder with an index, or of the index itself.
 
     Raises:
         DataError: no index, no site column, or fewer than two sites.
     """
     rows = read_index(folder, parse_columns(columns))
+    index = folder if folder.is_file() else folder / INDEX
     if not all(row.site for row in rows):
         raise DataError(
             "does not say the site of every image",
-            where=str(folder / INDEX),
+            where=str(index),
             cure="name the column: --columns site=NAME",
         )
-    about = f"{len(rows)} images of {folder.resolve().name}"
-    return _material(folder / INDEX, columns, rows, about)
+    return _material(index, columns, rows, f"{len(rows)} lines of {index}")
 
 
 def digits_material(folder: Path) -> Material:

@@ -19,7 +19,8 @@ class Arrival(Frozen):
     """One site's arrival, from its first image to the release that every online site evaluated.
 
     Seconds of `local` are the site's own work (ingest, features, experts), those of `exchange` the messages, the fusion
-    and every site's report.
+    and every site's report. `calibrated` are the patients, of its own or pooled, by whom each site's p-values are
+    calibrated; with fewer than `calibration_needed` a site can neither be silenced nor refuse.
     """
 
     number: int
@@ -34,6 +35,8 @@ class Arrival(Frozen):
     ridge: float
     scatter: float
     outside: float
+    calibrated: dict[str, int]
+    calibration_needed: int
     rows: tuple[Figures, ...]
     over_joint: Interval
 

@@ -96,7 +96,19 @@ def arrival_view(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
     blank = Text("")
     tables = (received_table(arrival), blank, method_table(arrival), blank, site_table(arrival, order))
     gain = Text(f"Fused experts minus joint training: {_gain(arrival)}")
-    return Group(head, Text(times), blank, *tables, gain)
+    return Group(head, Text(times), blank, *tables, gain, Text(_calibration(arrival)))
+
+
+def _calibration(arrival: Arrival) -> str:
+    """Who can be silenced, and so who can refuse."""
+    short = [site for site, patients in arrival.calibrated.items() if patients < arrival.calibration_needed]
+    if not short:
+        return f"Every site is calibrated by at least {min(arrival.calibrated.values())} patients."
+    named = ", ".join(f"{site} ({arrival.calibrated[site]})" for site in short)
+    return (
+        f"Calibrated by fewer than the {arrival.calibration_needed} patients that are needed to call a clip foreign: "
+        f"{named}. Their weights stay at 1, so nothing is refused."
+    )
 
 
 def _gain(arrival: Arrival) -> str:

@@ -138,3 +138,21 @@ def test_free_ports_are_free() -> None:
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", command._free_port()))
+
+
+def test_images_inside_the_folder_to_be_emptied_are_not_lost(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / MARK).touch()
+    (tmp_path / "mine").mkdir()
+    index = tmp_path / "mine" / "index.csv"
+    index.write_bytes((pictures / "index.csv").read_bytes())
+    with pytest.raises(ConsiliumError, match="lies inside --out, which is emptied first"):
+        _demo(tmp_path / "mine", tmp_path)
+    assert index.exists()
+
+
+def test_nobody_to_hold_back_is_one_line(pictures: Path, tmp_path: Path) -> None:
+    header, *rows = (pictures / "index.csv").read_text(encoding="utf-8").splitlines()
+    few = [f"{pictures}/{row}" for row in rows if row.split(",")[2].endswith("lines-0")]  # one patient a site
+    (tmp_path / "index.csv").write_text("\n".join([header, *few]) + "\n", encoding="utf-8")
+    with pytest.raises(ConsiliumError, match="no site has patients enough to hold one back"):
+        _demo(tmp_path / "index.csv", tmp_path / "out")

@@ -35,6 +35,8 @@ def sample_arrival(number: int = 1) -> Arrival:
         ridge=0.1,
         scatter=1.0,
         outside=0.5,
+        calibrated={"north": 12, "south": 25},
+        calibration_needed=19,
         rows=tuple(figures(held, answers, taught, ORDER) for answers in (fused, other)),
         over_joint=difference(held, fused, other, np.array([True, True, False, False])),
     )
@@ -66,6 +68,7 @@ def test_an_arrival_shows_everything() -> None:
     assert "statistics" in text
     assert "1.2 MB" in text
     assert "2 clips of 2 patients" in text
+    assert "fewer than the 19 patients that are needed to call a clip foreign: north (12)" in " ".join(text.split())
     assert "(south)" in text  # it has not arrived
     fused = next(line for line in text.splitlines() if line.startswith(FUSED))
     assert "100\u00a0[100–100]" in fused  # accuracy, by the forced labels
