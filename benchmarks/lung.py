@@ -43,12 +43,7 @@ def measure(*, quick: bool) -> Measured:
     seeds = range(QUICK_SEEDS if quick else SEEDS)
     with threadpool_limits(1):
         lines = [line for seed in track(seeds, total=len(seeds), what="splits") for line in one_split(images, seed)]
-    return summarise(lines, calibrated=[_calibration_patients(images, seed) for seed in seeds])
-
-
-def _calibration_patients(images: Images, seed: int) -> int:
-    sites = split(images, _usual_shots(images)[0], seed)
-    return sum(len(set(site.folds["calibration"].patients)) for site in sites)
+    return summarise(lines)
 
 
 def _usual_shots(images: Images) -> tuple[list[Shot], list[Shot]]:
@@ -139,8 +134,8 @@ def ask(
     if not facts:
         return []
     scored = {name: predictor(site, fold) for name, predictor in predictors.items()}
-    p = scored[OURS].p
-    assert p is not None
+    ours = scored[OURS]
+    assert ours.p is not None
     answers = {name: one.answers(among) for name, one in scored.items()}
     return [
         Line(
@@ -152,7 +147,8 @@ def ask(
             label,
             answers={name: found[row] for name, found in answers.items()},
             refused={name: bool(one.refused[row]) for name, one in scored.items()},
-            p=float(p[row]),
+            p=float(ours.p[row]),
+            calibrated=ours.calibrated,
         )
         for row, (clip, (patient, label)) in enumerate(facts.items())
         if label in labels

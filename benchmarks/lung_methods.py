@@ -59,12 +59,14 @@ class Scored:
     Attributes:
         p: (n,) the largest p-value of a site; None for a method that never refuses.
         alpha: a clip with no larger p-value is refused.
+        calibrated: patients by whom p-values are calibrated, at the site that has fewest.
     """
 
     labels: tuple[str, ...]
     scores: Array
     p: Array | None = None
     alpha: float = ALPHA
+    calibrated: int = 0
 
     @property
     def refused(self) -> NDArray[np.bool_]:
@@ -189,7 +191,8 @@ def fused(model: FusedModel, form: str) -> Predictor:
 
     def predict(site: str, fold: LocalFold) -> Scored:  # noqa: ARG001
         answers = model.answer(clip_means(fold.features, fold.clips), "clip", form)
-        return Scored(model.labels, answers.scores, answers.p.max(axis=1), model.manifest.alpha)
+        calibrated = min(site.calibration_patients for site in model.manifest.sites)
+        return Scored(model.labels, answers.scores, answers.p.max(axis=1), model.manifest.alpha, calibrated)
 
     return predict
 

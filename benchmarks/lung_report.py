@@ -34,6 +34,7 @@ class Line:
         answers: every method's forced answer.
         refused: whether it refused to give it.
         p: the largest p-value of a site by our default.
+        calibrated: patients by whom its p-values are calibrated, at the site that has fewest.
     """
 
     question: str
@@ -45,6 +46,7 @@ class Line:
     answers: Mapping[str, str | None]
     refused: Mapping[str, bool]
     p: float
+    calibrated: int
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,8 @@ class Refusal:
     auroc: float | None
 
 
-def summarise(lines: Sequence[Line], *, calibrated: Sequence[int]) -> Measured:
-    """Tables, claims and notes.
-
-    Args:
-        lines: every clip that was asked about.
-        calibrated: number of calibration patients at all sites, for each split.
-    """
+def summarise(lines: Sequence[Line]) -> Measured:
+    """Tables, claims and notes."""
     asked: dict[str, list[Line]] = {}
     for line in lines:
         asked.setdefault(line.question, []).append(line)
@@ -113,10 +110,10 @@ def summarise(lines: Sequence[Line], *, calibrated: Sequence[int]) -> Measured:
         rows=(*rows, *map(_refusal_row, refusals.values()), *map(_difference_row, differences)),
         claims=tuple(_claims(asked, differences, refusals)),
         notes=(
-            _setting(asked[HELD_BACK], len(calibrated)),
+            _setting(asked[HELD_BACK]),
             *what_is_told_apart(differences),
             _cost_of_counts(differences),
-            refusal_note(refusals, calibrated),
+            refusal_note(refusals, [line.calibrated for line in asked[HELD_BACK]]),
         ),
     )
 
@@ -251,7 +248,8 @@ def _claims(
     return [*found, at_most("lung: held-back clips wrongly refused", _percent(wrong.value), "%", 100 * ALPHA)]
 
 
-def _setting(lines: Sequence[Line], splits: int) -> str:
+def _setting(lines: Sequence[Line]) -> str:
+    splits = len({line.seed for line in lines})
     clips, patients = len({line.clip for line in lines}), accuracy(lines, OURS).patients
     return (
         f"{splits} splits by patient; a split holds back about {len(lines) / splits:.0f} clips, over all splits "
@@ -295,12 +293,12 @@ def _cost_of_counts(differences: Sequence[Difference]) -> str:
 
 
 def refusal_note(refusals: Mapping[str, Refusal], calibrated: Sequence[int]) -> str:
-    """Whether refusing says anything, in words; `calibrated` is the number of calibration patients of each split."""
+    """Whether refusing says anything, in words; `calibrated` are the patients of the site that has fewest, by split."""
     needed = round(1 / ALPHA) - 1
-    counts = f"A split has {min(calibrated)} to {max(calibrated)} calibration patients at all sites together"
+    counts = f"The least calibrated site of a release has {min(calibrated)} to {max(calibrated)} patients for it"
     wrong, unknown = refusals[KNOWN_GROUP], refusals.get(UNKNOWN_GROUP)
-    if max(calibrated) < needed:
-        counts += f", too few for any refusal or weight at α = {ALPHA}, which needs {needed}"
+    if min(calibrated) < needed:
+        counts += f", too few at times for a refusal or a lower weight at α = {ALPHA}, which needs {needed}"
     if unknown is None:
         return f"{counts}. Refusals of unknown labels were not measured."
     return " ".join(

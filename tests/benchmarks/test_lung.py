@@ -57,6 +57,6 @@ def test_unknown_labels_are_never_answered_rightly(lines: list[Line]) -> None:
 
 
 def test_the_summary_has_a_paragraph_for_every_question(lines: list[Line]) -> None:
-    measured = summarise(lines, calibrated=[20])
+    measured = summarise(lines)
     for question in (HELD_BACK, INSIDE, TO_COME, LEFT_OUT, PROBE):
         assert any(note.startswith(question) for note in measured.notes)
