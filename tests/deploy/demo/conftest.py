@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 HELD = {"Alder": "dots lines", "Birch": "lines rings", "Cedar": "dots lines rings"}
-PATIENTS, SIDE = 12, 48
+PATIENTS, SIDE = 8, 48
 
 
 def draw(pattern: str, seed: int) -> np.ndarray:
