@@ -142,6 +142,12 @@ class SuperLink:
             raise ConsiliumError("no site came online", where=self.listen, cure="start them: consilium site run")
         return online
 
+    def require_running(self) -> None:
+        """Raises:
+        ConsiliumError: the SuperLink has ended.
+        """
+        _ = self.control
+
     @property
     def control(self) -> Control:
         """The SuperLink's control.
@@ -205,19 +211,26 @@ class SuperLink:
 
     def _wait_for(self, run: int, seconds: float) -> str:
         deadline = time.monotonic() + seconds
-        while not (status := self.control.status(run)).startswith("finished"):
+        while not (status := self._status(run)).startswith("finished"):
             if time.monotonic() > deadline or self._was_killed(run):
                 with suppress(ConsiliumError):  # it may have ended meanwhile
                     self.control.stop(run)
             time.sleep(POLL_SECONDS)
         return status
 
+    def _status(self, run: int) -> str:
+        control = self.control
+        try:
+            return control.status(run)
+        except ConsiliumError:
+            return "unknown"  # too busy to answer; the next look is better
+
     def _was_killed(self, run: int) -> bool:
         """Whether a run goes on without its process, which Flower would notice a minute later."""
         assert self._process is not None
-        if self.control.status(run) != "running" or has_child(self._process, SERVER_APP):
+        if self._status(run) != "running" or has_child(self._process, SERVER_APP):
             return False
-        return self.control.status(run) == "running"
+        return self._status(run) == "running"
 
     def _stop(self) -> None:
         with undisturbed():
@@ -259,22 +272,18 @@ def serve(
             return
         watch = Watch(home, every)
         while True:
-            link.admit()
-            online = link.online()
-            if watch.is_due(online):
-                say(_event(link, watch, online, seconds))
+            try:
+                link.admit()
+                online = link.online()
+                if watch.is_due(online):
+                    summary = link.run_event(seconds)
+                    watch.ran(online, summary)
+                    say(event_line(summary))
+            except ConsiliumError as error:
+                link.require_running()
+                watch.failed()
+                say(str(error))
             time.sleep(interval)
-
-
-def _event(link: SuperLink, watch: Watch, online: set[str], seconds: float) -> str:
-    try:
-        summary = link.run_event(seconds)
-    except ConsiliumError as error:
-        _ = link.control  # nothing can be tried again once it is gone
-        watch.failed()
-        return str(error)
-    watch.ran(online, summary)
-    return event_line(summary)
 
 
 def _listen(address: str) -> str:

@@ -79,8 +79,10 @@ class Federation:
 def _meanwhile(action: Callable[[], None]) -> Iterator[None]:
     thread = threading.Thread(target=action)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ class FakeLink:
     events: list[EventSummary | ConsiliumError]
 
     def __init__(self, _home: Any, listen: str | None) -> None:
-        self.listen, self.control = listen or "127.0.0.1:18000", None
+        self.listen = listen or "127.0.0.1:18000"
         self.looks = iter(self.here)
 
     def __enter__(self) -> Self:
@@ -112,6 +112,10 @@ class FakeLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.events.append(ConsiliumError("stopped"))
+
+    def require_running(self) -> None:
+        if "SuperLink" in str(self.events[:1]):
+            raise ConsiliumError("the SuperLink is not running")
 
     def admit(self) -> list[str]:
         return ["ada", "ben"]
@@ -170,6 +174,14 @@ def test_an_event_that_failed_is_run_again(world: World, link: type[FakeLink]) -
     with pytest.raises(KeyboardInterrupt):
         serve(world.coordinator.home, interval=0.0, say=said.append)
     assert said[1:] == ["e1: ended as finished:failed", "event of 1.0 s: nothing new; release 1"]
+
+
+def test_it_ends_with_its_superlink(world: World, link: type[FakeLink]) -> None:
+    link.here = [{"ada"}, {"ada"}, {"ada"}]
+    link.events = [ConsiliumError("it does not answer"), ConsiliumError("the SuperLink has ended")]
+    said: list[str] = []
+    with pytest.raises(ConsiliumError, match="the SuperLink is not running"):
+        serve(world.coordinator.home, interval=0.0, say=said.append)
 
 
 def test_one_event_and_no_more(world: World, link: type[FakeLink]) -> None:
