@@ -143,8 +143,10 @@ class SuperLink:
         return online
 
     def require_running(self) -> None:
-        """Raises:
-        ConsiliumError: the SuperLink has ended.
+        """Does nothing, unless the SuperLink has ended.
+
+        Raises:
+            ConsiliumError: it has.
         """
         _ = self.control
 
