@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 # Goes before a command: on Linux the child gets a SIGTERM when the thread that started it ends, be it killed.
-WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+WITH_PARENT = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 15)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @contextmanager
