@@ -29,6 +29,8 @@ FEATURES = 1024
 GIVEN = Hyperparameters(ridge=10.0, scatter=1.0, outside=0.5)
 JOINT = Hyperparameters(ridge=10.0, scatter=0.0, outside=1.0)
 GIB = 2**30
+LUNG = Path(__file__).resolve().parents[2] / "shared" / "data" / "pocus_lung_multisite"
+LUNG_COLUMNS = "site=site_group,patient=split_group,clip=clip_id"
 NOTE = (
     "The federation of the solve and of the fusion is simulated; it measures time and size, never accuracy. "
     "The peer solves one system for all labels, ours one for each set of sites that share a label."
@@ -43,7 +45,7 @@ def measure(*, quick: bool) -> Measured:
         _selecting(features, images=50),
         _sizes(features),
         measure_answering(quick=quick),
-        _demonstrating("--offline") if quick else _demonstrating(),
+        _demonstrating("digits", 120.0, ["--offline"]) if quick else _demonstrations(),
     ]
     return Measured(
         rows=tuple(row for part in parts for row in part.rows),
@@ -170,8 +172,17 @@ def _passage() -> Passage:
     )
 
 
-def _demonstrating(*arguments: str) -> Measured:
-    """The demonstration from its start to its end, with all processes that it starts."""
+def _demonstrations() -> Measured:
+    """The demonstration as `make demo` shows it, and on real lung ultrasound where that is at hand."""
+    digits = _demonstrating("digits", 120.0, [])
+    if not LUNG.is_dir():
+        return digits
+    lung = _demonstrating("lung ultrasound", 360.0, ["--data", str(LUNG), "--columns", LUNG_COLUMNS])
+    return Measured(rows=(*digits.rows, *lung.rows), claims=(*digits.claims, *lung.claims))
+
+
+def _demonstrating(name: str, limit: float, arguments: list[str]) -> Measured:
+    """One demonstration from its start to its end, with all processes that it starts."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         command = [sys.executable, "-m", "consilium", "demo", "--out", str(out), *arguments]
@@ -180,7 +191,8 @@ def _demonstrating(*arguments: str) -> Measured:
         disk = size_of(out) + size_of(Path(sys.prefix))
     slowest = max(arrival["exchange_seconds"] for arrival in results["arrivals"])
     row: Row = {
-        "table": "consilium demo",
+        "table": "consilium demo, with all processes; the disk with the environment",
+        "images": name,
         "route": results["route"],
         "sites": len(results["order"]),
         "wall, s": watched.seconds,
@@ -189,9 +201,9 @@ def _demonstrating(*arguments: str) -> Measured:
         "disk, GiB": disk / GIB,
     }
     claims = (
-        at_most("make demo, after set-up", watched.seconds, "s", 120.0),
-        at_most("approval to release, sites online, slowest arrival", slowest, "s", 60.0),
-        at_most("memory of the demonstration, all processes", watched.peak_bytes / GIB, "GiB", 5.0),
-        at_most("disk of the demonstration, the environment with it", disk / GIB, "GiB", 5.0),
+        at_most(f"demonstration on {name}, after set-up", watched.seconds, "s", limit),
+        at_most("the same, from a site's offer to the release, slowest arrival", slowest, "s", 60.0),
+        at_most("the same, memory", watched.peak_bytes / GIB, "GiB", 5.0),
+        at_most("the same, disk", disk / GIB, "GiB", 5.0),
     )
     return Measured(rows=(row,), claims=claims)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import spine
+from benchmarks.claims import Measured, at_most
 from benchmarks.processes import Watched
 
 
@@ -41,6 +42,22 @@ def test_the_demonstration_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
         return Watched(12.0, 2**30)
 
     monkeypatch.setattr(spine, "watch", run)
-    claims = spine._demonstrating("--offline").claims
+    claims = spine._demonstrating("digits", 120.0, ["--offline"]).claims
     assert [claim.value for claim in claims[:3]] == [12.0, 61.0, 1.0]
     assert [claim.holds for claim in claims[:3]] == [True, False, True]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_lung_ultrasound_is_shown_where_it_is_at_hand(
+    there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[list[str]] = []
+
+    def demonstrate(name: str, limit: float, arguments: list[str]) -> Measured:
+        asked.append(arguments)
+        return Measured(rows=({"images": name},), claims=(at_most(name, 1.0, "s", limit),))
+
+    monkeypatch.setattr(spine, "LUNG", tmp_path if there else tmp_path / "missing")
+    monkeypatch.setattr(spine, "_demonstrating", demonstrate)
+    assert len(spine._demonstrations().claims) == len(asked) == (2 if there else 1)
+    assert not there or asked[1][:2] == ["--data", str(tmp_path)]
