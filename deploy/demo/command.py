@@ -21,6 +21,7 @@ from federated.files import write_whole
 from federated.processes import ended_by_sigterm
 
 if TYPE_CHECKING:
+    from deploy.demo.baselines import SiteFolds
     from deploy.demo.onlooker import Onlooker
     from deploy.demo.routes import Way
     from federated.manifest import ReleaseManifest
@@ -78,6 +79,7 @@ class _Demonstration:
         self.material, self.order, self.places, self.show = material, order, places, show
         self.arrivals: list[Arrival] = []
         self.homes: dict[str, SiteHome] = {}
+        self.taking_in: dict[str, float] = {}
 
     def run(self, *, offline: bool) -> None:
         from deploy.demo import federation
@@ -93,9 +95,7 @@ class _Demonstration:
             with self.show.doing(f"getting {way.name} ready"):
                 stack.enter_context(way)
             way.connect(self.homes[self.order[0]])
-            for name in self.order:
-                self._take_in(name)
-            onlooker = Onlooker([federation.folds_of(home, self.material) for home in self.homes.values()])
+            onlooker = Onlooker([self._take_in(name) for name in self.order])
             if not len(onlooker.held):
                 raise DataError("no site has patients enough to hold one back", where=str(self.material.index))
             self.show.say("", POLICY_NOTE, "", READING, "")
@@ -104,10 +104,14 @@ class _Demonstration:
         self._finish(onlooker, way.name)
         self.show.say(f"{time.monotonic() - began:.0f} seconds in all. Everything that was started has been stopped.")
 
-    def _take_in(self, name: str) -> None:
+    def _take_in(self, name: str) -> SiteFolds:
+        """A site looks at its images and makes their features."""
         from deploy.demo import federation
 
+        began = time.monotonic()
         report = federation.take_in(self.homes[name], self.material)
+        folds = federation.folds_of(self.homes[name], self.material)
+        self.taking_in[name] = time.monotonic() - began
         self.show.say(f"{name} has joined and takes in {report.images} images of {report.patients} patients.")
         for path, reason in report.quarantined[:SHOWN]:
             self.show.say(f"  kept apart: {path} {reason}")
@@ -115,6 +119,7 @@ class _Demonstration:
             self.show.say(f"  and {len(report.quarantined) - SHOWN} more files: consilium site status")
         for note in report.notes:
             self.show.say(f"  {note}")
+        return folds
 
     def _arrive(self, name: str, way: Way, onlooker: Onlooker) -> None:
         """One site contributes; its release is judged and shown."""
@@ -128,7 +133,8 @@ class _Demonstration:
         for following in self.order[len(self.arrivals) + 1 :][:1]:  # its SuperNode starts while we judge
             way.connect(self.homes[following])
         with self.show.doing("judging the release on held-back patients"):
-            arrival = self._judge(name, summary, onlooker, (offered - began, released - offered))
+            seconds = self.taking_in[name] + offered - began, released - offered
+            arrival = self._judge(name, summary, onlooker, seconds)
         self.arrivals.append(arrival)
         self.show.say(arrival_view(arrival, self.order), "")
 

@@ -136,8 +136,10 @@ def _forbidding(federation: str, site: str, kinds: tuple[str, ...]) -> object:
 def test_free_ports_are_free() -> None:
     import socket
 
+    port = command._free_port()
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", command._free_port()))
+        probe.bind(("127.0.0.1", port))
+        assert probe.getsockname()[1] == port
 
 
 def test_images_inside_the_folder_to_be_emptied_are_not_lost(pictures: Path, tmp_path: Path) -> None:
