@@ -26,7 +26,8 @@ from site_agent.ledger import mark_done, put_received, received_ledger, transact
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
-TAKEN = ("accepted", "same")
+PUT_AWAY = {"accepted": "settled", "same": "settled", "rejected": "refused"}
+"""Outcomes that used a parcel's number up, and the folder where it then goes."""
 
 
 class Outbox:
@@ -41,29 +42,38 @@ class Outbox:
         Raises:
             ConsiliumError: the disk is full.
         """
-        if not any(_find(self._path / folder, parcel.digest) for folder in ("settled", "refused")):
+        if not any(_find(self._path / folder, parcel.digest) for folder in PUT_AWAY.values()):
             write_whole(self._path / _file_name(sequence, parcel.digest), parcel.to_bytes())
 
     def parcels(self) -> list[Parcel]:
         """What the coordinator has not answered yet, by number."""
         return [_read(path) for path in sorted(self._path.glob("*.parcel"))]
 
+    def sent(self, digest: str) -> Parcel | None:
+        """What left with this digest, answered or not; None where nothing did."""
+        folders = (self._path, *(self._path / name for name in sorted(set(PUT_AWAY.values()))))
+        found = [path for folder in folders if (path := _find(folder, digest)) is not None]
+        return _read(found[0]) if found else None
+
     def settle(self, digest: str, outcome: str) -> None:
-        """Puts a parcel away once the coordinator has answered: taken into ``settled``, else into ``refused``.
+        """Puts a parcel away once its number was used up: taken into ``settled``, rejected into ``refused``.
+
+        After any other outcome, as of one that was damaged on the way or came out of order, it stays and is sent again:
+        put away, it would leave a gap in the numbers that nothing later can cross.
 
         Args:
             digest: of the parcel; one that is not in the outbox is no work.
-            outcome: the coordinator's code, which a refused parcel keeps in a file beside it.
+            outcome: the coordinator's code, which a rejected parcel keeps in a file beside it.
 
         Raises:
             ConsiliumError: the disk is full; the parcel stays in the outbox.
         """
         path = _find(self._path, digest)
-        if path is None:
+        if path is None or outcome not in PUT_AWAY:
             return
-        folder = self._path / ("settled" if outcome in TAKEN else "refused")
+        folder = self._path / PUT_AWAY[outcome]
         folder.mkdir(exist_ok=True)
-        if outcome not in TAKEN:
+        if outcome == "rejected":
             write_whole(folder / f"{path.stem}.reason", f"{outcome}\n".encode())
         _move(path, folder)
 

@@ -29,6 +29,14 @@ class Answer(BaseModel):
     site: str
     digest: Digest
     outcome: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}$")]
+    numbered: bool = False
+
+    @property
+    def settlement(self) -> str:
+        """The outcome as a settled list says it: a parcel whose number was not used up is sent again."""
+        if self.outcome in ("accepted", "same"):
+            return self.outcome
+        return "rejected" if self.numbered else "again"
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def import_files(home: SiteHome, paths: Sequence[Path]) -> Imported:
     contents = {file: _read(file) for file in files}
     answers = [one for file, data in contents.items() if file.suffix == ".json" for one in _answers(file, data)]
     parcels = [_numbered(file, data) for file, data in contents.items() if file.suffix != ".json"]
-    own = [(answer.digest, answer.outcome) for answer in answers if answer.site == home.config.site]
+    own = [(answer.digest, answer.settlement) for answer in answers if answer.site == home.config.site]
     with home.lock():
         settle(home, own)
         errors = receive(home, [data for _, data in sorted(parcels, key=lambda item: item[0])])

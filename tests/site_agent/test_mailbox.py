@@ -234,8 +234,7 @@ def test_the_outbox_keeps_the_order_of_numbers(home: SiteHome, coordinator: Coor
     [
         ("accepted", "settled", {".parcel"}),
         ("same", "settled", {".parcel"}),
-        ("quarantined", "refused", {".parcel", ".reason"}),
-        ("refused", "refused", {".parcel", ".reason"}),
+        ("rejected", "refused", {".parcel", ".reason"}),
     ],
 )
 def test_answered_parcels_are_put_away(
@@ -255,6 +254,17 @@ def test_answered_parcels_are_put_away(
         assert put_away[".reason"].read_text() == f"{outcome}\n"
     outbox.add(parcel, 1)
     assert outbox.parcels() == [other]
+
+
+@pytest.mark.parametrize("outcome", ["again", "refused", "quarantined", "", "Accepted"])
+def test_what_did_not_use_its_number_up_stays_to_be_sent_again(
+    outcome: str, home: SiteHome, coordinator: Coordinator
+) -> None:
+    outbox, parcel = Outbox(home), coordinator.send()
+    outbox.add(parcel, 1)
+    outbox.settle(parcel.digest, outcome)
+    assert outbox.parcels() == [parcel]
+    assert [path.suffix for path in home.outbox.iterdir()] == [".parcel"]
 
 
 def test_an_answer_about_something_else_is_no_work(home: SiteHome) -> None:

@@ -65,6 +65,41 @@ def test_answers_settle_the_outbox_and_those_of_other_sites_do_not(federation: F
     assert Outbox(ada).parcels() == []
 
 
+def test_a_damaged_parcel_and_those_after_it_are_sent_again(federation: Federation, ada: SiteHome) -> None:
+    first, second = exchange(ada, [], [])
+    damaged = first[:-1] + bytes([first[-1] ^ 1])
+    answers = federation.folder / "answers.json"
+    told = [one.model_dump(mode="json") for one in federation.coordinator.accept_all([damaged, second])]
+    answers.write_text(json.dumps(told))
+    assert [one["outcome"] for one in told] == ["quarantined", "refused"]
+    import_files(ada, [answers])
+    assert [parcel.to_bytes() for parcel in Outbox(ada).parcels()] == [first, second]
+    told = [one.model_dump(mode="json") for one in federation.coordinator.accept_all([first, second])]
+    answers.write_text(json.dumps(told))
+    import_files(ada, [answers])
+    assert Outbox(ada).parcels() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [
+        ({"outcome": "quarantined", "numbered": True}, "refused"),
+        ({"outcome": "refused", "numbered": True}, "refused"),
+        ({"outcome": "quarantined", "numbered": False}, "."),
+        ({"outcome": "refused"}, "."),
+        ({"outcome": "same", "numbered": True}, "settled"),
+    ],
+)
+def test_a_parcel_leaves_the_outbox_where_its_number_was_used_up(
+    ada: SiteHome, tmp_path: Path, told: dict[str, object], folder: str
+) -> None:
+    exchange(ada, [], [])
+    digest = Outbox(ada).parcels()[0].digest
+    (tmp_path / "answers.json").write_text(json.dumps([{"site": "ada", "digest": digest, **told}]))
+    import_files(ada, [tmp_path / "answers.json"])
+    assert len(list((ada.outbox / folder).glob(f"*-{digest.removeprefix('sha256:')}.parcel"))) == 1
+
+
 def test_a_parcel_that_is_not_the_next_is_told_and_the_others_taken(federation: Federation, ada: SiteHome) -> None:
     federation.exchange(ada)
     federation.coordinator.propose()

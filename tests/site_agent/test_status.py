@@ -53,7 +53,7 @@ def test_a_contribution_that_the_coordinator_refused(federation: Federation, ada
 
     step = work(ada).steps[0]
     assert step.digest is not None
-    settle(ada, [(step.digest, "refused")])
+    settle(ada, [(step.digest, "rejected")])
     assert _state(ada) == "refused"
 
 
