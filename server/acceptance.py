@@ -55,7 +55,7 @@ def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: by
         _quarantine(session, home, data, examined)
     if acceptance.outcome in ("same", "refused"):
         _tell_again(session, acceptance.site, acceptance.digest)
-    if examined.numbered:
+    if examined.takes_number:
         _number(session, artefacts, examined)
     if examined.opened is not None:
         _take_in(session, artefacts, home, examined)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from federated.vocabulary import Vocabulary
     from server.coordinator import Coordinator
     from server.home import CoordinatorHome
+    from server.intake import Acceptance
 
 app = typer.Typer(no_args_is_help=True, help="What the coordinator runs: enrol sites, take in what they send, release.")
 Home = Annotated[Path, typer.Option("--home", help="The coordinator's folder.")]
@@ -121,7 +122,7 @@ def accept(
     found = coordinator.accept_all([_read(path) for path in files])
     _wake(coordinator.home)
     if as_json:
-        _print_json([each.model_dump(mode="json") for each in found])
+        _print_json([_told(each) for each in found])
     else:
         _print_table("", ("site", "kind", "digest", "outcome", "reason"), [_cells(each) for each in found])
     if any(each.outcome in ("quarantined", "refused") for each in found):
@@ -310,6 +311,12 @@ def _require_candidate(coordinator: Coordinator) -> None:
     if newest is None or newest["state"] != "current":
         why = "there is no candidate" if newest is None else "the newest candidate holds a withdrawn contribution"
         raise ConsiliumError(why, where="release", cure="make one with: consilium coordinator release --candidate")
+
+
+def _told(found: Acceptance) -> dict[str, Any]:
+    """What a site is told of one parcel: its outcome is the answer, by which the site settles or keeps it."""
+    answer = {"outcome": found.answer, "numbered": found.numbered}
+    return found.model_dump(mode="json", exclude={"answer"}) | answer
 
 
 def _cells(found: Any) -> tuple[str, ...]:

@@ -155,11 +155,11 @@ class Coordinator:
             deliveries.acknowledge(session, site, digest)
 
     def settled(self, site: str) -> list[tuple[str, str]]:
-        """Digest and outcome (accepted or refused) of the site's parcels that it has not been told of."""
+        """Digest and answer (accepted or rejected) of the site's numbered parcels that it has not been told of."""
         with self.registry.transaction() as session:
             query = select(ParcelRow).where(ParcelRow.site == site, ParcelRow.told.is_(False))
             rows = session.scalars(query.order_by(ParcelRow.sequence))
-            return [(row.digest, "refused" if row.state == "refused" else "accepted") for row in rows]
+            return [(row.digest, "rejected" if row.state == "refused" else "accepted") for row in rows]
 
     def told(self, site: str, digests: Iterable[str]) -> None:
         """The site knows what became of these parcels."""

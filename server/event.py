@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExchangeRequest:
-    """What one site is handed: parcels for it, and what became of its own (digest, outcome)."""
+    """What one site is handed: parcels for it, and what became of its own (digest; accepted or rejected)."""
 
     parcels: list[bytes]
     settled: list[tuple[str, str]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from federated.canonical import digest
@@ -28,6 +29,7 @@ from federated.manifest import SITE_KINDS, Frozen
 from server.checks import Expectations, check_content
 
 Outcome = Literal["accepted", "same", "quarantined", "refused"]
+Answer = Literal["accepted", "same", "rejected", "again"]
 
 
 class Acceptance(Frozen):
@@ -37,6 +39,9 @@ class Acceptance(Frozen):
         site, kind, digest: as its envelope says, empty where it could not be read.
         outcome: accepted; same (already here, nothing to do); quarantined (wrong: its bytes are kept, with the reason);
             refused (out of order, superseded or withdrawn: nothing is kept).
+        answer: what the site is told: accepted; same (taken in before, whatever became of it since); rejected (its
+            content is refused, and its number used up); again (damaged, out of order or not to be read: the site keeps
+            it and sends it again).
         reason: one line, empty where it was accepted.
         size: bytes of the whole parcel.
         batch, labels: of a contribution.
@@ -46,10 +51,16 @@ class Acceptance(Frozen):
     kind: str
     digest: str
     outcome: Outcome
+    answer: Answer
     reason: str
     size: int
     batch: str = ""
     labels: tuple[str, ...] = ()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the parcel has used up its number, now or when it came before."""
+        return self.answer != "again"
 
 
 @dataclass(frozen=True)
@@ -59,14 +70,17 @@ class Examined:
     Attributes:
         parcel, passage: None where the bytes are no parcel.
         opened: None unless the parcel is new and right.
-        numbered: whether it has used up its number.
     """
 
     acceptance: Acceptance
     parcel: Parcel | None = None
     passage: Passage | None = None
     opened: Opened | None = None
-    numbered: bool = False
+
+    @property
+    def takes_number(self) -> bool:
+        """Whether this arrival, and none before it, uses up the parcel's number."""
+        return self.acceptance.numbered and self.acceptance.outcome in ("accepted", "quarantined")
 
 
 def examine(
@@ -90,26 +104,35 @@ def examine(
         parcel = parse_parcel(data)
         passage = read_passage(parcel)
     except ContractError as error:
-        return Examined(_acceptance(data, None, "", "quarantined", error))
+        return Examined(_acceptance(data, None, "", "quarantined", "again", error))
+    told = partial(_acceptance, data, passage, parcel.digest)
     try:
         signers = _check_envelope(parcel, passage, trust, coordinator)
-        standing = check_sequence(ledger_of(passage.sender), passage, parcel.digest)
-    except SequenceError as error:
-        return Examined(_acceptance(data, passage, parcel.digest, "refused", error), parcel, passage)
     except (SignatureError, ContractError) as error:
-        return Examined(_acceptance(data, passage, parcel.digest, "quarantined", error), parcel, passage)
-    if standing == "same":
-        return Examined(_acceptance(data, passage, parcel.digest, "same", None), parcel, passage)
+        return Examined(told("quarantined", "again", error), parcel, passage)
+    except SequenceError as error:
+        return Examined(told("refused", "again", error), parcel, passage)
+    ledger = ledger_of(passage.sender)
+    try:
+        if check_sequence(ledger, passage, parcel.digest) == "same":
+            return Examined(told("same", "same"), parcel, passage)
+    except SequenceError as error:
+        return Examined(told("refused", _answer_of(ledger, parcel.digest), error), parcel, passage)
     try:
         opened = open_contents(parcel, passage, signers)
         check_content(opened.manifest, opened.tensors, expectations_of(passage.sender))
     except DamagedError as error:
-        return Examined(_acceptance(data, passage, parcel.digest, "quarantined", error), parcel, passage)
+        return Examined(told("quarantined", "again", error), parcel, passage)
     except ContractError as error:
-        refused = _acceptance(data, passage, parcel.digest, "quarantined", error)
-        return Examined(refused, parcel, passage, numbered=True)
-    acceptance = _acceptance(data, passage, parcel.digest, "accepted", None, opened)
-    return Examined(acceptance, parcel, passage, opened, numbered=True)
+        return Examined(told("quarantined", "rejected", error), parcel, passage)
+    return Examined(told("accepted", "accepted", opened=opened), parcel, passage, opened)
+
+
+def _answer_of(ledger: Ledger, parcel_digest: str) -> Answer:
+    """What a site is told of a parcel that cannot be taken in now."""
+    if parcel_digest in ledger.refused:
+        return "rejected"
+    return "same" if parcel_digest in ledger.superseded | ledger.withdrawn else "again"
 
 
 def _check_envelope(parcel: Parcel, passage: Passage, trust: TrustFile, coordinator: str) -> frozenset[str]:
@@ -123,7 +146,8 @@ def _acceptance(
     passage: Passage | None,
     name: str,
     outcome: Outcome,
-    error: ConsiliumError | None,
+    answer: Answer,
+    error: ConsiliumError | None = None,
     opened: Opened | None = None,
 ) -> Acceptance:
     manifest = opened.manifest if opened else None
@@ -132,6 +156,7 @@ def _acceptance(
         kind=passage.kind if passage else "",
         digest=name or digest(data),
         outcome=outcome,
+        answer=answer,
         reason=str(error) if error else "",
         size=len(data),
         batch=getattr(manifest, "batch", ""),

@@ -128,12 +128,12 @@ def test_a_report_says_that_the_candidate_has_arrived(world: World, ada: Site) -
 def test_a_site_is_told_once_and_again_if_it_asks_again(world: World, ada: Site) -> None:
     right, wrong = ada.seal(ada.statistics()), ada.seal(ada.statistics(task="other"))
     names = [world.coordinator.accept(data).digest for data in (right, wrong)]
-    assert world.coordinator.settled("ada") == [(names[0], "accepted"), (names[1], "refused")]
+    assert world.coordinator.settled("ada") == [(names[0], "accepted"), (names[1], "rejected")]
     world.coordinator.told("ada", names)
     assert world.coordinator.settled("ada") == []
     for data in (right, wrong):
         world.coordinator.accept(data)
-    assert world.coordinator.settled("ada") == [(names[0], "accepted"), (names[1], "refused")]
+    assert world.coordinator.settled("ada") == [(names[0], "accepted"), (names[1], "rejected")]
 
 
 def test_everything_that_arrives_is_recorded(world: World, ada: Site) -> None:

@@ -140,15 +140,20 @@ def test_the_offline_route_does_the_same_two_exchanges(world: World, here: tuple
 
 def test_accept_says_what_was_wrong_and_exits_with_one(world: World, here: tuple[str, str], tmp_path: Path) -> None:
     ada = world.join("ada")
-    good, bad = tmp_path / "good.parcel", tmp_path / "bad.parcel"
+    good, bad, late = (tmp_path / f"{name}.parcel" for name in ("good", "bad", "late"))
     good.write_bytes(ada.seal(ada.statistics()))
     bad.write_bytes(ada.seal(ada.statistics("b0002", front_end=digest(b"another"))))
+    ada.seal(ada.statistics("b0003"))  # lost on the way
+    late.write_bytes(ada.seal(ada.statistics("b0004")))
     result = _run("accept", str(bad), str(good), "--json", *here)
     assert result.exit_code == 1
-    assert [(each["outcome"], bool(each["reason"])) for each in json.loads(result.output)] == [
-        ("accepted", False),
-        ("quarantined", True),
+    assert [(each["outcome"], each["numbered"], bool(each["reason"])) for each in json.loads(result.output)] == [
+        ("accepted", True, False),
+        ("rejected", True, True),
     ]
+    result = _run("accept", str(late), "--json", *here)
+    assert result.exit_code == 1
+    assert [(each["outcome"], each["numbered"]) for each in json.loads(result.output)] == [("again", False)]
     assert _run("accept", str(good), *here).exit_code == 0  # the same again
     with pytest.raises(ConsiliumError, match="cannot be read"):
         _run("accept", str(tmp_path / "missing.parcel"), *here)

@@ -41,18 +41,20 @@ def _outcome(world: World, data: bytes) -> tuple[str, str, bool]:
     found = _examine(world, data)
     assert "\n" not in found.acceptance.reason
     assert (found.opened is not None) == (found.acceptance.outcome == "accepted")
-    return found.acceptance.outcome, found.acceptance.reason, found.numbered
+    return found.acceptance.outcome, found.acceptance.reason, found.takes_number
 
 
 def test_a_parcel_that_is_right(world: World, ada: Site) -> None:
     data = ada.seal(ada.statistics())
     found = _examine(world, data)
-    assert found.numbered
+    assert found.takes_number
+    assert found.acceptance.numbered
     assert found.acceptance.model_dump() == {
         "site": "ada",
         "kind": "statistics",
         "digest": parse_parcel(data).digest,
         "outcome": "accepted",
+        "answer": "accepted",
         "reason": "",
         "size": len(data),
         "batch": "b0001",
@@ -169,6 +171,40 @@ def test_damage_on_the_way_is_quarantined_and_the_whole_copy_may_still_come(
     assert (outcome, numbered) == ("quarantined", False)
     world.coordinator.accept(damage(whole))
     assert world.coordinator.accept(whole).outcome == "accepted"
+
+
+def test_a_site_is_told_what_to_settle_and_what_to_send_again(world: World, ada: Site) -> None:
+    wrong, old = ada.seal(ada.statistics(task="other")), ada.seal(ada.statistics())
+    late = ada.seal(ada.statistics("b0002"))
+
+    def answer(data: bytes) -> tuple[str, bool]:
+        found = world.coordinator.accept(data)
+        return found.answer, found.numbered
+
+    assert answer(old) == answer(late) == answer(_other_tensors(wrong)) == answer(b"rubbish") == ("again", False)
+    assert answer(wrong) == answer(wrong) == ("rejected", True)
+    assert answer(late) == ("again", False)
+    assert answer(_other_tensors(old)) == ("again", False)
+    assert answer(old) == ("accepted", True)
+    assert answer(old) == ("same", True)
+    assert answer(late) == ("accepted", True)
+    assert answer(ada.seal(ada.statistics(to_sites=1))) == ("accepted", True)
+    assert answer(old) == ("same", True)  # superseded
+    world.coordinator.withdraw("ada")
+    assert answer(late) == ("same", True)  # withdrawn
+
+
+@pytest.mark.parametrize("part", [0.001, 0.1, 0.3, 0.5, 0.9, 0.9999])
+def test_after_a_flipped_byte_everything_sent_again_is_taken_in(world: World, ada: Site, part: float) -> None:
+    parcels = [ada.seal(ada.statistics(batch)) for batch in ("b0001", "b0002", "b0003")]
+    damaged = bytearray(parcels[0])
+    damaged[int(part * len(damaged))] ^= 255
+    found = world.coordinator.accept_all([bytes(damaged), *parcels[1:]])
+    assert {each.answer for each in found} == {"again"}
+    assert world.coordinator.settled("ada") == []
+    found = [world.coordinator.accept(data) for data in parcels]
+    assert [each.outcome for each in found] == ["accepted"] * 3
+    assert [answer for _, answer in world.coordinator.settled("ada")] == ["accepted"] * 3
 
 
 @given(place=st.integers(0, 10**6), bit=st.integers(0, 7))

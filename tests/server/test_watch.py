@@ -91,9 +91,9 @@ def test_one_line_says_what_came_of_it() -> None:
     digest = "sha256:" + "0" * 64
     here = {"site": "ada", "digest": digest, "reason": "", "size": 10}
     accepted = (
-        Acceptance.model_validate(here | {"kind": "statistics", "outcome": "accepted"}),
-        Acceptance.model_validate(here | {"kind": "statistics", "outcome": "same"}),
-        Acceptance.model_validate(here | {"kind": "", "outcome": "quarantined"}),
+        Acceptance.model_validate(here | {"kind": "statistics", "outcome": "accepted", "answer": "accepted"}),
+        Acceptance.model_validate(here | {"kind": "statistics", "outcome": "same", "answer": "same"}),
+        Acceptance.model_validate(here | {"kind": "", "outcome": "quarantined", "answer": "again"}),
     )
     summary = _summary(_answer("ada"), _answer("ben", "late"), accepted=accepted, release=digest, number=3)
     assert event_line(summary) == (
