@@ -2,8 +2,9 @@
 
 Where a calibration fold would hold too few patients for a p-value under alpha, every patient of the site serves: groups
 of training patients are left out in turn, the candidate is solved again without them, and they are scored by what is
-left (method page, section 4). This needs every Gram matrix at the site. The p-values are those of cross-conformal
-prediction (Vovk, 2015): close to alpha in practice, 2 alpha guaranteed; a release marks such a site "cross-fitted".
+left (method page, section 4). This needs every Gram matrix at the site. A new image is scored by the full fit and
+compared with scores of partial fits, so that no finite-sample bound holds as it does for a fold of its own; tests
+measure how often a site's own patients are wrongly refused, and a release marks such a site "cross-fitted".
 """
 
 from __future__ import annotations

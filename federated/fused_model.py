@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,7 @@ from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, manifest_d
 from federated.release import subspace_of, subspace_tensors
 from federated.statistics import Array, Statistics, pack_symmetric, unpack_symmetric
 
+MAX_SOLVED = 32  # systems kept in memory
 GRADES = np.array([0.0, 0.1, 0.3, 1.0])
 FOREIGN = "foreign evidence only"
 
@@ -61,7 +62,10 @@ class Group:
 
 @dataclass
 class FusedModel:
-    """A fused model in memory; systems that are not carried are solved once, where every Gram matrix needed is here."""
+    """A fused model in memory.
+
+    Systems with nobody silenced are carried; others are solved when asked for, where every Gram matrix in them is here.
+    """
 
     manifest: ReleaseManifest
     tensors: Tensors
@@ -88,6 +92,10 @@ class FusedModel:
             model = cls(manifest, tensors, manifest_digest(manifest), blocks)
         except (KeyError, IndexError, ValueError) as error:
             raise ContractError(f"a tensor is missing or does not fit ({error})", where=manifest.kind) from error
+        for group in model.groups:
+            key = model._full_key(group)
+            if key not in model._carried and any(blocks[name].gram is None for name in key.sites):
+                raise ContractError("carries no solution for some labels", where=manifest.kind)
         return model
 
     def __post_init__(self) -> None:
@@ -144,24 +152,20 @@ class FusedModel:
         p, weights = self.in_distribution(features, unit)
         acting = weights if weighting != "none" else np.ones_like(weights)
         contributions = np.zeros((len(features), len(self.sites), len(self.labels)))
-        keys: list[list[Key]] = [[] for _ in self.groups]
-        for index, group in enumerate(self.groups):
-            within = normalise_in_class(acting, group.inside)
-            keys[index] = self._requested(within, group, weighting)
-            for key, rows in _rows_by_key(keys[index]).items():
-                part = self._contributions(features[rows], key)[:, :, group.columns]
-                if weighting == "scaled":
-                    part = self._scaled(features[rows], key, within[rows], part)
+        withins = [normalise_in_class(acting, group.inside) for group in self.groups]
+        keys = [self._requested(within, group, weighting) for within, group in zip(withins, self.groups, strict=True)]
+        for group, within, wanted in zip(self.groups, withins, keys, strict=True):
+            for key, rows in _rows_by_key(wanted).items():
+                part = self._part(features[rows], key, group, within[rows], weighting)
                 contributions[np.ix_(rows, range(len(self.sites)), group.columns)] = part
         scores = contributions.sum(axis=1)
-        return Answers(scores, contributions, p, weights, self._evidence(features, scores, keys))
+        return Answers(scores, contributions, p, weights, self._evidence(features, scores, keys, withins, weighting))
 
     def full_scores(self, features: Array) -> Array:
         """(n, C) scores with nobody silenced."""
         scores = np.zeros((len(features), len(self.labels)))
         for group in self.groups:
-            part = self._contributions(features, self._full_key(group))
-            scores[:, group.columns] = part.sum(axis=1)[:, group.columns]
+            scores[:, group.columns] = self._contributions(features, self._full_key(group), group).sum(axis=1)
         return scores
 
     def raw_scores(self, site: str, features: Array, covariances: Array, full: Array) -> Array:
@@ -226,7 +230,7 @@ class FusedModel:
             levels = GRADES[np.abs(within[:, :, None] - GRADES).argmin(axis=2)]
         isolated = self.manifest.hyperparameters.mode == "isolated"
         patterns, inverse = np.unique(levels, axis=0, return_inverse=True)
-        found = [self._available(self._key(pattern, group, isolated)) for pattern in patterns]
+        found = [self._key(pattern, group, isolated) for pattern in patterns]
         return [found[index] for index in inverse.ravel()]
 
     def _key(self, pattern: Array, group: Group, isolated: bool) -> Key:
@@ -235,29 +239,34 @@ class FusedModel:
         outside = () if isolated else tuple((name, level) for name, level, here in named if not here and level > 0)
         return Key(inside, outside)
 
-    def _available(self, key: Key) -> Key:
-        """The system itself, or the largest carried one within it: a silenced site stays silenced."""
-        if key in self._carried or all(self.blocks[name].gram is not None for name in key.sites):
-            return key
-        wanted_in, wanted_out = {name for name, _ in key.inside}, {name for name, _ in key.outside}
-        within = [
-            carried
-            for carried in self._carried
-            if {name for name, _ in carried.inside} <= wanted_in and {name for name, _ in carried.outside} <= wanted_out
-        ]
-        return max(within, key=lambda carried: (len(carried.inside), len(carried.outside)))
+    def _part(self, features: Array, key: Key, group: Group, within: Array, weighting: str) -> Array:
+        """(n, K, labels of the group) contributions of rows that ask for one system."""
+        if weighting == "scaled":
+            return self._scaled(features, key, group, within)
+        if self._solvable(key, group):
+            return self._contributions(features, key, group)
+        return self._silenced(features, key, group)
 
-    def _solutions(self, key: Key) -> Array:
-        """(K, M, C) u_kc of a system."""
-        if key not in self._carried:
-            return self._solve(key).solutions
-        stored = self.tensors[f"solution.{self._carried[key]:03d}"]
+    def _solvable(self, key: Key, group: Group) -> bool:
+        return key == self._full_key(group) or all(self.blocks[name].gram is not None for name in key.sites)
+
+    def _contributions(self, features: Array, key: Key, group: Group) -> Array:
+        return np.asarray(np.einsum("nm,kmc->nkc", features, self._solutions(key, group), optimize=True))
+
+    def _solutions(self, key: Key, group: Group) -> Array:
+        """(K, M, labels of the group) u_kc of a system."""
+        index = self._carried.get(key)
+        if index is None:
+            return self._solve(key).solutions[:, :, group.columns]
+        stored = self.tensors[f"solution.{index:03d}"]
         solutions = np.zeros((len(self.sites), *stored.shape[1:]))
-        solutions[[self.sites.index(name) for name, _ in key.inside]] = stored
+        solutions[group.inside] = stored
         return solutions
 
     def _solve(self, key: Key) -> Solved:
         if key not in self._solved:
+            if len(self._solved) >= MAX_SOLVED:
+                del self._solved[next(iter(self._solved))]
             self._solved[key] = solve(self.blocks, key, self.labels, self.manifest.hyperparameters)
         return self._solved[key]
 
@@ -269,16 +278,27 @@ class FusedModel:
             return None
         return unpack_symmetric(self.tensors[f"inverse.{index:03d}"], self.manifest.front_end.features)
 
-    def _contributions(self, features: Array, key: Key) -> Array:
-        return np.asarray(np.einsum("nm,kmc->nkc", features, self._solutions(key), optimize=True))
+    def _silenced(self, features: Array, key: Key, group: Group) -> Array:
+        """Contributions where a Gram matrix is kept back and the system cannot be solved without the silenced sites.
 
-    def _scaled(self, features: Array, key: Key, within: Array, part: Array) -> Array:
+        Those of the full system, without the silenced sites', scaled to the weight of all images of the class.
+        """
+        part = self._contributions(features, self._full_key(group), group)
+        levels = np.zeros(len(self.sites))
+        levels[[self.sites.index(name) for name, _ in key.inside]] = [level for _, level in key.inside]
+        weights = self.tensors["weights"][:, group.columns]
+        kept = weights.sum(axis=0) / (levels @ weights)
+        return np.asarray(part * levels[:, None] * kept)
+
+    def _scaled(self, features: Array, key: Key, group: Group, within: Array) -> Array:
         """f_c = sum a_kc C_kc / (1 - sum (1 - a_kc) e_kc) (method page, section 5)."""
-        shares = self._shares(features, key)
-        silenced = sum(
-            ((1 - within[:, self.sites.index(name)]) * shares[name] for name, _ in key.inside), np.zeros(len(features))
-        )
+        part = self._contributions(features, key, group)
+        silenced = self._silenced_share(self._shares(features, key), key, within)
         return np.asarray(part * within[:, :, None] / (1 - silenced)[:, None, None])
+
+    def _silenced_share(self, shares: Mapping[str, Array], key: Key, within: Array) -> Array:
+        parts = ((1 - within[:, self.sites.index(name)]) * shares[name] for name, _ in key.inside)
+        return sum(parts, np.zeros(len(within)))
 
     def _shares(self, features: Array, key: Key) -> dict[str, Array]:
         inverse = self._inverse(key)
@@ -288,17 +308,32 @@ class FusedModel:
         factor = scatter_factor(self.blocks, scatter_sites(key, self.manifest.hyperparameters))
         return evidence(features, inverse, key, grams, factor, self.manifest.hyperparameters)
 
-    def _evidence(self, features: Array, scores: Array, keys: list[list[Key]]) -> list[dict[str, float]]:
+    def _evidence(
+        self, features: Array, scores: Array, keys: list[list[Key]], withins: list[Array], weighting: str
+    ) -> list[dict[str, float]]:
         """Evidence behind each row's best label."""
         best = scores.argmax(axis=1)
-        owner = {column: index for index, group in enumerate(self.groups) for column in group.columns}
-        chosen = [keys[owner[int(column)]][row] for row, column in enumerate(best)]
-        result: list[dict[str, float]] = [{} for _ in chosen]
-        for key, rows in _rows_by_key(chosen).items():
-            shares = self._shares(features[rows], key)
-            for position, row in enumerate(rows):
-                result[row] = {name: float(share[position]) for name, share in shares.items()}
+        result: list[dict[str, float]] = [{} for _ in best]
+        for group, within, wanted in zip(self.groups, withins, keys, strict=True):
+            chosen = [row for row, column in enumerate(best) if column in group.columns]
+            for key, places in _rows_by_key([wanted[row] for row in chosen]).items():
+                rows = [chosen[place] for place in places]
+                answered = key if self._solvable(key, group) else self._full_key(group)
+                shares = self._shares(features[rows], answered)
+                if weighting == "scaled":
+                    shares = self._rescaled(shares, key, within[rows])
+                for position, row in enumerate(rows):
+                    result[row] = {name: float(share[position]) for name, share in shares.items()}
         return result
+
+    def _rescaled(self, shares: dict[str, Array], key: Key, within: Array) -> dict[str, Array]:
+        """Shares of a scaled answer: silenced sites' are taken out and the rest is scaled to one."""
+        rest = 1 - self._silenced_share(shares, key, within)
+        inside = dict(key.inside)
+        return {
+            name: share * (within[:, self.sites.index(name)] if name in inside else 1.0) / rest
+            for name, share in shares.items()
+        }
 
     def _decisions(
         self, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]

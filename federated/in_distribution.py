@@ -20,7 +20,7 @@ from federated.statistics import Array, Statistics
 MAX_SUBSPACE = 256
 QUADRATIC = 60
 SHRINKAGE = 0.05
-BINS = np.linspace(-40.0, 40.0, 3201)
+BINS = np.linspace(-40.0, 40.0, 321)  # coarse, since most hold one patient
 ALONE = "own"
 POOLED = "pooled"
 

@@ -222,13 +222,15 @@ class ExpertCard(Frozen):
 
 
 class System(Frozen):
-    """One solved system that a release carries: sites inside (labelling, not foreign) and outside (weighted by ρ).
+    """One solved system that a release carries, with nobody silenced: the labels that the same sites hold.
 
-    `inverse` says whether its inverse is carried too, from which evidence shares are computed.
+    `inside` are those sites, `outside` the others (weighted by ρ); `inverse` says whether the system's inverse is
+    carried too, from which evidence shares are computed where Gram matrices are kept back.
     """
 
     inside: tuple[Name, ...]
     outside: tuple[Name, ...]
+    labels: tuple[Label, ...]
     inverse: bool
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -44,7 +43,6 @@ from federated.vocabulary import Vocabulary
 
 UNITS: tuple[Literal["image"], Literal["clip"]] = ("image", "clip")
 TEMPERATURES = np.geomspace(0.01, 10.0, 61)
-MAX_SYSTEMS = 256
 LEAST_IN_A_SUM = 3
 
 
@@ -253,43 +251,25 @@ def _carried(
     hyperparameters: Hyperparameters,
     released: set[str],
 ) -> tuple[tuple[System, ...], Tensors]:
-    """Systems that sites cannot solve themselves, as a Gram matrix is kept back, and always those with all sites."""
-    keys = _keys(blocks, labels, hyperparameters, released)
+    """The systems with nobody silenced, each for the labels that the same sites hold, and only those columns.
+
+    Every carried solution is an equation about the Gram matrices in it, so that no more than these travel; a site
+    solves other systems itself where every Gram matrix in them is released.
+    """
     systems: list[System] = []
     tensors: Tensors = {}
-    for index, key in enumerate(keys):
-        solved = solve(blocks, key, labels, hyperparameters)
-        rows = [sorted(blocks).index(name) for name, _ in key.inside]
+    for index, (inside, columns) in enumerate(group_by_sites(blocks, labels).items()):
+        key = full_key(inside, list(blocks), hyperparameters)
+        own = tuple(labels[column] for column in columns)
+        solved = solve(blocks, key, own, hyperparameters)
+        rows = [sorted(blocks).index(name) for name in inside]
         tensors[f"solution.{index:03d}"] = np.ascontiguousarray(solved.solutions[rows])
         inverse = _may_carry_inverse(key, released, set(blocks))
         if inverse:
             tensors[f"inverse.{index:03d}"] = pack_symmetric(solved.inverse)
-        inside, outside = (tuple(name for name, _ in part) for part in (key.inside, key.outside))
-        systems.append(System(inside=inside, outside=outside, inverse=inverse))
+        outside = tuple(name for name, _ in key.outside)
+        systems.append(System(inside=inside, outside=outside, labels=own, inverse=inverse))
     return tuple(systems), tensors
-
-
-def _keys(
-    blocks: Mapping[str, Statistics],
-    labels: Sequence[str],
-    hyperparameters: Hyperparameters,
-    released: set[str],
-) -> list[Key]:
-    """Systems by priority: all sites, then those with the fewest silenced; single sites are always among them."""
-    groups = group_by_sites(blocks, labels)
-    chosen = dict.fromkeys(full_key(inside, list(blocks), hyperparameters) for inside in groups)
-    if released == set(blocks):
-        return list(chosen)
-    singles = [Key(((name, 1.0),), ()) for inside in groups for name in inside]
-    chosen |= dict.fromkeys(singles)
-    for silenced in range(1, len(blocks)):
-        for gone in combinations(sorted(blocks), silenced):
-            for inside in groups:
-                left = [name for name in inside if name not in gone]
-                if left and len(chosen) < MAX_SYSTEMS:
-                    others = [name for name in blocks if name not in gone]
-                    chosen.setdefault(full_key(left, [*left, *(n for n in others if n not in inside)], hyperparameters))
-    return list(chosen)
 
 
 def _may_carry_inverse(key: Key, released: set[str], sites: set[str]) -> bool:
@@ -304,11 +284,12 @@ def _may_carry_inverse(key: Key, released: set[str], sites: set[str]) -> bool:
 
 
 def _covariances(site: ReleaseSite, report: tuple[str, ReportManifest, Tensors] | None, space: Subspace) -> Tensors:
+    """Class covariances of sites whose second moments may be carried on; the pooled one for the others."""
     size = min(QUADRATIC, space.size)
     rows = []
     for label in site.labels:
         own = None
-        if report is not None and label in report[1].labels:
+        if report is not None and label in report[1].labels and site.gram == "released":
             own = unpack_symmetric(report[2]["covariance"][report[1].labels.index(label)], size)
         rows.append(pack_symmetric(shrunk_covariance(space, own, site.patients.get(label, 0))))
     return {f"covariance.{site.name}": np.stack(rows)}

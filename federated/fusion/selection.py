@@ -15,7 +15,7 @@ from federated.fusion.closed_form import fit, held_labels, validation_loss
 from federated.manifest import Hyperparameters
 from federated.statistics import Statistics, merge
 
-RIDGES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+RIDGES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)  # less would cost the sums their ninth decimal
 SCATTERS = (0.0, 0.1, 1.0, 10.0)
 OUTSIDES = (0.0, 0.1, 0.5, 1.0)
 MAX_GROUPS = 5
@@ -54,7 +54,9 @@ class _Search:
         mode: str,
     ) -> None:
         self.train, self.labels, self.mode = train, tuple(labels), mode
-        self.validation = {name: block for name, block in validation.items() if block.weights.sum() > 0}
+        self.validation = {
+            name: block for name, block in validation.items() if block.gram is not None and block.weights.sum() > 0
+        }
         total = merge(train[name] for name in sorted(train))
         assert total.gram is not None
         self.ridge_unit = float(np.trace(total.gram) / total.features)

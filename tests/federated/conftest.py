@@ -191,7 +191,7 @@ RELEASE = {
     "weighting": "refit",
     "alpha": 0.05,
     "temperature": 1.0,
-    "systems": ({"inside": ("ada",), "outside": (), "inverse": False},),
+    "systems": ({"inside": ("ada",), "outside": (), "labels": ("a4c",), "inverse": False},),
 }
 SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "statistics": CONTRIBUTION | {"level": 2, "level_to_sites": 1, "features": 3, "folds": ("train", "validation")},

@@ -8,9 +8,10 @@ from scipy.stats import binom
 
 from federated.decision import check_decision
 from federated.errors import ContractError
-from federated.fused_model import FOREIGN, clip_means
+from federated.fused_model import FOREIGN, FusedModel, clip_means
 from federated.fusion.closed_form import fit, group_by_sites
 from federated.in_distribution import one_item_a_patient
+from federated.manifest import unpack_tensors
 
 LABELS = ("plax", "a4c", "a2c", "psax", "sub")
 
@@ -150,15 +151,43 @@ def test_kept_gram_matrices_give_the_same_answers_and_one_share(make_federation)
         assert not {"ada", "ben", "cem"} & set(line.evidence)
 
 
-def test_a_system_that_is_not_carried_falls_back_to_fewer_sites_never_to_a_silenced_one(make_federation):
+def test_kept_gram_matrices_silence_by_scaling_and_never_leave_one_site_to_speak_for_all(make_federation):
+    """What cannot be solved without the silenced sites keeps everybody else's part of the full system."""
     federation = make_federation(gram_to_sites=False)
     model = federation.model(federation.release())
     group = next(group for group in model.groups if LABELS.index("a4c") in group.columns)
-    wanted = model._requested(np.array([[0.0, 1.0, 1.0]]), group, "refit")[0]
-    del model._carried[wanted]
-    found = model._requested(np.array([[0.0, 1.0, 1.0]]), group, "refit")[0]
-    assert found != wanted
-    assert "ada" not in found.sites
+    within = np.array([[0.0, 1.0, 1.0]])
+    (key,) = model._requested(within, group, "refit")
+    features = federation.folds["ada"]["test"].features[:1]
+    part = model._part(features, key, group, within, "refit")
+    whole = model._contributions(features, model._full_key(group), group)
+    ada, ben = 0, 1
+    weights = model.tensors["weights"][:, group.columns]
+    assert (part[:, ada] == 0).all()
+    assert part[0, ben] == pytest.approx(whole[0, ben] * weights.sum(axis=0) / weights[ben])
+
+
+@pytest.mark.parametrize("weighting", ["scaled"])
+def test_a_silenced_site_has_no_share_of_a_scaled_answer(make_federation, weighting):
+    federation = make_federation(weighting=weighting)
+    model = federation.model(federation.release())
+    lines = [line for folds in federation.folds.values() for line in decide(model, folds["test"])]
+    silenced = 0
+    for line in lines:
+        labelling = [site.name for site in model.manifest.sites if line.best in site.labels]
+        best = max(line.weights[name] for name in labelling)
+        for name in labelling:
+            if best > 0 and line.weights[name] == 0:
+                silenced += 1
+                assert line.evidence[name] == 0.0
+    assert silenced > 10
+
+
+def test_a_release_without_a_system_is_refused_when_it_is_loaded(make_federation):
+    built = make_federation(gram_to_sites=False).candidate()
+    manifest = built.manifest.model_copy(update={"systems": built.manifest.systems[1:]})
+    with pytest.raises(ContractError, match="no solution for some labels"):
+        FusedModel.from_release(manifest, unpack_tensors(built.tensors, built.manifest))
 
 
 def test_other_features_are_refused(federation):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from federated.fused_model import FusedModel
+from federated.fusion.closed_form import scatter_factor
 from federated.manifest import unpack_tensors
 from federated.release import build_candidate
-from federated.statistics import from_features, unpack_symmetric
+from federated.statistics import Statistics, from_features, unpack_symmetric
 
 LABELS = ("plax", "a4c", "a2c", "psax", "sub")
 
@@ -94,12 +97,72 @@ def test_two_releases_reveal_the_newcomers_gram_where_sums_are_carried(make_fede
     assert correlation > 0.99
 
 
-def test_solution_vectors_show_a_kept_gram_only_where_class_sums_point(make_federation):
-    """From u = A^-1 b and b a recipient learns A on the span of the class sums and nothing outside it."""
-    federation = make_federation(gram_to_sites=False)
-    built = federation.candidate(("ada", "ben"))
-    tensors = unpack_tensors(built.tensors, built.manifest)
-    known = np.concatenate(
-        [tensors[name].transpose(1, 0, 2).reshape(24, -1) for name in tensors if "solution" in name], 1
+def recovered(built, unknown, known):
+    """Least squares for the unknown Gram matrices from every carried equation (A u = b), relative error of the best."""
+    tensors, manifest = unpack_tensors(built.tensors, built.manifest), built.manifest
+    hyper, size, names = manifest.hyperparameters, manifest.front_end.features, [site.name for site in manifest.sites]
+    blocks = {
+        name: Statistics(manifest.labels, known.get(name), tensors["class_sums"][index], tensors["weights"][index])
+        for index, name in enumerate(names)
+    }
+    rows, right = [], []
+    upper = np.array(np.triu_indices(size)).T
+    for index, system in enumerate(manifest.systems):
+        factor = scatter_factor(blocks, sorted((*system.inside, *system.outside)))
+        base = hyper.ridge * np.eye(size) + hyper.scatter * factor @ factor.T
+        scale = dict.fromkeys(system.inside, 1.0) | dict.fromkeys(system.outside, hyper.outside)
+        base = base + sum(scale[name] * gram for name, gram in known.items() if name in scale)
+        for place, name in enumerate(system.inside):
+            for column, label in enumerate(system.labels):
+                u = tensors[f"solution.{index:03d}"][place][:, column]
+                b = blocks[name].class_sums[:, manifest.labels.index(label)]
+                if not b.any():
+                    continue
+                operator = np.zeros((size, len(upper)))
+                for entry, (i, j) in enumerate(upper):
+                    operator[i, entry] += u[j]
+                    operator[j, entry] += u[i] if i != j else 0.0
+                rows.append(np.hstack([scale.get(name, 0.0) * operator for name in unknown]))
+                right.append(b - base @ u)
+    found = np.linalg.lstsq(np.vstack(rows), np.concatenate(right), rcond=None)[0].reshape(len(unknown), -1)
+    return np.linalg.matrix_rank(np.vstack(rows)), [unpack_symmetric(packed, size) for packed in found]
+
+
+def test_solutions_do_not_give_back_a_gram_that_was_kept(make_federation):
+    """An attacker who knows every other site's Gram solves all carried equations for the one that was kept.
+
+    Equations are one a feature for each (site, label) pair, so that what is fixed is a share of the unknowns which
+    falls with the number of features: here 24 features and 9 pairs, in use some 600 features and as many pairs.
+    """
+    federation = make_federation()
+    inputs = federation.inputs()
+    inputs[2] = replace(inputs[2], gram_to_sites=False)
+    card = federation.candidate().manifest
+    built = build_candidate(
+        federation="test", task="classification", front_end=card.front_end, vocabulary=card.vocabulary,
+        sites=inputs, experts=(), number=1, previous=None,
+    )  # fmt: skip
+    assert not any(system.inverse for system in built.manifest.systems)
+    blocks = federation.blocks()
+    known = {name: blocks[name].gram for name in ("ada", "ben")}
+    rank, (guess,) = recovered(built, ["cem"], known)
+    unknowns = 24 * 25 // 2
+    assert rank < 0.75 * unknowns
+    centered = (
+        blocks["cem"].gram - np.outer(blocks["cem"].gram[-1], blocks["cem"].gram[-1]) / blocks["cem"].gram[-1, -1]
     )
-    assert 0 < np.linalg.matrix_rank(known) < 24
+    guess = guess - np.outer(guess[-1], guess[-1]) / guess[-1, -1]
+    assert np.linalg.norm(guess - centered) / np.linalg.norm(centered) > 0.1
+
+
+def test_a_release_gives_no_class_covariance_of_a_site_that_keeps_its_gram(make_federation):
+    federation = make_federation(gram_to_sites=False)
+    release = federation.release()
+    tensors = unpack_tensors(release.tensors, release.manifest)
+    for site in release.manifest.sites:
+        for row in tensors[f"covariance.{site.name}"]:
+            assert np.array_equal(row, tensors["within"][: len(row)]) or len(row) != len(tensors["within"])
+        assert len({row.tobytes() for row in tensors[f"covariance.{site.name}"]}) == 1
+    open_ = make_federation().release()
+    own = unpack_tensors(open_.tensors, open_.manifest)["covariance.ada"]
+    assert len({row.tobytes() for row in own}) == 3

@@ -45,7 +45,7 @@ def test_a_sound_report_passes(candidate, report):
         ("standard.clip", np.tile([0.0, 0.0], (3, 1)), "standard deviation"),
         ("standard.image", np.full((3, 2), np.nan), "not finite"),
         ("confusion", np.full((5, 5), -1), "negative"),
-        ("calibration.clip", np.full(3200, 7), "more calibration items"),
+        ("calibration.clip", np.full(320, 7), "more calibration items"),
         ("nll", np.zeros(3), "no tensor nll"),
         ("covariance", -np.ones((3, 23 * 12)), "positive semi-definite"),
     ],

@@ -78,14 +78,6 @@ def test_any_order_of_sites_and_batches_gives_the_same_weights(federation):
     assert np.abs(fit(halves, LABELS, HYPER) - reference).max() < 1e-9
 
 
-def test_adding_a_site_and_withdrawing_it_restores_the_weights(federation):
-    blocks = federation.blocks()
-    before = fit({name: blocks[name] for name in ("ada", "ben")}, LABELS, HYPER)
-    assert np.abs(fit(blocks, LABELS, HYPER) - before).max() > 1e-3
-    del blocks["cem"]
-    assert np.abs(fit(blocks, LABELS, HYPER) - before).max() < 1e-9
-
-
 def test_isolated_mode_leaves_unlabelled_columns_bit_identical(federation):
     isolated = HYPER.model_copy(update={"mode": "isolated", "outside": 0.0})
     blocks = federation.blocks()
