@@ -182,6 +182,7 @@ def _subject(opened: Opened) -> str:
 def _read_candidate(home: SiteHome, opened: Opened) -> list[Step]:
     """Reports on a candidate that holds something of this site."""
     from federated.fused_model import FusedModel
+    from site_agent.own_sums import require_own_sums
     from site_agent.tasks import task_of
 
     candidate: ReleaseManifest = opened.manifest
@@ -193,6 +194,7 @@ def _read_candidate(home: SiteHome, opened: Opened) -> list[Step]:
     if not batches:
         raise ContractError("holds contributions that this home does not know", where=_subject(opened))
     model = FusedModel.from_release(candidate, opened.tensors)
+    require_own_sums(home, model, own.contributions)
     return [_submit(home, task_of(home).report(home, model, batches, read_policy(home)), _subject(opened))]
 
 
