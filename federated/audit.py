@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from federated.decision import Decision, check_decision, parse_decision
 from federated.envelope import (
@@ -19,16 +19,27 @@ from federated.envelope import (
 )
 from federated.errors import ConsiliumError, ContractError, cannot_read
 from federated.keys import TrustFile
-from federated.manifest import MODEL_KINDS, Frozen, ReleaseManifest
+from federated.manifest import (
+    MODEL_KINDS,
+    FeaturesManifest,
+    Frozen,
+    ReleaseManifest,
+    ReleaseSite,
+    StatisticsManifest,
+)
+
+if TYPE_CHECKING:
+    from federated.fused_model import FusedModel
 
 SHOWN_PROBLEMS = 5
+NOT_ANSWERED_AGAIN = "not recomputed: the images and their features stay with whoever asked"
 
 
 class Check(Frozen):
-    """One thing that was looked at, and what was found."""
+    """One thing that was looked at, and what was found; `ok` is None where the files given do not allow to look."""
 
     name: str
-    ok: bool
+    ok: bool | None
     found: str
 
 
@@ -42,8 +53,8 @@ class Audit(Frozen):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return all(check.ok for check in self.checks)
+        """Whether nothing was found wrong with it."""
+        return all(check.ok is not False for check in self.checks)
 
 
 def verify(paths: Sequence[Path], trust: TrustFile, release: Path | None = None) -> list[Audit]:
@@ -67,7 +78,7 @@ def verify(paths: Sequence[Path], trust: TrustFile, release: Path | None = None)
     known = [each for each in opened.values() if each is not None]
     for path, each in opened.items():
         if each is not None:
-            more = (*_number_checks(each, known), *_lineage_checks(each, known))
+            more = (*_number_checks(each, known), *_lineage_checks(each, known), *_recomputed(each, known))
             audits[path] = audits[path].model_copy(update={"checks": (*audits[path].checks, *more)})
     return list(audits.values())
 
@@ -208,6 +219,50 @@ def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     return [Check(name="lineage", ok=True, found=f"{there} of {len(named)} contributions among the files")]
 
 
+def _recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    """A release's sums, one line a site, and its solutions, as far as the files given allow."""
+    manifest = opened.manifest
+    if not isinstance(manifest, ReleaseManifest):
+        return []
+    from federated.fused_model import FusedModel
+
+    model = FusedModel.from_release(manifest, opened.tensors)
+    given = {each.digest: each for each in known if _is_part_of_sums(each.manifest)}
+    return [*(_sums_of(model, site, given) for site in manifest.sites), _solutions(model)]
+
+
+def _is_part_of_sums(part: Any) -> bool:
+    return isinstance(part, StatisticsManifest | FeaturesManifest)
+
+
+def _sums_of(model: FusedModel, site: ReleaseSite, given: Mapping[str, Opened]) -> Check:
+    from federated.recomputation import recompute_sums
+
+    parts = [given[name] for name in site.contributions if name in given]
+    missing = len(site.contributions) - len(parts)
+    if missing or not parts:
+        found = f"not recomputed: {missing} of its {len(site.contributions)} contributions are not among the files"
+        return Check(name=f"site {site.name}", ok=None, found=found)
+    return _outcome(f"site {site.name}", lambda: recompute_sums(model, site, parts))
+
+
+def _solutions(model: FusedModel) -> Check:
+    from federated.recomputation import recompute_solutions
+
+    kept = [name for name, block in model.blocks.items() if block.gram is None]
+    if kept:
+        found = f"not recomputed: the release carries no Gram matrix of {', '.join(kept)}"
+        return Check(name="solutions", ok=None, found=found)
+    return _outcome("solutions", lambda: recompute_solutions(model))
+
+
+def _outcome(name: str, recompute: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, ok=True, found=recompute())
+    except ContractError as error:
+        return Check(name=name, ok=False, found=str(error))
+
+
 def _ancestors(manifest: ReleaseManifest) -> list[str]:
     return [name for name in (manifest.previous, manifest.candidate) if name is not None]
 
@@ -236,7 +291,7 @@ def _verify_predictions(path: Path, release: Opened | None) -> Audit:
             _check_line(decision, number, release)
         except ContractError as error:
             problems.append(str(error))
-    checks = [_sums(count, problems)]
+    checks = [_sums(count, problems), Check(name="answers", ok=None, found=NOT_ANSWERED_AGAIN)]
     if release is not None or len(releases) > 1:
         checks.append(_release_check(releases, release))
     digest = min(releases) if len(releases) == 1 else None

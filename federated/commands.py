@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from federated.parts import AnswerPart, SitePart
 
 app = typer.Typer(no_args_is_help=True, help="What an auditor runs: verify a record, see who contributed what.")
+MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -30,7 +31,12 @@ def verify(
     release: Annotated[Path | None, typer.Option(help="The release that predictions should come from.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check signatures, digests, shapes, numbers, what a release names, and that predictions add up."""
+    """Check signatures, digests, shapes, numbers and what a release names, and recompute what the files allow.
+
+    Recomputed are a release's class sums, weights and released Gram matrices, for each site whose contributions are
+    among the files; its solutions, where it carries every Gram matrix; and whether predictions add up. What is not
+    recomputed is marked with a dash.
+    """
     from federated.audit import require_readable
     from federated.audit import verify as verify_files
     from federated.keys import read_trust
@@ -96,7 +102,7 @@ def _print_audits(audits: list[Audit]) -> None:
     for audit in audits:
         typer.echo(f"{audit.file}: {audit.kind} {audit.digest or ''}".rstrip())
         for check in audit.checks:
-            typer.echo(f"  {'ok   ' if check.ok else 'WRONG'} {check.name}: {check.found}")
+            typer.echo(f"  {MARKS[check.ok]} {check.name}: {check.found}")
     wrong = sum(not audit.ok for audit in audits)
     typer.echo(f"{wrong} of {len(audits)} files are wrong" if wrong else f"{len(audits)} files verified")
 

@@ -12,6 +12,7 @@ from federated.audit import Audit, open_release, verify
 from federated.envelope import Parcel, Passage, seal
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import Party, TrustFile, public_hex
+from federated.statistics import pack_symmetric
 
 HUB, ADA, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2, 3))
 TRUST = TrustFile(
@@ -64,8 +65,13 @@ def lines(federation: Any, built: Any) -> list[str]:
     return [each.json_line() for each in model.decide(fold.features[:8], images, list(fold.clips[:8]))]
 
 
-def _checks(audit: Audit) -> dict[str, bool]:
+def _checks(audit: Audit) -> dict[str, bool | None]:
     return {check.name: check.ok for check in audit.checks}
+
+
+def _found(audit: Audit, name: str) -> str:
+    (found,) = [check.found for check in audit.checks if check.name == name]
+    return found
 
 
 def _only(path: Path, release: Path | None = None) -> Audit:
@@ -77,8 +83,10 @@ def test_a_release_is_verified(release: Path, built: Any) -> None:
     audit = _only(release)
     assert audit.ok
     assert (audit.kind, audit.file) == ("release", str(release))
-    assert _checks(audit) == dict.fromkeys(("signature", "contents", "model", "number", "lineage"), True)
-    assert audit.checks[-1].found == "0 of 3 contributions among the files"
+    seen = dict.fromkeys(("signature", "contents", "model", "number", "lineage", "solutions"), True)
+    assert _checks(audit) == seen | dict.fromkeys(("site ada", "site ben", "site cem"))
+    assert _found(audit, "lineage") == "0 of 3 contributions among the files"
+    assert _found(audit, "site ada") == "not recomputed: 1 of its 1 contributions are not among the files"
 
 
 def test_a_contribution_is_verified(tmp_path: Path, make_sample: MakeSample) -> None:
@@ -103,7 +111,7 @@ def test_a_wrong_file_tells_the_step_and_the_reason(tmp_path: Path, make_sample:
         "release": _seal(*make_sample("release")),
     }
     audits = verify([_write(tmp_path / name, parcel) for name, parcel in wrong.items()], TRUST)
-    found = [[check for check in audit.checks if not check.ok] for audit in audits]
+    found = [[check for check in audit.checks if check.ok is False] for audit in audits]
     assert [(check.name, check.found.split(";")[0]) for (check,) in found[:2]] == [
         ("signature", "ada: the signature does not verify"),
         ("contents", "tensors: the tensors are not the ones the manifest names"),
@@ -137,7 +145,7 @@ def test_numbers_that_do_not(
     first = _write(tmp_path / "1", _seal(*make_sample("statistics")))
     second = _seal(*make_sample("features"), sequence=sequence, previous=previous)
     audit = verify([first, _write(tmp_path / "2", second)], TRUST)[1]
-    assert [reason in check.found for check in audit.checks if not check.ok] == [True]
+    assert [reason in check.found for check in audit.checks if check.ok is False] == [True]
 
 
 def test_the_first_parcel_has_no_predecessor(tmp_path: Path, make_sample: MakeSample) -> None:
@@ -169,7 +177,38 @@ def test_what_a_release_names_is_what_was_sent(
     assert audits[0].ok
     assert _checks(audits[1])["lineage"] == ok
     if ok:
-        assert audits[1].checks[-1].found == "1 of 3 contributions among the files"
+        assert _found(audits[1], "lineage") == "1 of 3 contributions among the files"
+        assert _found(audits[1], "site ada") == "class sums: (24, 5) in the release, (3, 5) recomputed"
+
+
+def _contribution(federation: Any, site: str, make_sample: MakeSample, scale: float = 1.0) -> Parcel:
+    block = federation.input(site).train
+    tensors = {"train.class_sums": block.class_sums * scale, "train.weights": block.weights}
+    tensors["train.gram"] = pack_symmetric(block.gram)
+    fields = {"labels": block.labels, "patients": dict.fromkeys(block.labels, 9), "features": block.features}
+    card = federation.candidate().manifest.front_end.digest
+    fields |= {"images": fields["patients"], "folds": ("train",), "front_end": card}
+    manifest, data = make_sample("statistics", tensors, site=site, **fields)
+    return _seal(manifest, data, sender="ada")
+
+
+def test_a_release_is_recomputed_from_what_it_names(
+    make_federation: Any, tmp_path: Path, make_sample: MakeSample
+) -> None:
+    for gram_to_sites in (True, False):
+        federation = make_federation(gram_to_sites=gram_to_sites)
+        built = federation.release()
+        parts = [_contribution(federation, "ada", make_sample, scale) for scale in (1.0, 1.001)]
+        releases = [_seal(_naming(built, part.digest), built.tensors) for part in parts]
+        for part, release, same in zip(parts, releases, (True, False), strict=True):
+            audits = verify([_write(tmp_path / "part", part), _write(tmp_path / "release", release)], TRUST)
+            assert _checks(audits[0]) == dict.fromkeys(("signature", "contents", "number"), True)
+            seen = {
+                name: ok for name, ok in _checks(audits[1]).items() if name in ("site ada", "site ben", "solutions")
+            }
+            assert seen == {"site ada": same, "site ben": None, "solutions": gram_to_sites or None}
+            assert audits[1].ok is same
+    assert _found(audits[1], "solutions") == "not recomputed: the release carries no Gram matrix of ada, ben, cem"
 
 
 def test_a_release_comes_from_its_candidate(federation: Any, built: Any, tmp_path: Path) -> None:
@@ -195,11 +234,12 @@ def test_predictions_that_add_up(tmp_path: Path, release: Path, lines: list[str]
     path.write_text("".join(lines))
     audit = _only(path, release)
     assert audit.ok
-    assert _checks(audit) == {"sums": True, "release": True}
+    assert _checks(audit) == {"sums": True, "answers": None, "release": True}
     assert audit.checks[0].found == f"{len(lines)} lines: contributions, evidence and weights add up"
     alone = _only(path)
     assert alone.ok
-    assert _checks(alone) == {"sums": True}
+    assert _checks(alone) == {"sums": True, "answers": None}
+    assert _found(alone, "answers") == "not recomputed: the images and their features stay with whoever asked"
 
 
 def _changed(line: str, change: Callable[[dict[str, Any]], object]) -> str:
@@ -236,7 +276,7 @@ def test_predictions_that_do_not(
     path.write_text(lines[0] + _changed(lines[1], change) + lines[2])
     audit = _only(path, release)
     assert not audit.ok
-    assert reason in " ".join(check.found for check in audit.checks if not check.ok)
+    assert reason in " ".join(check.found for check in audit.checks if check.ok is False)
 
 
 def test_labels_of_another_release_are_noticed(tmp_path: Path, release: Path, lines: list[str]) -> None:
@@ -260,7 +300,7 @@ def test_many_problems_are_told_in_part(tmp_path: Path) -> None:
 def test_lines_of_two_releases_are_noticed(tmp_path: Path, lines: list[str]) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_text(lines[0] + _changed(lines[1], lambda c: c.update(release="sha256:" + "0" * 64)))
-    assert _checks(_only(path)) == {"sums": True, "release": False}
+    assert _checks(_only(path)) == {"sums": True, "answers": None, "release": False}
 
 
 def test_files_that_cannot_be_verified_are_one_line(tmp_path: Path, release: Path, make_sample: MakeSample) -> None:

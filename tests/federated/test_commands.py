@@ -60,6 +60,7 @@ def test_a_record_is_verified(record: Record, run: Callable[..., Any]) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == f"{record.release}: release {record.parcel.digest}"
     assert "  ok    signature: by 'hub' with " in result.stdout
+    assert "  -     site ada: not recomputed: 1 of its 1 contributions are not among the files" in result.stdout
     assert result.stdout.splitlines()[-1] == "2 files verified"
 
 
@@ -79,7 +80,10 @@ def test_a_program_reads_the_verdicts(record: Record, run: Callable[..., Any]) -
     (audit,) = json.loads(result.stdout)
     assert audit["ok"] is True
     assert audit["digest"] == record.parcel.digest
-    assert {check["name"] for check in audit["checks"]} == {"signature", "contents", "model", "number", "lineage"}
+    looked_at = {check["name"]: check["ok"] for check in audit["checks"]}
+    assert looked_at == dict.fromkeys(("signature", "contents", "model", "number", "lineage", "solutions"), True) | (
+        dict.fromkeys(("site ada", "site ben", "site cem"))
+    )
 
 
 def test_without_keys_nothing_is_verified(record: Record, run: Callable[..., Any]) -> None:

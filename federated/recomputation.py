@@ -1,0 +1,83 @@
+"""Recomputing what a release carries: sums from the contributions it names, solutions from its own Gram matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import LinAlgError
+
+from federated.envelope import Opened
+from federated.errors import ContractError
+from federated.fused_model import FusedModel
+from federated.fusion.closed_form import Key, fit, solve
+from federated.manifest import FeaturesManifest, ReleaseSite, StatisticsManifest, Tensors
+from federated.statistics import Array, Statistics, from_features, merge, unpack_symmetric
+
+TOLERANCE = 1e-9
+
+
+def recompute_sums(model: FusedModel, site: ReleaseSite, parts: Sequence[Opened]) -> str:
+    """What of one site was recomputed from its contributions, and agrees within 1e-9 of the largest value.
+
+    Raises:
+        ContractError: the release holds something else.
+    """
+    merged = merge(_train_blocks(parts)).spread(model.labels)
+    held = model.blocks[site.name]
+    _compare(held.class_sums, merged.class_sums, "class sums")
+    _compare(held.weights, merged.weights, "weights")
+    if held.gram is None:
+        why = "none was sent" if merged.gram is None else "the release carries none"
+        return f"class sums and weights are those of its contributions; Gram matrix not compared: {why}"
+    if merged.gram is None:
+        raise ContractError("a Gram matrix is released that its contributions do not hold")
+    _compare(held.gram, merged.gram, "Gram matrix")
+    return "class sums, weights and Gram matrix are those of its contributions"
+
+
+def recompute_solutions(model: FusedModel) -> str:
+    """What of the solutions was recomputed from the release's own Gram matrices and class sums.
+
+    Every carried system is solved again, site by site, and the sums over sites are held against the fused classifier.
+
+    Raises:
+        ContractError: the release carries other solutions.
+    """
+    hyperparameters, systems = model.manifest.hyperparameters, model.manifest.systems
+    try:
+        fused = fit(model.blocks, model.labels, hyperparameters)
+        for index, system in enumerate(systems):
+            key = Key(tuple((name, 1.0) for name in system.inside), tuple((name, 1.0) for name in system.outside))
+            solved = solve(model.blocks, key, system.labels, hyperparameters)
+            carried = model.tensors[f"solution.{index:03d}"]
+            _compare(carried, solved.solutions[[model.sites.index(name) for name in system.inside]], f"system {index}")
+            columns = [model.labels.index(label) for label in system.labels]
+            _compare(carried.sum(axis=0), fused[:, columns], f"system {index}, summed over sites")
+    except (KeyError, ValueError, LinAlgError) as error:
+        raise ContractError(f"its systems cannot be solved ({error})") from error
+    return f"{len(systems)} systems solved again from the released Gram matrices: the same solutions"
+
+
+def _train_blocks(parts: Sequence[Opened]) -> list[Statistics]:
+    """In digest order, as the coordinator sums them."""
+    ordered = sorted(parts, key=lambda part: part.digest)
+    return [_train(part.manifest, part.tensors) for part in ordered if "train" in part.manifest.folds]
+
+
+def _train(manifest: StatisticsManifest | FeaturesManifest, tensors: Tensors) -> Statistics:
+    if isinstance(manifest, FeaturesManifest):
+        if not np.isin(tensors["train.label"], range(len(manifest.labels))).all():
+            raise ContractError("a row has a label that its contribution does not name")
+        labels = [manifest.labels[index] for index in tensors["train.label"]]
+        return from_features(tensors["train.features"], labels, tensors["train.weight"], manifest.labels)
+    packed = tensors.get("train.gram")
+    gram = None if packed is None else unpack_symmetric(packed, manifest.features)
+    return Statistics(manifest.labels, gram, tensors["train.class_sums"], tensors["train.weights"])
+
+
+def _compare(held: Array, recomputed: Array, what: str) -> None:
+    if held.shape != recomputed.shape:
+        raise ContractError(f"{what}: {held.shape} in the release, {recomputed.shape} recomputed")
+    if held.size and not np.abs(held - recomputed).max() <= TOLERANCE * np.abs(recomputed).max():
+        raise ContractError(f"{what}: not what is recomputed")
