@@ -36,6 +36,13 @@ def init(
     labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
     task: Annotated[str, typer.Option(help="What the federation learns.")] = "classification",
     superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
+    mode: Annotated[
+        str, typer.Option(help="shared, or isolated: an arrival leaves the labels it does not bring as they are.")
+    ] = "shared",
+    weighting: Annotated[
+        str, typer.Option(help="How foreign sites are silenced: refit, graded, scaled or none.")
+    ] = "refit",
+    alpha: Annotated[float, typer.Option(help="How often a site may wrongly refuse its own images.")] = 0.05,
     home: Home = HERE,
 ) -> None:
     """Make the coordinator's folder: key, configuration, vocabulary, trust file."""
@@ -43,7 +50,8 @@ def init(
     from server.coordinator import Coordinator
     from server.home import CoordinatorConfig, CoordinatorHome, validated
 
-    settings = {"federation": federation, "name": name, "task": task, "superlink": superlink}
+    names = {"federation": federation, "name": name, "task": task, "superlink": superlink}
+    settings = names | {"mode": mode, "weighting": weighting, "alpha": alpha}
     card = _front_end_card(front_end, front_end_config or [], front_end_weights)
     config = validated(CoordinatorConfig, settings | {"front_end": card}, where="init")
     made = CoordinatorHome.create(home, config, _vocabulary(federation, vocabulary, labels))

@@ -264,13 +264,16 @@ def serve(
         say: takes one line for each thing that happens.
 
     Raises:
-        ConsiliumError: the SuperLink does not start or stops; with `once`, the event failed as well.
+        ConsiliumError: the SuperLink does not start or stops; with `once`, the event failed or had trouble as well.
     """
     with ended_by_sigterm(), SuperLink(home, listen) as link:
         say(f"SuperLink ready at {link.listen}, waiting for sites; Ctrl-C stops")
         if once:
             link.wait_for_all(PATIENCE_SECONDS)
-            say(event_line(link.run_event(seconds)))
+            summary = link.run_event(seconds)
+            say(event_line(summary))
+            if summary.trouble:
+                raise ConsiliumError(f"no release: {summary.trouble}", where="event")
             return
         watch = Watch(home, every)
         while True:

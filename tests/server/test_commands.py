@@ -62,9 +62,16 @@ def test_init_makes_a_home(tmp_path: Path) -> None:
     assert (made.config.federation, made.config.name, made.config.task) == ("echo", "hub", "classification")
     assert made.config.front_end.name == "texture"
     assert made.vocabulary().codes == ("plax", "a4c")
+    assert (made.config.mode, made.config.weighting, made.config.alpha) == ("shared", "refit", 0.05)
     assert spoken_fingerprint(fingerprint(bytes.fromhex(public_hex(made.key())))) in said
     with pytest.raises(ConsiliumError, match="is not empty"):
         _run(*INIT, "--home", str(home))
+
+
+def test_init_says_how_to_fuse(tmp_path: Path) -> None:
+    _ok(*INIT, "--mode", "isolated", "--weighting", "none", "--alpha", "0.2", "--home", str(tmp_path / "hub"))
+    config = CoordinatorHome(tmp_path / "hub").config
+    assert (config.mode, config.weighting, config.alpha) == ("isolated", "none", 0.2)
 
 
 def test_init_takes_a_vocabulary_file(tmp_path: Path) -> None:
@@ -83,6 +90,9 @@ def test_init_takes_a_vocabulary_file(tmp_path: Path) -> None:
         (("--labels", "plax,,a4c"), "--labels: concepts"),
         (("--federation", "Echo Ltd"), "init: federation"),
         (("--superlink", "nowhere"), "init: superlink"),
+        (("--mode", "alone"), "init: mode: .*'shared' or 'isolated'"),
+        (("--weighting", "most"), "init: weighting: .*'refit', 'graded', 'scaled' or 'none'"),
+        (("--alpha", "1"), "init: alpha: .*less than 1"),
         (("--front-end", "magic"), "there is no front end 'magic'"),
         (("--front-end-config", "size"), "is not key=value"),
         (("--front-end-config", "size=64"), "--front-end: "),

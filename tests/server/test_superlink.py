@@ -137,11 +137,11 @@ class FakeLink:
         return outcome
 
 
-def _summary(*sites: str, number: int | None = None) -> EventSummary:
+def _summary(*sites: str, number: int | None = None, trouble: str = "") -> EventSummary:
     answers = [Answer(site=site, unreached="", parcels_sent=0, bytes_sent=0, bytes_received=0) for site in sites]
     return EventSummary(
         federation="test", accepted=(), rounds=(tuple(answers),), candidate=None, release=None, number=number,
-        trouble="", seconds=1.0,
+        trouble=trouble, seconds=1.0,
     )  # fmt: skip
 
 
@@ -192,3 +192,11 @@ def test_one_event_and_no_more(world: World, link: type[FakeLink]) -> None:
     link.here, link.events = [{"ada"}], [ConsiliumError("ended as finished:failed", where="e1")]
     with pytest.raises(ConsiliumError, match="e1: ended as finished:failed"):
         serve(world.coordinator.home, once=True, say=said.append)
+
+
+def test_one_event_that_had_trouble_is_an_error(world: World, link: type[FakeLink]) -> None:
+    link.here, link.events = [{"ada"}], [_summary("ada", trouble="no site shares a Gram matrix")]
+    said: list[str] = []
+    with pytest.raises(ConsiliumError, match=r"^event: no release: no site shares a Gram matrix$"):
+        serve(world.coordinator.home, once=True, say=said.append)
+    assert said[1:] == ["event of 1.0 s: nothing new; no release: no site shares a Gram matrix"]
