@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from federated.audit import Audit
-    from federated.manifest import System
+    from federated.manifest import ExpertCard, System
     from federated.parts import AnswerPart, SitePart
 
 app = typer.Typer(no_args_is_help=True, help="What an auditor runs: verify a record, see who contributed what.")
+WORDS = ("site", "sites inside", "sites outside", "label", "labels", "architecture")
+FOLDED = ("label", "labels", "calibration", "architecture")
+WHOLE = 24
 MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
@@ -55,30 +59,47 @@ def verify(
 
 @app.command()
 def weights(
-    file: Annotated[Path, typer.Argument(help="A release, or predictions (.jsonl).")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A release, or predictions (.jsonl).")],
+    trust: Annotated[Path | None, typer.Option(help="keys.toml: check the release's signature first.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Show every site's part in a release or in its answers. Signatures are what `verify` looks at."""
+    """Show every site's part in a release or in its answers."""
     from federated.audit import is_predictions
 
-    if is_predictions(file):
+    if not is_predictions(file):
+        _show_release(file, trust, as_json)
+    elif trust is None:
         _show_answers(file, as_json)
     else:
-        _show_release(file, as_json)
+        cure = "leave --trust out; audit verify checks them against their release"
+        raise ConsiliumError("predictions bear no signature", where=str(file), cure=cure)
 
 
-def _show_release(file: Path, as_json: bool) -> None:
+def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
     from federated.audit import open_release
+    from federated.keys import read_trust
     from federated.parts import release_facts, site_parts
 
-    manifest = open_release(file, None).manifest
+    opened = open_release(file, read_trust(trust) if trust else None)
+    manifest = opened.manifest
+    by = f"by '{opened.passage.sender}' with {', '.join(sorted(key[:16] for key in opened.signers))}"
+    signature = by if trust else "not checked"
     facts, parts = release_facts(manifest), site_parts(manifest)
     if as_json:
         systems = [system.model_dump(mode="json") for system in manifest.systems]
-        _print_json({**facts, "sites": [part.model_dump(mode="json") for part in parts], "systems": systems})
+        _print_json(
+            {
+                "signature": signature,
+                **facts,
+                "sites": [part.model_dump(mode="json") for part in parts],
+                "systems": systems,
+            }
+        )
         return
+    typer.echo(f"signature {signature}")
     for name, value in facts.items():
         typer.echo(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
-    _print_tables(_site_table(parts), _system_table(manifest.systems))
+    _print_tables(_site_table(parts), _expert_table(manifest.experts), _system_table(manifest.systems))
 
 
 def _show_answers(file: Path, as_json: bool) -> None:
@@ -91,7 +112,7 @@ def _show_answers(file: Path, as_json: bool) -> None:
     if as_json:
         _print_json([part.model_dump(mode="json") for part in parts])
     else:
-        _print_tables(_answer_table(parts))
+        _print_tables(*_answer_tables(parts))
 
 
 def _print_json(value: Any) -> None:
@@ -112,42 +133,68 @@ def _print_tables(*tables: Table) -> None:
 
     console = Console()
     for table in tables:
-        console.print(table)
+        if table.row_count:
+            console.print(table)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Names of sites up to 24 characters stay in one piece; longer ones and labels are folded, never cut."""
+    from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("site", "label", "labels", "unit") else "right")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for index, name in enumerate(columns):
+        lines = [line for row in rows for line in row[index].splitlines()]
+        whole = name not in FOLDED and max(map(len, lines), default=0) <= WHOLE
+        table.add_column(name, justify="left" if name in WORDS else "right", overflow="fold", no_wrap=whole)
+    for row in rows:
+        table.add_row(*map(Text, row))  # a label of somebody's file may look like markup
     return table
 
 
 def _site_table(parts: list[SitePart]) -> Table:
-    table = _table("sites", "site", "labels", "patients", "contributions", "gram", "calibration", "expert")
-    for part in parts:
-        calibration = f"{part.calibration} ({part.calibration_patients})"
-        counts = (str(part.patients), str(part.contributions))
-        table.add_row(part.site, ", ".join(part.labels), *counts, part.gram, calibration, part.expert or "-")
-    return table
+    rows = [
+        (
+            part.site,
+            "\n".join(part.labels),
+            str(part.patients),
+            str(part.contributions),
+            part.gram,
+            f"{part.calibration} ({part.calibration_patients})",
+        )
+        for part in parts
+    ]
+    return _table("sites", ("site", "labels", "patients", "parcels", "gram", "calibration"), rows)
+
+
+def _expert_table(experts: tuple[ExpertCard, ...]) -> Table:
+    rows = [(expert.site, expert.architecture, "\n".join(expert.labels)) for expert in experts]
+    return _table("experts", ("site", "architecture", "labels"), rows)
 
 
 def _system_table(systems: tuple[System, ...]) -> Table:
-    table = _table("systems", "sites inside", "sites outside", "inverse carried")
-    for system in systems:
-        inverse = "yes" if system.inverse else "no"
-        table.add_row(", ".join(system.inside), ", ".join(system.outside) or "-", inverse)
-    return table
+    rows = [
+        (
+            "\n".join(system.inside),
+            "\n".join(system.outside) or "-",
+            "\n".join(system.labels),
+            "yes" if system.inverse else "no",
+        )
+        for system in systems
+    ]
+    return _table("systems", ("sites inside", "sites outside", "labels", "inverse"), rows)
 
 
-def _answer_table(parts: list[AnswerPart]) -> Table:
-    table = _table("mean part in the answers", "unit", "label", "answers", "site", "weight", "contribution", "evidence")
+def _answer_tables(parts: list[AnswerPart]) -> list[Table]:
+    """One table for images, one for clips."""
+    columns = ("label", "answers", "site", "weight", "contribution", "evidence")
+    rows: dict[str, list[Sequence[str]]] = {}
     for part in parts:
-        figures = (_figure(value) for value in (part.weight, part.contribution, part.evidence))
-        table.add_row(part.unit, part.label, str(part.answers), part.site, *figures)
-    return table
+        rows.setdefault(part.unit, []).append((part.label, str(part.answers), part.site, *_figures(part)))
+    return [_table(f"mean part in the answers, by {unit}", columns, rows[unit]) for unit in rows]
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _figures(part: AnswerPart) -> list[str]:
+    values = (part.weight, part.contribution, part.evidence)
+    return ["-" if value is None else f"{value:.3f}" for value in values]

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.table import Table
 from typer.testing import CliRunner
 
-from federated.commands import app
+from federated.commands import _answer_tables, _expert_table, _print_tables, _site_table, _system_table, app
 from federated.envelope import Passage, seal
 from federated.errors import ConsiliumError
-from federated.keys import Party, TrustFile, public_hex, write_trust
+from federated.keys import Party, TrustFile, fingerprint, public_hex, write_trust
+from federated.manifest import ExpertCard, System
+from federated.parts import AnswerPart, SitePart
 
 HUB = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 
@@ -109,16 +113,8 @@ def test_weights_of_a_release(record: Record, run: Callable[..., Any]) -> None:
     result = run("weights", record.release)
     assert result.exit_code == 0
     assert "weighting: refit" in result.stdout
-    row = next(line for line in result.stdout.splitlines() if "│ ada " in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")] == [
-        "ada",
-        "plax, a4c, a2c",
-        "36",
-        "1",
-        "released",
-        "own (36)",
-        "-",
-    ]
+    row = next(line for line in result.stdout.splitlines() if line.startswith(" ada "))
+    assert re.split(r" {2,}", row.strip()) == ["ada", "plax", "36", "1", "released", "own (36)"]
     shown = json.loads(run("weights", record.release, "--json").stdout)
     assert [site["site"] for site in shown["sites"]] == ["ada", "ben", "cem"]
     assert shown["temperature"] > 0
@@ -130,10 +126,80 @@ def test_weights_of_predictions(record: Record, run: Callable[..., Any]) -> None
     table = run("weights", record.predictions).stdout
     assert {part["site"] for part in shown} >= {"ada", "ben", "cem", "prior"}
     first = shown[0]
-    row = next(line for line in table.splitlines() if line.startswith(f"│ {first['unit']} "))
-    cells = [cell.strip() for cell in row.strip("│").split("│")]
-    assert cells[:4] == [first["unit"], first["label"], str(first["answers"]), first["site"]]
-    assert cells[4:] == [f"{first[name]:.3f}" for name in ("weight", "contribution", "evidence")]
+    title = f"mean part in the answers, by {first['unit']}"
+    below = [line.strip() for line in table.splitlines()]
+    cells = next(line for line in below[below.index(title) :] if line.startswith(f"{first['label']} ")).split()
+    assert cells[:3] == [first["label"], str(first["answers"]), first["site"]]
+    assert cells[3:] == [f"{first[name]:.3f}" for name in ("weight", "contribution", "evidence")]
+
+
+def test_weights_say_whether_the_signature_was_checked(record: Record, run: Callable[..., Any]) -> None:
+    checked = f"by 'hub' with {fingerprint(HUB.public_key().public_bytes_raw())[:16]}"
+    assert run("weights", record.release).stdout.splitlines()[0] == "signature not checked"
+    assert run("weights", record.release, "--trust", record.keys).stdout.splitlines()[0] == f"signature {checked}"
+    for options, told in (((), "not checked"), (("--trust", record.keys), checked)):
+        assert json.loads(run("weights", record.release, "--json", *options).stdout)["signature"] == told
+
+
+def test_weights_that_nobody_signed_are_not_shown_as_signed(
+    record: Record, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    strangers = Party(
+        name="hub", role="coordinator", public=public_hex(Ed25519PrivateKey.from_private_bytes(b"s" * 32))
+    )
+    write_trust(TrustFile(federation="test", parties=(strangers,)), tmp_path / "keys.toml")
+    forged = run("weights", record.release, "--trust", tmp_path / "keys.toml")
+    assert isinstance(forged.exception, ConsiliumError)
+    assert "the signature does not verify" in str(forged.exception)
+    unsigned = run("weights", record.predictions, "--trust", record.keys)
+    assert isinstance(unsigned.exception, ConsiliumError)
+    assert "predictions bear no signature" in str(unsigned.exception)
+
+
+SITES = ("a.hospital_with_24_chars", "b.hospital_with_24_chars", "x" * 63)
+
+
+def test_no_name_is_cut_on_a_narrow_screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    labels = ("apical.four.chamber.view", "web_and_published_images", "[bold]plax")
+    sites = [_site_part(name, labels) for name in SITES]
+    answers = [_answer_part(name, label) for name in SITES for label in labels]
+    systems = (System(inside=SITES[:1], outside=SITES[1:2], labels=labels[:2], inverse=True),)
+    experts = (ExpertCard(site=SITES[0], contribution="sha256:" + "0" * 64, architecture="mlp", labels=labels[:1]),)
+    for table, longest in (
+        (_site_table(sites[:2]), SITES[:2]),
+        (_answer_tables(answers[:6])[0], SITES[:2]),
+        (_system_table(systems), SITES[:2]),
+        (_expert_table(experts), SITES[:1]),
+    ):
+        shown = _shown(table, capsys)
+        assert all(name in shown for name in longest)
+        assert {"…", "│", "┃"}.isdisjoint(shown)
+        assert max(map(len, shown.splitlines())) <= 80
+    for table in (_site_table(sites), _answer_tables(answers)[0]):
+        folded = _shown(table, capsys)
+        assert folded.count("x") >= 63
+        assert all(part in folded for part in ("apical", "web_and", "[bold]"))
+        assert "…" not in folded
+
+
+def test_tables_without_rows_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not _shown(_expert_table(()), capsys)
+
+
+def _shown(table: Table, capsys: pytest.CaptureFixture[str]) -> str:
+    _print_tables(table)
+    return capsys.readouterr().out
+
+
+def _site_part(name: str, labels: tuple[str, ...]) -> SitePart:
+    counts = {"patients": 1234, "contributions": 123, "calibration_patients": 1234}
+    return SitePart(site=name, labels=labels, gram="released", calibration="cross-fitted", expert="", **counts)
+
+
+def _answer_part(name: str, label: str) -> AnswerPart:
+    figures = {"weight": 0.123, "contribution": -0.123, "evidence": 0.123}
+    return AnswerPart(unit="image", label=label, answers=12345, site=name, **figures)
 
 
 def test_weights_of_something_else_are_one_line(tmp_path: Path, run: Callable[..., Any]) -> None:
