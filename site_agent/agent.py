@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from federated.disclosure import Facts
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
-from federated.manifest import ReleaseManifest, ReleaseSite, WithdrawalManifest, pack_tensors
+from federated.manifest import ReleaseManifest, WithdrawalManifest, pack_tensors
 from site_agent import adopt
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
@@ -181,30 +181,21 @@ def _subject(opened: Opened) -> str:
 
 def _read_candidate(home: SiteHome, opened: Opened) -> list[Step]:
     """Reports on a candidate that holds something of this site."""
-    from federated.fused_model import FusedModel
-    from site_agent.own_sums import require_own_sums
-    from site_agent.tasks import task_of
+    from site_agent.candidates import draft_report
 
-    candidate: ReleaseManifest = opened.manifest
-    own = _settle_named(home, candidate)
-    if own is None:
+    if not _settle_named(home, opened.manifest):
         return []
-    adopt.require_front_end(home, candidate)
-    batches = read_progress(home).batches(own.contributions)
-    if not batches:
-        raise ContractError("holds contributions that this home does not know", where=_subject(opened))
-    model = FusedModel.from_release(candidate, opened.tensors)
-    require_own_sums(home, model, own.contributions)
-    return [_submit(home, task_of(home).report(home, model, batches, read_policy(home)), _subject(opened))]
+    return [_submit(home, draft_report(home, opened, read_policy(home)), _subject(opened))]
 
 
-def _settle_named(home: SiteHome, manifest: ReleaseManifest) -> ReleaseSite | None:
-    """What a candidate or release names of this site was accepted, whatever route said so or not; that part of it."""
-    for site in manifest.sites:
-        if site.name == home.config.site:
-            settle(home, [(name, "accepted") for name in (*site.contributions, site.report) if name is not None])
-            return site
-    return None
+def _settle_named(home: SiteHome, manifest: ReleaseManifest) -> bool:
+    """What it names of this site was accepted, whatever route said so or not; whether it holds anything of it."""
+    from site_agent.candidates import part_of
+
+    own = part_of(home, manifest)
+    if own is not None:
+        settle(home, [(name, "accepted") for name in (*own.contributions, own.report) if name is not None])
+    return own is not None
 
 
 def _read_release(home: SiteHome, opened: Opened) -> list[Step]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from site_agent import egress_commands, release_commands, tables
-from site_agent.options import HERE, Floor, Home, Json, open_home, print_json, print_model
+from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -107,9 +107,12 @@ def work(
     """Read the inbox, contribute what is new, fill the outbox."""
     from site_agent.agent import work as do_work
 
-    summary = do_work(open_home(home), adopting=adopt, floor=floor)
+    opened = open_home(home)
+    summary = do_work(opened, adopting=adopt, floor=floor)
     if as_json:
         print_model(summary)
+    elif not summary.steps and not has_images(opened):
+        typer.echo(NO_IMAGES)
     else:
         tables.print_work(summary)
     if summary.refusals:

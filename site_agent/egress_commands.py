@@ -10,7 +10,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from site_agent import tables
-from site_agent.options import HERE, Home, Json, open_home, print_json, words
+from site_agent.options import HERE, NO_IMAGES, Home, Json, has_images, open_home, print_json, words
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from site_agent.egress import Gate
     from site_agent.home import SiteHome
     from site_agent.outlook import Outlook
-    from site_agent.policy import Policy
+    from site_agent.policy import Policy, Rule
 
 Key = Annotated[Path | None, typer.Option("--key", help="The approver's key; the one made when joining by default.")]
 
@@ -58,7 +58,7 @@ def preview(
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
-    """Show exactly what would leave, to whom, and what could be inferred. Nothing leaves."""
+    """Show exactly what would leave of batches and about a candidate, to whom, and what could be inferred."""
     from site_agent.outlook import outlooks
 
     opened = open_home(home)
@@ -70,7 +70,8 @@ def preview(
     for one in found:
         typer.echo("\n".join(one.lines()) + "\n")
     if not found:
-        typer.echo("every batch was drafted already: consilium site status")
+        done = "every batch was drafted already, and no candidate waits for a report: consilium site status"
+        typer.echo(done if has_images(opened) else NO_IMAGES)
 
 
 def approve(
@@ -145,9 +146,18 @@ def _show_policy(home: SiteHome) -> None:
 
     signed = read_signed_policy(home)
     rules = [(kind, signed.policy.rule(kind)) for kind in GOVERNED_KINDS]
-    rows = [(kind, "yes" if rule.allowed else "no", rule.approval, rule.limits) for kind, rule in rules]
-    tables.print_table("", ("kind", "may leave", "approval", "limits"), rows)
+    rows = [(kind, "yes" if rule.allowed else "no", rule.approval, *_levels(rule), rule.limits) for kind, rule in rules]
+    tables.print_table("", ("kind", "may leave", "approval", "to coordinator", "to sites", "limits"), rows)
     typer.echo(f"{home.policy_path}, signed by approver {signed.approver[:16]}, {signed.digest}")
+
+
+def _levels(rule: Rule) -> tuple[str, str]:
+    """How much of statistics goes to the coordinator and on to the sites; other kinds have no levels."""
+    from site_agent.policy import StatisticsRule
+
+    if not isinstance(rule, StatisticsRule):
+        return "", ""
+    return f"level {rule.level_to_coordinator}", f"level {rule.level_to_sites}"
 
 
 def _waiting(gate: Gate, digests: list[str], *, everything: bool) -> list[str]:

@@ -22,6 +22,7 @@ Floor = Annotated[
     ),
 ]
 HERE = Path("site")
+NO_IMAGES = "no images yet: consilium site ingest FOLDER"
 
 
 def open_home(path: Path) -> SiteHome:
@@ -33,6 +34,13 @@ def open_home(path: Path) -> SiteHome:
     from site_agent.home import SiteHome
 
     return SiteHome(path)
+
+
+def has_images(home: SiteHome) -> bool:
+    """Whether anything was taken in yet."""
+    from site_agent.catalogue import Catalogue
+
+    return bool(Catalogue(home.catalogue_path).batches())
 
 
 def words(text: str) -> list[str]:

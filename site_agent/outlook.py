@@ -1,4 +1,4 @@
-"""What would leave of a batch, before anything does: the gate's preview, what is left out, and what a level means."""
+"""What would leave of a batch or about a candidate, before anything does: the gate's preview, and what is left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from federated.disclosure import Cell
-from federated.errors import ConsiliumError, DisclosureError
+from federated.errors import ConsiliumError, ContractError, DisclosureError
 from federated.manifest import StatisticsManifest
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate, Preview
@@ -28,9 +28,10 @@ NO_POLICY = "there is no signed policy, so nothing leaves; this shows the publis
 
 @dataclass(frozen=True)
 class Outlook:
-    """One batch in one kind.
+    """One batch in one kind, or the report on a candidate.
 
     Attributes:
+        batch: empty for a report.
         preview: None where there is nothing to draft.
         refusal: why there is nothing, or empty.
         left_out: (fold, label) -> patients who stay out, being too few.
@@ -42,17 +43,21 @@ class Outlook:
     refusal: str
     left_out: dict[Cell, int]
     notes: tuple[str, ...]
+    candidate: int | None = None
 
     def lines(self) -> list[str]:
         """For a person to read."""
         small = sorted(self.left_out.items())
         stay = [f"left out: {fold}/{label}, patients: {count}" for (fold, label), count in small]
         what = self.preview.lines() if self.preview else [f"stays here: {self.refusal}"]
-        return [f"batch {self.batch} as {self.kind}", *what, *stay, *(f"note: {note}" for note in self.notes)]
+        head = f"batch {self.batch} as {self.kind}" if self.batch else f"{self.kind} on candidate {self.candidate}"
+        return [head, *what, *stay, *(f"note: {note}" for note in self.notes)]
 
 
 def outlooks(home: SiteHome, batches: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Outlook]:
     """What would leave of batches, by default of all that were not drafted yet in a kind that the policy allows.
+
+    Where no batch is named, the report on a candidate that waits in the inbox follows.
 
     Raises:
         ConsiliumError: there is no such batch, or the task has no such kind.
@@ -62,8 +67,9 @@ def outlooks(home: SiteHome, batches: Sequence[str] = (), kinds: Sequence[str] =
     policy, notes = _policy(home)
     known = task_of(home).kinds
     _require_known("batch", batches, Catalogue(home.catalogue_path).batches())
-    _require_known("kind", kinds, known)
-    chosen = kinds or [kind for kind in known if policy.rule(kind).allowed] or known[:1]
+    _require_known("kind", kinds, (*known, "report"))
+    contributed = [kind for kind in kinds if kind != "report"]
+    chosen = contributed if kinds else [kind for kind in known if policy.rule(kind).allowed] or known[:1]
     drafted = read_progress(home).contributions
     pairs = [
         (batch, kind)
@@ -71,7 +77,8 @@ def outlooks(home: SiteHome, batches: Sequence[str] = (), kinds: Sequence[str] =
         for kind in chosen
         if batches or f"{kind}/{batch}" not in drafted
     ]
-    return [_outlook(home, batch, kind, policy, notes) for batch, kind in pairs]
+    about = _reports(home, policy, notes) if not batches and (not kinds or "report" in kinds) else []
+    return [*(_outlook(home, batch, kind, policy, notes) for batch, kind in pairs), *about]
 
 
 def _policy(home: SiteHome) -> tuple[Policy, tuple[str, ...]]:
@@ -98,6 +105,20 @@ def _outlook(home: SiteHome, batch: str, kind: str, policy: Policy, notes: tuple
     except DisclosureError as error:
         return Outlook(batch, kind, None, str(error), {}, notes)
     return Outlook(batch, kind, Gate(home).preview(draft), "", left_out, (*notes, *_level_notes(draft)))
+
+
+def _reports(home: SiteHome, policy: Policy, notes: tuple[str, ...]) -> list[Outlook]:
+    from site_agent.candidates import draft_report, unread_candidate
+
+    opened = unread_candidate(home)
+    if opened is None:
+        return []
+    number = opened.manifest.number
+    try:
+        draft = draft_report(home, opened, policy)
+    except (ContractError, DisclosureError) as error:
+        return [Outlook("", "report", None, str(error), {}, notes, number)]
+    return [Outlook("", "report", Gate(home).preview(draft), "", {}, notes, number)]
 
 
 def _level_notes(draft: Draft) -> tuple[str, ...]:

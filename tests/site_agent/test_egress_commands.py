@@ -38,7 +38,7 @@ def test_preview_says_what_level_1_means(run: Run, federation: Federation, ada: 
     ("arguments", "line"),
     [
         (["b0009"], "b0009: there is no such batch; there are: b0001"),
-        (["--kinds", "images"], "images: there is no such kind; there are: statistics, features, weights"),
+        (["--kinds", "images"], "images: there is no such kind; there are: statistics, features, weights, report"),
     ],
 )
 def test_preview_of_what_is_not_there(run: Run, ada: SiteHome, arguments: list[str], line: str) -> None:
@@ -68,6 +68,24 @@ def test_only_an_approvers_key_approves(run: Run, federation: Federation, ada: S
     assert result.code == 1
     assert "not an approver's of this site" in result.err
     assert run("receipts").out == "nothing has left\n"
+
+
+def test_the_policy_shows_how_much_goes_to_whom(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, "statistics", "report", statistics={"level_to_sites": 1})
+    rows = {line.split()[0]: line.split() for line in run("policy").out.splitlines() if line.strip()}
+    assert rows["statistics"][1:7] == ["yes", "standing", "level", "2", "level", "1"]
+    assert rows["report"][1:3] == ["yes", "standing"]
+    assert "level" not in rows["report"]
+
+
+def test_without_images_one_is_told_to_take_some_in(run: Run, federation: Federation) -> None:
+    federation.allow(federation.join("ada"))
+    for command in ("preview", "work"):
+        assert run(command).out == "no images yet: consilium site ingest FOLDER\n"
+    federation.take_in(SiteHome(federation.folder / "ada"), {"dark": 24, "light": 24})
+    assert run("work").code == 0
+    assert "every batch was drafted already, and no candidate waits" in run("preview").out
+    assert run("work").out == "nothing new\n"
 
 
 def test_a_policy_for_an_unknown_kind_is_refused(run: Run, ada: SiteHome) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from federated.errors import ConsiliumError
 from site_agent.home import SiteHome
-from site_agent.options import open_home, print_model, words
+from site_agent.options import has_images, open_home, print_model, words
 from site_agent.steps import Step
 
 
@@ -28,3 +28,7 @@ def test_a_model_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     step = Step(kind="statistics", subject="batch b0001", state="same")
     print_model(step)
     assert json.loads(capsys.readouterr().out) == step.model_dump(mode="json")
+
+
+def test_a_new_home_has_no_images(home: SiteHome) -> None:
+    assert not has_images(home)

@@ -8,7 +8,7 @@ import pytest
 
 from federated.disclosure import Limits
 from federated.errors import ConsiliumError
-from site_agent.agent import work
+from site_agent.agent import receive, work
 from site_agent.home import SiteHome
 from site_agent.mailbox import Outbox
 from site_agent.outlook import LEVEL_1, NO_POLICY, outlooks
@@ -70,6 +70,44 @@ def test_level_1_is_explained(federation: Federation, ada: SiteHome) -> None:
     (one,) = outlooks(ada)
     assert one.notes == (LEVEL_1,)
     assert f"note: {LEVEL_1}" in one.lines()
+
+
+def test_the_report_on_a_candidate_is_shown_as_it_then_leaves(federation: Federation, ada: SiteHome) -> None:
+    federation.exchange(ada)
+    assert outlooks(ada, (), ["report"]) == []
+    federation.coordinator.propose()
+    receive(ada, [parcel.to_bytes() for parcel in federation.coordinator.outgoing("ada")])
+    (one,) = outlooks(ada)
+    assert outlooks(ada, (), ["report"]) == [one]
+    assert outlooks(ada, (), ["statistics"]) == []
+    assert outlooks(ada, ["b0001"], ["report"]) == []
+    assert one.lines()[0] == "report on candidate 1"
+    assert one.preview is not None
+    assert one.preview.allowed
+    (step,) = [step for step in work(ada).steps if step.kind == "report"]
+    assert step.digest == one.preview.digest
+    assert outlooks(ada) == []
+
+
+def test_a_report_that_may_not_leave_is_shown_with_the_reason(federation: Federation, ada: SiteHome) -> None:
+    federation.exchange(ada)
+    federation.coordinator.propose()
+    receive(ada, [parcel.to_bytes() for parcel in federation.coordinator.outgoing("ada")])
+    federation.allow(ada, "statistics", "features")
+    (one,) = outlooks(ada)
+    assert one.preview is not None
+    assert "'report' is not allowed out" in one.preview.approval
+    federation.allow(ada, statistics={"limits": Limits(cell=100)})
+    (one,) = outlooks(ada)
+    assert one.preview is None
+    assert "refused by cell" in one.lines()[1]
+
+
+def test_a_candidate_without_this_site_asks_for_no_report(federation: Federation, ada: SiteHome) -> None:
+    federation.exchange(federation.hospital("ben", {"dark": 14, "light": 14}))
+    federation.coordinator.propose()
+    receive(ada, [parcel.to_bytes() for parcel in federation.coordinator.outgoing("ada")])
+    assert outlooks(ada, (), ["report"]) == []
 
 
 @pytest.mark.parametrize(("batches", "kinds"), [(["b0002"], []), ([], ["images"])])
