@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import rfc8785
 
 from federated.errors import ContractError
+from federated.faults import first_fault
 from federated.manifest import Digest, Frozen
 
 TOLERANCE = 1e-9
@@ -80,5 +79,4 @@ def parse_decision(line: str, *, where: str) -> Decision:
     try:
         return Decision.model_validate_json(line)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        raise ContractError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=where) from error
+        raise ContractError(first_fault(error), where=where) from error

@@ -7,13 +7,14 @@ letter): there is no trust on first use.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from federated.canonical import canonical
 from federated.errors import ContractError, SignatureError
+from federated.faults import first_fault
 from federated.files import write_whole
 from federated.keys import Party, PublicHex, fingerprint, fingerprint_matches, public_hex, spoken_fingerprint, verifier
 from federated.manifest import FrontEndCard, Frozen, Name
@@ -163,9 +164,7 @@ def _parse(payload: bytes, model: type[Document], path: Path) -> Document:
     try:
         document = model.model_validate_json(payload)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ContractError(f"{place}: {first['msg']}", where=str(path)) from error
+        raise ContractError(first_fault(error), where=str(path)) from error
     if canonical(document.model_dump(mode="json")) != payload:
         raise ContractError("is not in canonical form (RFC 8785)", where=str(path))
     return document

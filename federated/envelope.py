@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from federated.canonical import canonical, digest
 from federated.errors import ContractError, SequenceError, SignatureError
+from federated.faults import first_fault
 from federated.keys import Party, TrustFile
 from federated.manifest import (
     COORDINATOR_KINDS,
@@ -142,8 +143,7 @@ def read_passage(parcel: Parcel) -> Passage:
         passage = Passage.model_validate_json(canonical(statement["predicate"]))
         same = canonical(statement) == envelope.payload
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ContractError(first["msg"], where=f"envelope field {'.'.join(map(str, first['loc']))}") from error
+        raise ContractError(first_fault(error), where="envelope") from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ContractError("is not an in-toto statement", where="envelope") from error
     if known != (STATEMENT_TYPE, PREDICATE_TYPE, 1) or envelope.payload_type != PAYLOAD_TYPE or not same:

@@ -18,11 +18,12 @@ from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
 from federated.errors import ConsiliumError, SignatureError, cannot_read
+from federated.faults import NAME, PUBLIC_KEY, first_fault
 from federated.files import write_new, write_whole
 
 Role = Literal["site", "approver", "coordinator"]
-PublicHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-PartyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+PublicHex = Annotated[str, StringConstraints(pattern=PUBLIC_KEY)]
+PartyName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class Party(BaseModel):
@@ -186,10 +187,7 @@ def read_trust(path: Path) -> TrustFile:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise ConsiliumError(f"the trust file cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConsiliumError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path), cure="expected a keys.toml"
-        ) from error
+        raise ConsiliumError(first_fault(error), where=str(path), cure="expected a keys.toml") from error
 
 
 def write_trust(trust: TrustFile, path: Path) -> None:

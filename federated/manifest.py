@@ -18,11 +18,12 @@ from safetensors.numpy import save as save_safetensors
 
 from federated.canonical import digest
 from federated.errors import ContractError, DamagedError
+from federated.faults import DIGEST, LABEL, NAME, first_fault
 from federated.vocabulary import Vocabulary
 
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Fold = Literal["train", "validation"]
 Unit = Literal["image", "clip"]
@@ -354,9 +355,7 @@ def parse_manifest(data: bytes) -> Any:
     try:
         manifest = _ADAPTER.validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise ContractError(first["msg"], where=f"manifest field {place}") from error
+        raise ContractError(first_fault(error), where="manifest") from error
     try:
         same = manifest_bytes(manifest) == data
     except rfc8785.CanonicalizationError as error:

@@ -14,9 +14,10 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from federated.errors import DataError
+from federated.faults import LABEL, first_fault
 from federated.files import write_whole
 
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Code = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
@@ -59,7 +60,7 @@ class Vocabulary(BaseModel):
             raise DataError(
                 f"label '{label}' is not in the vocabulary '{self.name}' ({', '.join(self.codes)})",
                 where=where,
-                cure="map it in [labels] of config.toml or ask the coordinator to add it",
+                cure="map it in [labels] of config.toml; or the coordinator appends it, and the next release brings it",
             )
         return label
 
@@ -85,8 +86,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+        raise DataError(first_fault(error), where=str(path)) from error
 
 
 def write_vocabulary(vocabulary: Vocabulary, path: Path) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from federated.errors import ConsiliumError
+from federated.faults import ADDRESS, first_fault
 from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
 from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
@@ -35,7 +36,7 @@ class CoordinatorConfig(Frozen):
     name: Name
     task: Name
     front_end: FrontEndCard
-    superlink: Annotated[str, StringConstraints(pattern=r"^[^\s:/]+:\d{1,5}$")] = "127.0.0.1:18000"
+    superlink: Annotated[str, StringConstraints(pattern=ADDRESS)] = "127.0.0.1:18000"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     weighting: Literal["refit", "graded", "scaled", "none"] = "refit"
     mode: Literal["shared", "isolated"] = "shared"
@@ -138,8 +139,7 @@ def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> M
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=where) from error
+        raise ConsiliumError(first_fault(error), where=where) from error
 
 
 def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> None:
@@ -161,8 +161,7 @@ def _read_config(path: Path) -> CoordinatorConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise ConsiliumError(f"cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+        raise ConsiliumError(first_fault(error), where=str(path)) from error
 
 
 def _wait_for(file: IO[str], seconds: float, home: Path) -> None:

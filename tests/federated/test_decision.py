@@ -38,3 +38,9 @@ def test_what_does_not_add_up_is_found(line, change, message):
 def test_what_is_no_line_is_said_with_its_place(text):
     with pytest.raises(ContractError, match=r"^line 7"):
         parse_decision(text, where="line 7")
+
+
+def test_what_is_no_json_is_told_in_words():
+    with pytest.raises(ContractError) as caught:
+        parse_decision("hello", where="line 1")
+    assert str(caught.value) == "line 1: is not JSON (expected value at line 1 column 1)"

@@ -279,11 +279,11 @@ def _statement(**changes: Any) -> dict[str, Any]:
         (canonical(_statement(_type="https://in-toto.io/Statement/v0.1")), "another type or version"),
         (canonical(_statement(predicateType="urn:consilium:passage:v2")), "another type or version"),
         (json.dumps(_statement()).encode(), "another type or version"),
-        (canonical(_statement(predicate={})), "envelope field federation"),
-        (canonical(_statement(predicate=_statement()["predicate"] | {"sequence": 0})), "envelope field sequence"),
-        (canonical(_statement(predicate=_statement()["predicate"] | {"sequence": "1"})), "envelope field sequence"),
-        (canonical(_statement(predicate=_statement()["predicate"] | {"more": 1})), "envelope field more"),
-        (canonical(_statement(predicate=_statement()["predicate"] | {"issued": "now"})), "envelope field issued"),
+        (canonical(_statement(predicate={})), "envelope: federation: "),
+        (canonical(_statement(predicate=_statement()["predicate"] | {"sequence": 0})), "envelope: sequence: "),
+        (canonical(_statement(predicate=_statement()["predicate"] | {"sequence": "1"})), "envelope: sequence: "),
+        (canonical(_statement(predicate=_statement()["predicate"] | {"more": 1})), "envelope: more: "),
+        (canonical(_statement(predicate=_statement()["predicate"] | {"issued": "now"})), "envelope: issued: "),
     ],
 )
 def test_other_statements_are_refused(payload: bytes, reason: str) -> None:

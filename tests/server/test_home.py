@@ -89,6 +89,13 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         other.join()
 
 
-def test_a_value_that_cannot_be_is_said_in_one_line() -> None:
-    with pytest.raises(ConsiliumError, match="init: superlink"):
-        validated(CoordinatorConfig, dict(CONFIG) | {"superlink": "nowhere"}, where="init")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"superlink": "nowhere"}, "init: superlink: 'nowhere' is no address: host:port"),
+        ({"federation": "Bad Name"}, "init: federation: 'Bad Name' is no name: use at most 63 of a-z, 0-9"),
+    ],
+)
+def test_a_value_that_cannot_be_is_said_in_one_line(change: dict[str, str], said: str) -> None:
+    with pytest.raises(ConsiliumError, match=said):
+        validated(CoordinatorConfig, dict(CONFIG) | change, where="init")
