@@ -43,8 +43,8 @@ def tables(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return grouped
 
 
-def claims_table(results: Iterable[Result]) -> str:
-    """Every claim of some results."""
+def claims_table(claims: Iterable[Claim]) -> str:
+    """Claims, one a row."""
     rows: list[Row] = [
         {
             "claim": claim.claim,
@@ -52,8 +52,7 @@ def claims_table(results: Iterable[Result]) -> str:
             "target": claim.target,
             "": verdict(claim),
         }
-        for result in results
-        for claim in result.claims
+        for claim in claims
     ]
     return _markdown(rows)
 
@@ -65,7 +64,7 @@ def page(results: Iterable[Result]) -> str:
 
 def _section(result: Result) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in result.machine.items())
-    parts = [f"## {result.name}\n", f"Commit `{result.commit}`; {machine}.\n", claims_table([result])]
+    parts = [f"## {result.name}\n", f"Commit `{result.commit}`; {machine}.\n", claims_table(result.claims)]
     parts += [f"{note}\n" for note in result.notes]
     for title, rows in tables(result.rows).items():
         parts += [f"### {title}\n"] if title else []
@@ -80,10 +79,11 @@ def _markdown(rows: list[Row]) -> str:
 
 
 def with_claims(readme: str, results: Iterable[Result]) -> str:
-    """The README with the table of claims between its two marks."""
+    """The README with every claim that has a target between its two marks."""
     before, mark, rest = readme.partition(BEGIN)
     after = rest.partition(END)[2]
-    return f"{before}{mark}\n{claims_table(results)}{END}{after}" if mark else readme
+    claims = [claim for result in results for claim in result.claims if claim.holds is not None]
+    return f"{before}{mark}\n{claims_table(claims)}{END}{after}" if mark else readme
 
 
 def with_tables(text: str, results: Iterable[Result]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.claims import Result, at_least, at_most, write_result
+from benchmarks.claims import Result, at_least, at_most, told, write_result
 from benchmarks.results import BEGIN, END, ROOT, page, read_results, shown, tables, with_claims, with_tables, written
 
 RESULT = Result(
@@ -15,7 +15,7 @@ RESULT = Result(
     commit="abc",
     machine={"cores": "2"},
     rows=({"table": "first", "n": 20000, "seconds": 0.12345}, {"table": "second", "peer": None, "same": True}),
-    claims=(at_most("solve", 0.5, "s", 2.0), at_least("speed", 1234.5, "images/s", 5000)),
+    claims=(at_most("solve", 0.5, "s", 2.0), at_least("speed", 1234.5, "images/s", 5000), told("rest", 3.5, "")),
     notes=("What it does not say.",),
 )
 
@@ -45,12 +45,15 @@ def test_the_page_holds_every_claim_row_and_note() -> None:
     assert "| solve | 0.5 s | ≤ 2 | holds |" in text
     assert "| speed | 1,234 images/s | ≥ 5000 | DOES NOT HOLD |" in text
     assert "| 20,000 | 0.123 |" in text
+    assert "| rest | 3.5 |  |  |" in text
 
 
 def test_the_readme_gets_the_claims_between_its_marks() -> None:
     readme = f"before\n{BEGIN}\nstale\n{END}\nafter\n"
     once = with_claims(readme, [RESULT])
     assert "stale" not in once
+    assert "| solve |" in once
+    assert "| rest |" not in once
     assert once.startswith(f"before\n{BEGIN}\n| claim |")
     assert once.endswith(f"{END}\nafter\n")
     assert with_claims(once, [RESULT]) == once
@@ -62,6 +65,8 @@ def test_a_page_gets_the_tables_it_has_marks_for() -> None:
     once = with_tables(text, [RESULT])
     assert "| 20,000 | 0.123 |" in once
     assert "stale" not in once
+    assert "| solve |" in once
+    assert "| rest |" not in once
     assert "kept" in once
     assert with_tables(once, [RESULT]) == once
 
