@@ -65,8 +65,6 @@ def test_a_page_gets_the_tables_it_has_marks_for() -> None:
     once = with_tables(text, [RESULT])
     assert "| 20,000 | 0.123 |" in once
     assert "stale" not in once
-    assert "| solve |" in once
-    assert "| rest |" not in once
     assert "kept" in once
     assert with_tables(once, [RESULT]) == once
 
