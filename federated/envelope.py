@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,7 +30,7 @@ from federated.manifest import (
     unpack_tensors,
 )
 from federated.shapes import check_shapes
-from federated.signing import add_signature, parse_document, sign_document, verified_by
+from federated.signing import parse_document, sign_document, verified_by
 
 MAGIC = b"consilium parcel 1\n"
 LENGTHS = struct.Struct(">QQQ")
@@ -121,11 +121,6 @@ def seal(manifest: Manifest, tensors: bytes, passage: Passage, keys: list[Ed2551
         "predicate": passage.model_dump(mode="json"),
     }
     return Parcel(sign_document(canonical(statement), PAYLOAD_TYPE, keys), body, tensors)
-
-
-def countersign(parcel: Parcel, key: Ed25519PrivateKey) -> Parcel:
-    """The parcel with one signature more, over the same statement."""
-    return replace(parcel, envelope=add_signature(parcel.envelope, key))
 
 
 def read_passage(parcel: Parcel) -> Passage:

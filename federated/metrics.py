@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,24 +43,6 @@ def incremental(accuracy: Array) -> Incremental:
     )
 
 
-def column_drift(before: Array, after: Array, labels: Sequence[str], untouched: Iterable[str]) -> float:
-    """Largest change of a weight in the columns of labels that the new site does not label; 0 in isolated mode."""
-    columns = [labels.index(label) for label in untouched]
-    return float(np.abs(before[:, columns] - after[:, columns]).max()) if columns else 0.0
-
-
 def pair_is_seen(labels_of_site: Mapping[str, Iterable[str]], site: str, label: str) -> bool:
     """Whether a site has labelled a class, so that the pair was shown in training."""
     return label in set(labels_of_site.get(site, ()))
-
-
-def balanced_accuracy(truth: Sequence[str], answered: Sequence[str | None]) -> float:
-    """Mean recall over the classes that occur; an abstention counts as wrong. NaN for no rows."""
-    classes = sorted(set(truth))
-    if not classes:
-        return float("nan")
-    recalls = []
-    for label in classes:
-        rows = [index for index, name in enumerate(truth) if name == label]
-        recalls.append(sum(answered[row] == label for row in rows) / len(rows))
-    return float(np.mean(recalls))

@@ -29,13 +29,6 @@ def sign_document(payload: bytes, payload_type: str, keys: Iterable[Ed25519Priva
     return canonical(envelope.to_dict())
 
 
-def add_signature(document: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The envelope with one signature more, over the same payload."""
-    envelope = parse_document(document)
-    envelope.sign(signer(key))
-    return canonical(envelope.to_dict())
-
-
 def parse_document(data: bytes) -> Dsse:
     """An envelope, with nothing verified but its form.
 

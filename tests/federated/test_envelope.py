@@ -25,7 +25,6 @@ from federated.envelope import (
     Passage,
     check_envelope,
     check_sequence,
-    countersign,
     open_contents,
     open_parcel,
     parse_parcel,
@@ -202,13 +201,6 @@ def test_a_revoked_approver_counts_no_more(sealed: Callable[..., Parcel]) -> Non
 def test_a_rotated_key_counts_beside_none_of_the_old(sealed: Callable[..., Parcel]) -> None:
     assert _open(sealed(keys=[ADA])).signers == {_id(ADA)}
     assert _open(sealed(keys=[ADA_OLD, ADA])).signers == {_id(ADA)}
-
-
-def test_an_approver_may_sign_afterwards(sealed: Callable[..., Parcel]) -> None:
-    parcel = sealed(approval="each")
-    signed = countersign(parcel, APPROVER)
-    assert _open(signed).signers == {_id(ADA), _id(APPROVER)}
-    assert (signed.manifest, signed.tensors) == (parcel.manifest, parcel.tensors)
 
 
 def test_a_parcel_for_everyone_is_for_anyone(sealed: Callable[..., Parcel]) -> None:

@@ -14,7 +14,6 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import fingerprint, public_hex, verifier
 from federated.signing import (
     MAX_DOCUMENT_BYTES,
-    add_signature,
     parse_document,
     read_document,
     sign_document,
@@ -39,7 +38,7 @@ def test_what_is_signed_is_the_pre_authentication_encoding() -> None:
 
 @given(st.binary(max_size=200))
 def test_payload_and_signatures_are_kept(payload: bytes) -> None:
-    envelope = parse_document(add_signature(sign_document(payload, TYPE, [ONE]), TWO))
+    envelope = parse_document(sign_document(payload, TYPE, [ONE, TWO]))
     assert (envelope.payload, envelope.payload_type) == (payload, TYPE)
     assert verified_by(envelope, KEYS) == {_id(ONE), _id(TWO)}
 
