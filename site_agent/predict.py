@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federated.envelope import Opened, open_contents, open_parcel, parse_parcel, read_passage
-from federated.errors import ConsiliumError, ContractError, DataError, cannot_read
+from federated.audit import open_release
+from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
-from federated.manifest import Digest, Frozen, ReleaseManifest
+from federated.manifest import Digest, Frozen
 from federated.statistics import Array
 from site_agent.index import Columns, Row, read_index
 from site_agent.progress import track
@@ -22,6 +22,7 @@ from site_agent.sources.images import Gray, check_usable
 
 if TYPE_CHECKING:
     from federated.decision import Decision
+    from federated.envelope import Opened
     from federated.fused_model import FusedModel
     from federated.keys import TrustFile
     from shared_models.front_ends import FrontEnd
@@ -97,19 +98,7 @@ def read_release(path: Path, trust: TrustFile | None = None) -> Opened:
     Raises:
         ConsiliumError: there is none, it is something else, or its signature does not count.
     """
-    file = _only_parcel(path) if path.is_dir() else path
-    try:
-        parcel = parse_parcel(file.read_bytes())
-    except OSError as error:
-        raise cannot_read(file, error) from error
-    passage = read_passage(parcel)
-    if trust is not None:
-        opened = open_parcel(parcel, trust, recipient=passage.recipient)
-    else:
-        opened = open_contents(parcel, passage, frozenset())
-    if not isinstance(opened.manifest, ReleaseManifest):
-        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(file))
-    return opened
+    return open_release(_only_parcel(path) if path.is_dir() else path, trust)
 
 
 def _only_parcel(folder: Path) -> Path:
