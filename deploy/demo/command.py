@@ -33,7 +33,8 @@ SHOWN = 5
 POLICY_NOTE = (
     "Nothing has left a site yet: none has a policy. As each site arrives, its approver (a key made for this demo) "
     "signs a PERMISSIVE policy that no hospital should copy: no limits, no questions. The first site also sends its "
-    "own expert's weights and the second its features, so that all three channels are seen."
+    "own expert's weights and the second its features, which must give the sums it sent, so that all three channels "
+    "are seen."
 )
 
 

@@ -11,21 +11,24 @@ from deploy.demo.results import Arrival, Incremental
 
 FUSED = "fused experts"
 DASH = "–"
+LEAST_PATIENTS = 5  # fewer bound nothing
 READING = (
     "How to read the tables. Figures are per clip, in %, of the label with the largest score, refused or not, with "
-    "[95 % interval over patients]. Seen pairs: the site taught this label; unseen: only other sites did; unknown: "
-    "nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without looking at the "
-    "image. Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after site. Joint: "
-    "one linear head on the pooled features of all sites so far, which no hospital would allow."
+    "[95 % interval over patients], where there are five. Seen pairs: the site taught this label; unseen: only other "
+    "sites did; unknown: nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without "
+    "looking at the image. Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after "
+    "site. Joint: one linear head on the pooled features of all sites so far, which no hospital would allow."
 )
 
 
 def percent(interval: Interval, *, bounds: bool = True) -> str:
-    """``83 [71–92]``, which is never broken over lines, or a dash where there is no clip."""
+    """``83 [71–92]``, which is never broken over lines; a dash without clips, no bounds under `LEAST_PATIENTS`."""
     if interval.value is None or interval.low is None or interval.high is None:
         return DASH
     value = f"{100 * interval.value:.0f}"
-    return f"{value}\u00a0[{100 * interval.low:.0f}–{100 * interval.high:.0f}]" if bounds else value
+    if not bounds or interval.patients < LEAST_PATIENTS:
+        return value
+    return f"{value}\u00a0[{100 * interval.low:.0f}–{100 * interval.high:.0f}]"
 
 
 def size(count: int) -> str:
@@ -45,11 +48,11 @@ def received_table(arrival: Arrival) -> Table:
     return table
 
 
-def method_table(arrival: Arrival) -> Table:
+def method_table(arrival: Arrival) -> RenderableType:
     """Every method over the sites that have arrived."""
     clips, patients = arrival.rows[0].accuracy.clips, arrival.rows[0].accuracy.patients
     title = f"Held-back clips of the sites that have arrived: {clips} clips of {patients} patients"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("method")
     names = ("accuracy", "balanced", "seen\npairs", "unseen\npairs", "known\nrefused", "unknown\nrefused")
     for name in names:
@@ -59,20 +62,25 @@ def method_table(arrival: Arrival) -> Table:
         refusals = (row.refused, row.refused_unknown) if row.method == FUSED else ()
         shown = [*map(percent, cells), *map(percent, refusals)]
         table.add_row(row.method, *shown, *[DASH] * (len(names) - len(shown)), style=_style(row))
-    return table
+    return _titled(title, table)
 
 
-def site_table(arrival: Arrival, order: tuple[str, ...]) -> Table:
+def _titled(title: str, table: Table) -> RenderableType:
+    """A title may be wider than its table."""
+    return Group(Text(title, style="italic"), table)
+
+
+def site_table(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
     """Accuracy and balanced accuracy of every method at every site, arrived or not."""
     title = "Accuracy / balanced accuracy over all held-back clips of each site (in brackets: has not arrived)"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("method")
     for site in order:
         table.add_column(site if site in arrival.taught else f"({site})", justify="right")
     for row in arrival.rows:
         cells = [_pair(row.site_accuracy[site], row.site_balanced[site]) for site in order]
         table.add_row(row.method, *cells, style=_style(row))
-    return table
+    return _titled(title, table)
 
 
 def _pair(accuracy: Interval, balanced: Interval) -> str:
@@ -103,7 +111,8 @@ def _calibration(arrival: Arrival) -> str:
     """Who can be silenced, and so who can refuse."""
     short = [site for site, patients in arrival.calibrated.items() if patients < arrival.calibration_needed]
     if not short:
-        return f"Every site is calibrated by at least {min(arrival.calibrated.values())} patients."
+        least = min(arrival.calibrated.values())
+        return f"Foreign is judged by at least {least} patients a site: its own, or all sites' where it has too few."
     named = ", ".join(f"{site} ({arrival.calibrated[site]})" for site in short)
     return (
         f"Calibrated by fewer than the {arrival.calibration_needed} patients that are needed to call a clip foreign: "
@@ -115,6 +124,8 @@ def _gain(arrival: Arrival) -> str:
     gain = arrival.over_joint
     if gain.value is None or gain.low is None or gain.high is None:
         return DASH
+    if gain.patients < LEAST_PATIENTS:
+        return f"{100 * gain.value:+.0f} points, of {gain.patients} patients: too few for an interval"
     told = "" if gain.low > 0 or gain.high < 0 else ", not told apart by these patients"
     return f"{100 * gain.value:+.0f} points [{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]{told}"
 
