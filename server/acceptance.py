@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS, ReleaseManifest
 from server.artefacts import Artefacts
-from server.checks import Expectations, mean_square
+from server.checks import Expectations
 from server.contributions import Blocks, blocks_of, load, load_manifest
 from server.deliveries import acknowledge
 from server.home import CoordinatorHome
@@ -21,6 +21,7 @@ from server.registry import (
     ParcelRow,
     QuarantineRow,
     ReleaseRow,
+    SpectrumRow,
     current_parcels,
     find_parcel,
     newest_candidate,
@@ -28,6 +29,7 @@ from server.registry import (
     record,
 )
 from server.releases import withdraw
+from server.spectrum import Spectrum, spectrum
 
 
 def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, site: str) -> Expectations:
@@ -68,12 +70,25 @@ def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: by
     )
 
 
-def _spectra(session: Session, site: str) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
+def _spectra(session: Session, site: str) -> dict[str, Spectrum]:
+    """Of each other site, the mean over its parcels."""
+    found: dict[str, list[Spectrum]] = {}
     for row in current_parcels(session, FUSED_KINDS):
         if row.site != site and row.mean_square is not None:
-            found.setdefault(row.site, []).append(row.mean_square)
-    return {name: mean(values) for name, values in found.items()}
+            more = session.get(SpectrumRow, row.id)  # a parcel that came before this was kept has none
+            own = Spectrum(row.mean_square, more.share if more else None, more.concentration if more else None)
+            found.setdefault(row.site, []).append(own)
+    return {name: _mean_spectrum(each) for name, each in found.items()}
+
+
+def _mean_spectrum(each: list[Spectrum]) -> Spectrum:
+    shares = [one.share for one in each if one.share is not None]
+    concentrations = [one.concentration for one in each if one.concentration is not None]
+    return Spectrum(
+        mean(one.mean_square for one in each),
+        mean(shares) if shares else None,
+        mean(concentrations) if concentrations else None,
+    )
 
 
 def _counterpart(session: Session, artefacts: Artefacts, site: str, batch: str, kind: str) -> Blocks | None:
@@ -137,13 +152,21 @@ def _take_in(session: Session, artefacts: Artefacts, home: CoordinatorHome, exam
     assert row is not None
     row.concerns = _concerns(manifest)
     if row.kind in FUSED_KINDS:
-        block = next(iter(blocks_of(manifest, opened.tensors).values()))
-        row.mean_square = mean_square(block) if block.gram is not None else None
+        _keep_spectrum(session, row, manifest, blocks_of(manifest, opened.tensors))
     _supersede(session, row)
     if row.concerns is not None:
         acknowledge(session, row.site, row.concerns)
     if row.kind == "withdrawal":
         withdraw(session, artefacts, home, row.site, manifest.contributions)
+
+
+def _keep_spectrum(session: Session, row: ParcelRow, manifest: Any, blocks: Blocks) -> None:
+    block = blocks.get("train")
+    if block is None or block.gram is None:
+        return
+    found = spectrum(block, sum(manifest.images.values()))
+    row.mean_square = found.mean_square
+    session.add(SpectrumRow(parcel=row.id, share=found.share, concentration=found.concentration))
 
 
 def _concerns(manifest: Any) -> str | None:

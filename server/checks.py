@@ -35,10 +35,9 @@ from federated.report import check_report
 from federated.statistics import Statistics
 from federated.vocabulary import Vocabulary
 from server.contributions import Blocks, blocks_of, reproduces
+from server.spectrum import MAX_MEAN_SQUARE, Spectrum, check_spectrum
 
 ROUNDING = 1e-9  # of the trace: rounding of float64 sums over a million rows stays below it
-MAX_MEAN_SQUARE = 1e4  # of one feature
-MAX_SPECTRUM_RATIO = 10.0  # between a site's mean squared feature norm and the median of the other sites'
 MAX_SIDE = 1024  # pixels
 OTHER_KIND = {"statistics": "features", "features": "statistics"}
 
@@ -49,7 +48,7 @@ class Expectations:
 
     Attributes:
         task, front_end, vocabulary: of the epoch.
-        spectra: mean squared feature norm of each other site.
+        spectra: of each other site's statistics.
         counterpart: statistics that this site's current contribution of a batch and kind gives, or None.
         contributions: digests of this site's contributions that have not been withdrawn.
         candidate: digest and manifest of the candidate that reports are awaited on.
@@ -59,7 +58,7 @@ class Expectations:
     task: str
     front_end: FrontEndCard
     vocabulary: Vocabulary
-    spectra: Mapping[str, float]
+    spectra: Mapping[str, Spectrum]
     counterpart: Callable[[str, str], Blocks | None]
     contributions: frozenset[str]
     candidate: tuple[str, ReleaseManifest] | None
@@ -78,14 +77,6 @@ def check_content(manifest: Any, tensors: Tensors, expectations: Expectations) -
     if isinstance(manifest, Contribution):
         _check_contribution(manifest, expectations)
     CHECKS[manifest.kind](manifest, tensors, expectations)
-
-
-def mean_square(block: Statistics) -> float:
-    """Weighted mean of the squared feature norm, from the Gram matrix or, as a lower bound, from the class sums."""
-    if block.gram is not None:
-        return float(np.trace(block.gram) / block.weights.sum())
-    held = block.weights > 0
-    return float((block.class_sums[:, held] ** 2 / block.weights[held]).sum() / block.weights.sum())
 
 
 def _check_contribution(manifest: Contribution, expectations: Expectations) -> None:
@@ -161,12 +152,13 @@ def _check_row_counts(manifest: FeaturesManifest, label: NDArray[np.int64], pati
 
 
 def _check_blocks(manifest: StatisticsManifest | FeaturesManifest, blocks: Blocks, expectations: Expectations) -> None:
+    images = sum(manifest.images.values())  # of the training fold
     for fold, block in blocks.items():
         _check_weight(manifest, fold, block)
         _check_sums(block, fold)
         if block.gram is not None:
             _check_gram(block.gram, block, fold)
-        _check_spectrum(block, fold, expectations)
+        check_spectrum(block, fold, images if fold == "train" else None, expectations.spectra.values())
     other = expectations.counterpart(manifest.batch, OTHER_KIND[manifest.kind])
     if other is not None and not reproduces(other, blocks):
         raise ContractError(
@@ -217,21 +209,6 @@ def _is_positive(matrix: NDArray[np.float64], slack: float) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
-
-
-def _check_spectrum(block: Statistics, fold: str, expectations: Expectations) -> None:
-    found = mean_square(block)
-    if found > MAX_MEAN_SQUARE * block.features:
-        raise ContractError(f"a mean squared feature norm of {found:.3g} is not plausible", where=fold)
-    if not expectations.spectra or block.gram is None:
-        return
-    usual = float(np.median(list(expectations.spectra.values())))
-    if not usual / MAX_SPECTRUM_RATIO <= found <= usual * MAX_SPECTRUM_RATIO:
-        raise ContractError(
-            f"a mean squared feature norm of {found:.3g} is not plausible, other sites have {usual:.3g}",
-            where=fold,
-            cure="check the site's images and front end",
-        )
 
 
 def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Expectations) -> None:

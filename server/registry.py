@@ -79,6 +79,15 @@ class ParcelRow(Base):
     told: Mapped[bool]
 
 
+class SpectrumRow(Base):
+    """What else the spectrum of a parcel's statistics is compared by, where they were made of images enough."""
+
+    __tablename__ = "spectra"
+    parcel: Mapped[int] = mapped_column(primary_key=True)
+    share: Mapped[float | None]
+    concentration: Mapped[float | None]
+
+
 class CandidateRow(Base):
     """A candidate release. `inputs` is the digest of everything it was computed from; `place` orders them.
 

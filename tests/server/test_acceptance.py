@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from federated.canonical import digest
 from server.event import run_event
-from server.registry import EventRow, ParcelRow, QuarantineRow, find_parcel
+from server.registry import EventRow, ParcelRow, QuarantineRow, SpectrumRow, find_parcel
 
 if TYPE_CHECKING:
     from tests.server.conftest import Draft, Site, World
@@ -39,6 +39,11 @@ def test_what_was_accepted_can_be_verified_again(world: World, ada: Site) -> Non
         assert world.coordinator.artefacts.get(row.envelope) in data
         assert row.mean_square is not None
         assert row.mean_square > 1
+        kept = session.get(SpectrumRow, row.id)
+        assert kept is not None
+        assert kept.share is not None
+        assert 0 < kept.share < 1
+        assert kept.concentration is not None
     assert world.coordinator.artefacts.get(found.digest) in data
 
 
@@ -95,6 +100,21 @@ def test_other_sites_say_what_is_plausible(world: World, ada: Site) -> None:
     found = world.coordinator.accept(ben.seal(loud))
     assert found.outcome == "quarantined"
     assert "other sites have" in found.reason
+
+
+def test_features_that_all_but_agree_are_no_images(world: World, ada: Site) -> None:
+    """What is the same in every image makes the norm, which is as it should be; what differs is a hundredth."""
+    ben = world.join("ben")
+    _accept(world, ada, ada.statistics())
+    alike = ben.features()
+    for fold in ("train", "validation"):
+        rows = alike.tensors[f"{fold}.features"]
+        rows[:] = rows.mean(axis=0) + 0.01 * (rows - rows.mean(axis=0))
+        rows[:, :-1] *= 3
+        rows[:, -1] = 1
+    found = world.coordinator.accept(ben.seal(alike))
+    assert found.outcome == "quarantined"
+    assert "a share of all but the largest eigenvalue" in found.reason
 
 
 def test_a_withdrawal_by_the_site(world: World, ada: Site) -> None:
