@@ -152,7 +152,8 @@ def release_path(home: SiteHome, digest: str) -> Path:
 
 
 def keep(home: SiteHome, opened: Opened) -> Held:
-    """Puts a release from the inbox on the shelf; again is no work."""
+    """Puts a release from the inbox on the shelf, and takes its new labels over; again is no work."""
+    home.follow_vocabulary(opened.manifest.vocabulary)
     shelf = read_shelf(home)
     name = opened.digest.removeprefix("sha256:")
     if not release_path(home, opened.digest).exists():
@@ -189,7 +190,7 @@ def require_front_end(home: SiteHome, manifest: ReleaseManifest) -> None:
         raise ContractError(
             f"was made with the front end '{manifest.front_end.name}', not with this home's",
             where=f"{manifest.kind} {manifest.number}",
-            cure="ask the coordinator for a new kit",
+            cure="join anew, under a new name and in a new folder, with a kit of today's: consilium site join KIT",
         )
 
 

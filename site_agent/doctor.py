@@ -93,9 +93,7 @@ def superlink(home: SiteHome) -> str:
             version = link.version()
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or str(error)
-        raise _unreachable(
-            home, f"its certificate is not accepted ({reason})", "ask the coordinator for a new kit"
-        ) from error
+        raise _unreachable(home, f"its certificate is not accepted ({reason})", _new_certificate(home)) from error
     except OSError as error:
         cure = "is the coordinator running, and does the firewall let this machine out?"
         raise _unreachable(home, f"does not answer ({error.strerror or error})", cure) from error
@@ -106,11 +104,13 @@ def _context(home: SiteHome) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(home.ca_path))
     except (OSError, ssl.SSLError) as error:
-        raise ConsiliumError(
-            "is no certificate", where=str(home.ca_path), cure="ask the coordinator for a new kit"
-        ) from error
+        raise ConsiliumError("is no certificate", where=str(home.ca_path), cure=_new_certificate(home)) from error
     context.set_alpn_protocols(["h2"])
     return context
+
+
+def _new_certificate(home: SiteHome) -> str:
+    return f"ask the coordinator for ca.crt, the certificate of its authority, and put it at {home.ca_path}"
 
 
 def _unreachable(home: SiteHome, what: str, cure: str) -> ConsiliumError:

@@ -19,21 +19,27 @@ from federated.manifest import Digest, Frozen
 from federated.statistics import Array
 
 DRAWS = 2000
+FEWEST = 5  # patients; draws of fewer say more about them than about the next one
 SEED = 0
 WITHHELD = "(withheld)"
 Mask = NDArray[np.bool_]
 
 
 class Interval(Frozen):
-    """A figure with its 95 % percentile interval over bootstrap draws of patients; all None where there is no clip."""
+    """A figure with its 95 % percentile interval over bootstrap draws of patients.
+
+    All None where there is no clip; no bounds where fewer than five patients stand behind it.
+    """
 
     value: float | None
     low: float | None
     high: float | None
 
     def __str__(self) -> str:
-        if self.value is None or self.low is None or self.high is None:
+        if self.value is None:
             return "no clips"
+        if self.low is None or self.high is None:
+            return f"{100 * self.value:.1f} % (fewer than {FEWEST} patients: no interval)"
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
@@ -137,6 +143,8 @@ def _interval(answered: Answered, figure: Callable[[Array], Array]) -> Interval:
     value = float(figure(np.ones((1, len(answered.labels))))[0])
     if np.isnan(value):
         return Interval(value=None, low=None, high=None)
+    if len(set(np.array(answered.patients, dtype=str)[answered.known])) < FEWEST:
+        return Interval(value=value, low=None, high=None)
     low, high = np.nanquantile(figure(draws_of(answered.patients)), [0.025, 0.975])
     return Interval(value=value, low=float(low), high=float(high))
 

@@ -104,6 +104,12 @@ class SiteHome:
         """The federation's labels."""
         return read_vocabulary(self.path / "vocabulary.toml")
 
+    def follow_vocabulary(self, newer: Vocabulary) -> None:
+        """Takes over labels that the coordinator has appended; one that changes or drops a label changes nothing."""
+        current = self.vocabulary
+        if newer != current and newer.extends(current):
+            write_vocabulary(newer, self.path / "vocabulary.toml")
+
     @property
     def keys_path(self) -> Path:
         """Folder of ``site.pem``, ``approver.pem`` where made here, ``flower``, ``ca.crt``, and who is trusted."""

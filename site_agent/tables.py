@@ -21,6 +21,11 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 patient``, ``2 patients``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """One table under its title, if it has rows."""
     from rich import box
@@ -46,7 +51,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
 def print_ingest(report: IngestReport) -> None:
     """What an ingest did."""
     what = f"batch {report.batch}" if report.batch else "nothing new"
-    typer.echo(f"{what}: {report.images} images of {report.patients} patients, {report.skipped} known already")
+    images, patients = counted(report.images, "image"), counted(report.patients, "patient")
+    typer.echo(f"{what}: {images} of {patients}, {report.skipped} known already")
     print_table("", ("label", "new images"), report.labels.items())
     print_table("put into quarantine", ("file", "reason"), report.quarantined)
     for note in report.notes:
@@ -84,7 +90,8 @@ def print_status(status: SiteStatus) -> None:
 def print_evaluation(number: int, evaluation: Evaluation) -> None:
     """A release on the site's own held-back patients."""
     typer.echo(
-        f"release {number} on {evaluation.clips} held-back clips of {evaluation.patients} patients, "
+        f"release {number} on {counted(evaluation.clips, 'held-back clip')} "
+        f"of {counted(evaluation.patients, 'patient')}, "
         f"{evaluation.known} with a label that it knows"
     )
     rows = [

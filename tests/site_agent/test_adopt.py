@@ -12,6 +12,7 @@ import pytest
 from federated.envelope import Opened, open_parcel, parse_parcel
 from federated.errors import ConsiliumError, SignatureError
 from federated.manifest import AdoptionManifest, RecallManifest, pack_tensors
+from federated.vocabulary import plain_vocabulary, write_vocabulary
 from site_agent import adopt
 from site_agent.adopt import Held, Shelf, Standing, choose, evaluate, read_shelf, recall
 from site_agent.drafts import check_draft
@@ -191,6 +192,17 @@ def _reopened(home: SiteHome, shelf: Shelf) -> Iterator[Opened]:
         yield open_parcel(parcel, home.trust(), recipient="ada")
 
 
+def test_a_release_brings_labels_that_the_coordinator_appended(federation: Federation) -> None:
+    home = federation.hospital("ada", {"dark": 6})
+    path = federation.coordinator.home.path / "vocabulary.toml"
+    longer = plain_vocabulary("shades", [*home.vocabulary.codes, "dotted"])
+    with pytest.raises(ConsiliumError, match="the coordinator appends it, and the next release brings it"):
+        home.vocabulary.require("dotted", where="index.csv, line 2")
+    write_vocabulary(longer, path)
+    federation.event(home)
+    assert home.vocabulary == longer
+
+
 def test_a_release_changed_on_disk_is_not_used(ada: SiteHome) -> None:
     first, _ = _digests(ada)
     path = adopt.release_path(ada, first)
@@ -212,7 +224,7 @@ def test_a_release_of_a_revoked_coordinator_is_not_used(ada: SiteHome) -> None:
 def test_a_release_of_another_front_end_is_not_used(ada: SiteHome) -> None:
     card = ada.config.front_end.model_copy(update={"digest": "sha256:" + "9" * 64})
     ada.config = ada.config.model_copy(update={"front_end": card})
-    with pytest.raises(ConsiliumError, match="release 1: was made with the front end 'pixels', not with this home's"):
+    with pytest.raises(ConsiliumError, match="with the front end 'pixels', not with this home's; join anew"):
         evaluate(ada, _digests(ada)[0])
 
 

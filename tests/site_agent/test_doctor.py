@@ -141,6 +141,7 @@ def test_a_superlink_with_another_certificate_is_told_apart_from_silence(ada: Si
     with _server(tmp_path / "certificates") as port:
         wrong = _finding(_online(ada, port, other), "superlink")
     assert "its certificate is not accepted" in wrong.found
+    assert f"put it at {ada.ca_path}" in wrong.cure
     silent = _finding(ada, "superlink")
     assert "does not answer" in silent.found
     assert "firewall" in silent.cure

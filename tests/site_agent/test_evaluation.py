@@ -73,10 +73,25 @@ def test_no_clips_give_no_figure_rather_than_zero() -> None:
 
 
 def test_intervals_are_over_patients_so_many_clips_of_one_tell_no_more() -> None:
-    few = evaluate(RELEASE, _answered(("p", "a", "a"), ("q", "a", "b")))
-    many = evaluate(RELEASE, _answered(*[("p", "a", "a")] * 30, *[("q", "a", "b")] * 30))
-    assert (few.accuracy, few.patients) == (many.accuracy, 2)
-    assert (many.accuracy.low, many.accuracy.high) == (0.0, 1.0)
+    rows = [(f"p{number}", "a", "a" if number < 3 else "b") for number in range(6)]
+    few, many = evaluate(RELEASE, _answered(*rows)), evaluate(RELEASE, _answered(*rows * 30))
+    assert (few.accuracy, few.patients) == (many.accuracy, 6)
+    assert many.accuracy.low is not None
+    assert many.accuracy.low <= 1 / 6
+
+
+@pytest.mark.parametrize(("patients", "bounded"), [(1, False), (4, False), (5, True)])
+def test_few_patients_give_a_figure_and_no_interval(patients: int, bounded: bool) -> None:
+    known = [(f"p{number}", "a", "a") for number in range(patients)]
+    others = [(f"q{number}", "z", "a") for number in range(9)]  # of a label that the release does not know
+    answered = _answered(*known * 3, *others)
+    evaluation = evaluate(RELEASE, answered, (OLDER, answered))
+    assert evaluation.before is not None
+    assert evaluation.accuracy.value == 1.0
+    for figure in (evaluation.accuracy, evaluation.balanced_accuracy, evaluation.before.accuracy):
+        assert (figure.low is not None, figure.high is not None) == (bounded, bounded)
+    told = "100.0 % [100.0, 100.0]" if bounded else "100.0 % (fewer than 5 patients: no interval)"
+    assert str(evaluation.accuracy) == told
 
 
 def test_interval_of_a_share_is_that_of_the_binomial() -> None:
@@ -95,14 +110,14 @@ def test_draws_take_as_many_patients_as_there_are() -> None:
 
 
 def test_a_release_that_answers_alike_differs_by_nothing() -> None:
-    answered = _answered(("p", "a", "a"), ("q", "b", "a"), ("r", "b", "b"))
+    answered = _answered(*[(f"p{number}", "ab"[number % 2], "a") for number in range(6)])
     before = evaluate(RELEASE, answered, (OLDER, answered)).before
     assert before is not None
     assert (before.release, before.accuracy.value, before.accuracy.low, before.accuracy.high) == (OLDER, 0.0, 0.0, 0.0)
 
 
 def test_difference_to_the_release_before_is_paired() -> None:
-    labels = [("p", "a"), ("q", "a"), ("r", "b"), ("s", "b")]
+    labels = [(f"p{number}", "ab"[number % 2]) for number in range(6)]
     better = _answered(*[(patient, label, label) for patient, label in labels])
     worse = _answered(*[(patient, label, "a") for patient, label in labels])
     before = evaluate(RELEASE, better, (OLDER, worse)).before

@@ -12,6 +12,7 @@ import site_agent.home
 from federated.enrolment import Kit, read_request
 from federated.errors import ConsiliumError
 from federated.keys import fingerprint, public_hex, read_private_key
+from federated.vocabulary import plain_vocabulary
 from site_agent.home import SiteHome
 
 
@@ -150,3 +151,15 @@ def test_two_commands_never_work_at_once(home: SiteHome) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with home.lock(seconds=0):
         pass
+
+
+def test_labels_that_were_appended_are_taken_over_and_nothing_else(home: SiteHome) -> None:
+    before = home.vocabulary
+    appended = plain_vocabulary(before.name, [*before.codes, "new"])
+    for other in (plain_vocabulary(before.name, ["new", *before.codes]), plain_vocabulary(before.name, ["new"])):
+        home.follow_vocabulary(other)
+        assert home.vocabulary == before
+    home.follow_vocabulary(appended)
+    assert home.vocabulary == appended
+    home.follow_vocabulary(before)  # of an older release
+    assert home.vocabulary == appended

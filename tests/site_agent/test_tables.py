@@ -23,6 +23,10 @@ def test_a_table_without_rows_is_nothing(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == ""
 
 
+def test_one_is_not_plural() -> None:
+    assert [tables.counted(number, "patient") for number in (0, 1, 2)] == ["0 patients", "1 patient", "2 patients"]
+
+
 def test_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     tables.print_table("", ("file", "reason"), [("a[b].png", "is not [bold]readable")])
     assert "a[b].png" in (out := capsys.readouterr().out)
