@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 PREDICTIONS = Path("predictions.jsonl")
-INSTALL = "install what this command needs: pip install 'consilium[site]', [coordinator] or [demo]"
+INSTALL = "install what this command needs, in a copy of the repository: pip install '.[site]', [coordinator] or [demo]"
 
 
 def _site() -> typer.Typer:

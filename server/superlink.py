@@ -192,7 +192,7 @@ class SuperLink:
             "FLWR_TELEMETRY_ENABLED": "0",
             "FLWR_DISABLE_UPDATE_CHECK": "1",
             "FLWR_LOG_LEVEL": "WARNING",
-            "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
+            "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.25",
             HOME_VARIABLE: str(self._home.path.resolve()),
         }
 
@@ -214,7 +214,7 @@ class SuperLink:
     def _wait_for(self, run: int, seconds: float) -> str:
         deadline = time.monotonic() + seconds
         while not (status := self._status(run)).startswith("finished"):
-            if time.monotonic() > deadline or self._was_killed(run):
+            if time.monotonic() > deadline or (status == "running" and self._was_killed(run)):
                 with suppress(ConsiliumError):  # it may have ended meanwhile
                     self.control.stop(run)
             time.sleep(POLL_SECONDS)
@@ -228,11 +228,9 @@ class SuperLink:
             return "unknown"  # too busy to answer; the next look is better
 
     def _was_killed(self, run: int) -> bool:
-        """Whether a run goes on without its process, which Flower would notice a minute later."""
+        """Whether a run that goes on has lost its process, which Flower would notice a minute later."""
         assert self._process is not None
-        if self._status(run) != "running" or has_child(self._process, SERVER_APP):
-            return False
-        return self._status(run) == "running"
+        return not has_child(self._process, SERVER_APP) and self._status(run) == "running"
 
     def _stop(self) -> None:
         with undisturbed():
@@ -312,7 +310,9 @@ def _require_free(host: str, port: int) -> None:
 def _program(name: str) -> Path:
     path = Path(sys.executable).parent / name
     if not path.exists():
-        raise ConsiliumError("Flower is not installed", where=str(path), cure="pip install 'consilium[coordinator]'")
+        raise ConsiliumError(
+            "Flower is not installed", where=str(path), cure="in a copy of the repository: pip install '.[coordinator]'"
+        )
     return path
 
 

@@ -131,7 +131,7 @@ def decoders(_: SiteHome) -> str:
     """Still images and cine files can be read."""
     missing = [*_missing_stills(), *_missing_codecs()]
     if missing:
-        cure = "install what is missing: pip install 'consilium[site]'"
+        cure = "install what is missing, in a copy of the repository: pip install '.[site]'"
         raise ConsiliumError(f"cannot read {', '.join(missing)}", where="decoders", cure=cure)
     return ", ".join([*STILL_FORMATS, *CINE_CODECS])
 

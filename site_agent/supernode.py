@@ -217,7 +217,9 @@ def _reason(node: Node) -> str:
 def _program() -> Path:
     path = Path(sys.executable).parent / "flower-supernode"
     if not path.exists():
-        raise ConsiliumError("Flower is not installed", where=str(path), cure="pip install 'consilium[site]'")
+        raise ConsiliumError(
+            "Flower is not installed", where=str(path), cure="in a copy of the repository: pip install '.[site]'"
+        )
     return path
 
 

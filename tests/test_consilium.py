@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import time
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import typer
@@ -127,3 +130,14 @@ def test_a_missing_file_is_one_line(arguments: tuple[str, ...]) -> None:
     assert result.returncode in {1, 2}
     assert "Traceback" not in result.stderr
     assert "missing" in result.stderr
+
+
+def test_extras_hold_what_their_people_need() -> None:
+    extras = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    names = {extra: {re.split(r"[=>]", each)[0] for each in wanted} for extra, wanted in extras.items()}
+    assert names["coordinator"] >= {"torch", "torchvision", "timm", "pillow"}, "a timm front end is made there, too"
+    assert "consilium[site,coordinator]" in names["demo"], "the demonstration is both sides"
+    shared = set(extras["site"]) & set(extras["coordinator"])
+    assert {re.split(r"[=>]", each)[0] for each in shared} == names["site"] & names["coordinator"], "one version each"

@@ -63,7 +63,7 @@ def test_a_machine_without_flower_is_told_what_to_install(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(superlink.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ConsiliumError, match=r"pip install 'consilium\[coordinator\]'"):
+    with pytest.raises(ConsiliumError, match=r"in a copy of the repository: pip install '\.\[coordinator\]'"):
         _enter(SuperLink(world.coordinator.home, _free()))
 
 

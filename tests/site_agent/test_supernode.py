@@ -174,5 +174,7 @@ def test_a_site_that_passes_parcels_as_files_has_no_node(home: SiteHome) -> None
 
 def test_a_machine_without_flower_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(supernode.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ConsiliumError, match=r"Flower is not installed; pip install 'consilium\[site\]'"):
+    with pytest.raises(
+        ConsiliumError, match=r"Flower is not installed; in a copy of the repository: pip install '\.\[site\]'"
+    ):
         supernode._program()
