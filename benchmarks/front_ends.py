@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import real_data
 from benchmarks.claims import Claim, Measured, Row, at_least, at_most, told
 from benchmarks.front_end_candidates import CANDIDATES, SHIPPED
 from benchmarks.patient_folds import (
@@ -26,9 +26,8 @@ from shared_models.front_ends import FrontEnd, create_front_end
 
 Array = NDArray[np.float64]
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-LUNG = SHARED / "pocus_lung_multisite", "site=site_group,patient=split_group,clip=clip_id"
-BREAST = SHARED / "breast_us_two_site", "patient=split_group"
+LUNG = real_data.LUNG, "site=site_group,patient=split_group,clip=clip_id"
+BREAST = real_data.BREAST, "patient=split_group"
 FIRST_SEED, REPEATS = 1000, 10  # splits that were not looked at while choosing
 QUICK = (SHIPPED, "layout: local mean and contrast, 8x8")
 TIMED = 100

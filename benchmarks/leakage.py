@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.claims import Claim, Measured, Row, told
-from benchmarks.lung_data import DATA, Images, load_images
+from benchmarks.lung_data import Images, load_images
+from benchmarks.real_data import LUNG
 from federated.statistics import Array
 
 VICTIM = "northumbria"
@@ -56,8 +57,8 @@ def _thumbnails() -> Array:
     """(n, SIDE²) grey thumbnails in the order of the index, 0 to 1."""
     import csv
 
-    with (DATA / "index.csv").open(encoding="utf-8") as file:
-        paths = [DATA / row["path"] for row in csv.DictReader(file)]
+    with (LUNG / "index.csv").open(encoding="utf-8") as file:
+        paths = [LUNG / row["path"] for row in csv.DictReader(file)]
     small = [np.asarray(Image.open(path).convert("L").resize((SIDE, SIDE)), dtype=np.float64) for path in paths]
     return np.stack([image.ravel() / 255.0 for image in small])
 

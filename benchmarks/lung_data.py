@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.real_data import LUNG
 from deploy.demo.baselines import SiteFolds
 from federated.disclosure import Limits
 from federated.errors import DataError, DisclosureError
@@ -24,7 +25,6 @@ from site_agent.index import parse_columns, read_index
 from site_agent.sources import reader_of
 from site_agent.tasks.blocks import class_balance, sample_weights, select
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "pocus_lung_multisite"
 COLUMNS = "site=site_group,patient=split_group,clip=clip_id"
 ORDER = ("neuruppin", "northumbria", "pocus_atlas", "web_and_publications")
 LABELS = ("covid", "healthy", "pneumonia", "viral")
@@ -62,7 +62,7 @@ class Images:
 
 
 @cache
-def load_images(folder: Path = DATA) -> Images:
+def load_images(folder: Path = LUNG) -> Images:
     """Features of every image by the texture front end.
 
     Raises:

@@ -19,6 +19,7 @@ from benchmarks.answering import measure_answering
 from benchmarks.claims import Measured, Row, at_most, told
 from benchmarks.federation import LABELS, SEED, SITES, Site, fastest, order, seconds, simulate
 from benchmarks.processes import size_of, watch
+from benchmarks.real_data import LUNG
 from federated.envelope import Passage, seal
 from federated.fusion.closed_form import fit
 from federated.fusion.selection import select
@@ -29,7 +30,6 @@ FEATURES = 1024
 GIVEN = Hyperparameters(ridge=10.0, scatter=1.0, outside=0.5)
 JOINT = Hyperparameters(ridge=10.0, scatter=0.0, outside=1.0)
 GIB = 2**30
-LUNG = Path(__file__).resolve().parents[2] / "shared" / "data" / "pocus_lung_multisite"
 LUNG_COLUMNS = "site=site_group,patient=split_group,clip=clip_id"
 NOTE = (
     "The federation of the solve and of the fusion is simulated; it measures time and size, never accuracy. "

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.real_data import VARIABLE, data_folder
+
 QUIET = {
     "OMP_NUM_THREADS": "1",  # the last digits of a solve depend on the number of threads
     "OPENBLAS_NUM_THREADS": "1",
@@ -17,7 +19,7 @@ QUIET = {
 }
 os.environ.update(QUIET)
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = data_folder()
 NOTHING_TO_READ = "no real data to read:"
 
 
@@ -25,7 +27,7 @@ NOTHING_TO_READ = "no real data to read:"
 def shared_data() -> Path:
     """Folder of real data sets, one subfolder each; the test is skipped, aloud, where it is not there."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"{NOTHING_TO_READ} {SHARED_DATA} is not there")
+        pytest.skip(f"{NOTHING_TO_READ} {SHARED_DATA} is not there; {VARIABLE} says where else")
     return SHARED_DATA
 
 
