@@ -211,6 +211,8 @@ def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
         return []
     given = {each.digest: each.manifest for each in known}
     named = {name: site.name for site in manifest.sites for name in site.contributions}
+    if len(named) < sum(len(site.contributions) for site in manifest.sites):
+        return [Check(name="lineage", ok=False, found="a contribution is counted twice")]
     wrong = [name for name, site in named.items() if name in given and not _is_part(given[name], site, manifest)]
     wrong += [name for name in _ancestors(manifest) if name in given and not _is_ancestor(given[name], manifest)]
     if wrong:

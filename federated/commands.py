@@ -157,7 +157,7 @@ def _site_table(parts: list[SitePart]) -> Table:
     rows = [
         (
             part.site,
-            "\n".join(part.labels),
+            ", ".join(part.labels),
             str(part.patients),
             str(part.contributions),
             part.gram,
@@ -169,7 +169,7 @@ def _site_table(parts: list[SitePart]) -> Table:
 
 
 def _expert_table(experts: tuple[ExpertCard, ...]) -> Table:
-    rows = [(expert.site, expert.architecture, "\n".join(expert.labels)) for expert in experts]
+    rows = [(expert.site, expert.architecture, ", ".join(expert.labels)) for expert in experts]
     return _table("experts", ("site", "architecture", "labels"), rows)
 
 
@@ -178,7 +178,7 @@ def _system_table(systems: tuple[System, ...]) -> Table:
         (
             "\n".join(system.inside),
             "\n".join(system.outside) or "-",
-            "\n".join(system.labels),
+            ", ".join(system.labels),
             "yes" if system.inverse else "no",
         )
         for system in systems

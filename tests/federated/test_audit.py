@@ -153,8 +153,8 @@ def test_the_first_parcel_has_no_predecessor(tmp_path: Path, make_sample: MakeSa
     assert not _only(_write(tmp_path / "1", parcel)).ok
 
 
-def _naming(built: Any, digest: str) -> Any:
-    sites = [site.model_copy(update={"contributions": (digest,)}) for site in built.manifest.sites[:1]]
+def _naming(built: Any, *digests: str) -> Any:
+    sites = [site.model_copy(update={"contributions": digests}) for site in built.manifest.sites[:1]]
     return built.manifest.model_copy(update={"sites": (*sites, *built.manifest.sites[1:])})
 
 
@@ -209,6 +209,14 @@ def test_a_release_is_recomputed_from_what_it_names(
             assert seen == {"site ada": same, "site ben": None, "solutions": gram_to_sites or None}
             assert audits[1].ok is same
     assert _found(audits[1], "solutions") == "not recomputed: the release carries no Gram matrix of ada, ben, cem"
+
+
+def test_a_contribution_counts_once(federation: Any, built: Any, tmp_path: Path) -> None:
+    one = built.manifest.sites[0].contributions[0]
+    for twice in (_naming(built, one, one), _naming(built, built.manifest.sites[1].contributions[0])):
+        audit = _only(_write(tmp_path / "release", _seal(twice, built.tensors)))
+        assert _checks(audit)["lineage"] is False
+        assert _found(audit, "lineage") == "a contribution is counted twice"
 
 
 def test_a_release_comes_from_its_candidate(federation: Any, built: Any, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_weights_of_a_release(record: Record, run: Callable[..., Any]) -> None:
     assert result.exit_code == 0
     assert "weighting: refit" in result.stdout
     row = next(line for line in result.stdout.splitlines() if line.startswith(" ada "))
-    assert re.split(r" {2,}", row.strip()) == ["ada", "plax", "36", "1", "released", "own (36)"]
+    assert re.split(r" {2,}", row.strip()) == ["ada", "plax, a4c, a2c", "36", "1", "released", "own (36)"]
     shown = json.loads(run("weights", record.release, "--json").stdout)
     assert [site["site"] for site in shown["sites"]] == ["ada", "ben", "cem"]
     assert shown["temperature"] > 0
