@@ -122,7 +122,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.25)  # a look may be a request, or go through every process
 
 
 def processes(folder: Path, program: str = "") -> Iterator[psutil.Process]:
