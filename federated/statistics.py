@@ -44,14 +44,21 @@ class Statistics:
         Raises:
             ContractError: a label with weight would be lost.
         """
-        lost = set(self.labels) - set(labels)
+        lost = {label for label, weight in zip(self.labels, self.weights, strict=True) if weight} - set(labels)
         if lost:
             raise ContractError(f"labels {sorted(lost)} have no column", where="statistics")
         sums, weights = np.zeros((self.features, len(labels))), np.zeros(len(labels))
         for column, label in enumerate(self.labels):
-            sums[:, labels.index(label)] = self.class_sums[:, column]
-            weights[labels.index(label)] = self.weights[column]
+            if label in labels:
+                sums[:, labels.index(label)] = self.class_sums[:, column]
+                weights[labels.index(label)] = self.weights[column]
         return Statistics(labels, self.gram, sums, weights)
+
+    def known(self, labels: tuple[str, ...]) -> Statistics:
+        """The columns of these labels only; images of other labels stay in the Gram matrix."""
+        kept = [column for column, label in enumerate(self.labels) if label in labels]
+        chosen = tuple(self.labels[column] for column in kept)
+        return Statistics(chosen, self.gram, self.class_sums[:, kept], self.weights[kept])
 
     def without_gram(self) -> Statistics:
         """Level 1."""

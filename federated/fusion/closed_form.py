@@ -199,7 +199,7 @@ def validation_loss(weights: Array, block: Statistics, labels: Sequence[str], co
     """Weighted squared error of one site's validation block over the chosen columns, from its statistics alone."""
     if block.gram is None:
         return 0.0
-    wide = block.spread(tuple(labels))
+    wide = block.known(tuple(labels)).spread(tuple(labels))  # a label that nobody trains has no column
     chosen = weights[:, columns]
     fitted = np.einsum("mc,mc->", chosen, block.gram @ chosen)
     cross = np.einsum("mc,mc->", chosen, wide.class_sums[:, columns])

@@ -10,7 +10,7 @@ import pytest
 from federated.errors import ConsiliumError
 from federated.manifest import manifest_bytes, manifest_digest, parse_manifest, unpack_tensors
 from federated.release import TEMPERATURES, build_candidate, build_release, impute_grams
-from federated.statistics import unpack_symmetric
+from federated.statistics import from_features, unpack_symmetric
 
 
 def test_equal_inputs_give_equal_bytes_in_any_order(federation):
@@ -110,3 +110,15 @@ def test_weightings_that_refit_at_the_site_need_every_gram(make_federation):
     for weighting in ("graded", "scaled"):
         with pytest.raises(ConsiliumError, match="use refit"):
             make_federation(gram_to_sites=False, weighting=weighting).candidate()
+
+
+def test_a_validation_patient_with_a_label_that_nobody_trains_stops_nothing(federation):
+    inputs = federation.inputs(("ada",))
+    strange = from_features(np.ones((2, 24)), ["sub", "a4c"], np.ones(2), ("a4c", "sub"))
+    inputs[0] = replace(inputs[0], validation=strange)
+    card = federation.candidate().manifest
+    built = build_candidate(
+        federation="test", task=card.task, front_end=card.front_end, vocabulary=card.vocabulary, sites=inputs,
+        experts=(), number=1, previous=None,
+    )  # fmt: skip
+    assert "sub" not in built.manifest.labels

@@ -93,7 +93,7 @@ def test_more_labels_are_empty_columns(block: tuple[Any, list[str], Any]) -> Non
 
 def test_a_label_is_never_lost() -> None:
     with pytest.raises(ContractError, match=r"labels \['c'\] have no column"):
-        from_features(np.ones((1, 2)), ["a"], np.ones(1), ORDER).spread(("a", "b"))
+        from_features(np.ones((1, 2)), ["c"], np.ones(1), ORDER).spread(("a", "b"))
 
 
 def test_labels_of_a_sum_are_the_union_in_order_of_appearance() -> None:
@@ -150,3 +150,16 @@ def test_packed_order_is_row_by_row() -> None:
 def test_a_packed_matrix_of_another_length_is_refused(size: int) -> None:
     with pytest.raises(ContractError, match=r"has \(6,\) values"):
         unpack_symmetric(np.ones(6), size)
+
+
+def test_a_label_without_an_image_needs_no_column() -> None:
+    block = from_features(np.ones((1, 2)), ["a"], np.ones(1), ("a", "b"))
+    assert block.spread(("a",)).labels == ("a",)
+    with pytest.raises(ContractError, match="no column"):
+        block.spread(("b",))
+
+
+def test_known_columns_keep_the_whole_gram() -> None:
+    block = from_features(np.eye(2), ["a", "b"], np.ones(2), ("a", "b"))
+    assert block.known(("b", "c")).labels == ("b",)
+    assert np.array_equal(block.known(("b",)).gram, block.gram)
