@@ -31,6 +31,10 @@ def percent(interval: Interval, *, bounds: bool = True) -> str:
     return f"{value}\u00a0[{100 * interval.low:.0f}–{100 * interval.high:.0f}]"
 
 
+def _patients(count: int) -> str:
+    return "1 patient" if count == 1 else f"{count} patients"
+
+
 def size(count: int) -> str:
     """Bytes for people."""
     if count < 1000:
@@ -51,7 +55,7 @@ def received_table(arrival: Arrival) -> Table:
 def method_table(arrival: Arrival) -> RenderableType:
     """Every method over the sites that have arrived."""
     clips, patients = arrival.rows[0].accuracy.clips, arrival.rows[0].accuracy.patients
-    title = f"Held-back clips of the sites that have arrived: {clips} clips of {patients} patients"
+    title = f"Held-back clips of the sites that have arrived: {clips} clips of {_patients(patients)}"
     table = Table(box=None, pad_edge=False)
     table.add_column("method")
     names = ("accuracy", "balanced", "seen\npairs", "unseen\npairs", "known\nrefused", "unknown\nrefused")
@@ -125,7 +129,7 @@ def _gain(arrival: Arrival) -> str:
     if gain.value is None or gain.low is None or gain.high is None:
         return DASH
     if gain.patients < LEAST_PATIENTS:
-        return f"{100 * gain.value:+.0f} points, of {gain.patients} patients: too few for an interval"
+        return f"{100 * gain.value:+.0f} points, of {_patients(gain.patients)}: too few for an interval"
     told = "" if gain.low > 0 or gain.high < 0 else ", not told apart by these patients"
     return f"{100 * gain.value:+.0f} points [{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]{told}"
 
