@@ -20,7 +20,7 @@ print(default, front_ends.LUNG[0], front_ends.BREAST[0], spine.LUNG, conftest.SH
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: ""}])
 def test_data_lie_beside_the_checkout_unless_said_otherwise(environment: dict[str, str]) -> None:
-    assert data_folder(environment) == ROOT.parent / "shared" / "data"
+    assert data_folder(environment) == (ROOT.parent / "shared" / "data").resolve()
 
 
 def test_the_variable_points_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
