@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models import front_ends
-from shared_models.front_ends import RandomLift, gradients, layout, patterns, resized, unit
+from shared_models.front_ends import RandomLift, gradients, layout, patterns
+from shared_models.scaling import resized, unit
 
 Array = NDArray[np.float64]
 Gray = NDArray[np.uint8]

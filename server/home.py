@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import shutil
 import tempfile
-import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,13 +15,12 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from federated.errors import ConsiliumError
 from federated.faults import ADDRESS, first_fault
+from federated.homes import LOCK_SECONDS, held, read_config
 from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
 from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
 Model = TypeVar("Model", bound=BaseModel)
-LOCK_SECONDS = 120.0
-POLL_SECONDS = 0.05
 
 
 class CoordinatorConfig(Frozen):
@@ -125,8 +120,7 @@ class CoordinatorHome:
         Raises:
             ConsiliumError: another process held it for longer than `seconds`.
         """
-        with (self.path / "lock").open("a") as file:
-            _wait_for(file, seconds, self.path)
+        with held(self.path, by="another coordinator process", seconds=seconds):
             yield
 
 
@@ -151,29 +145,7 @@ def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> N
 
 
 def _read_config(path: Path) -> CoordinatorConfig:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return CoordinatorConfig.model_validate_json(json.dumps(content))  # from JSON a list may be a tuple
-    except FileNotFoundError as error:
-        raise ConsiliumError(
-            "is not a coordinator's home", where=str(path.parent), cure="make one with: consilium coordinator init"
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise ConsiliumError(f"cannot be read ({error})", where=str(path)) from error
-    except ValidationError as error:
-        raise ConsiliumError(first_fault(error), where=str(path)) from error
-
-
-def _wait_for(file: IO[str], seconds: float, home: Path) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise ConsiliumError(
-                    "another coordinator process is at work here", where=str(home), cure="wait until it is done"
-                ) from error
-            time.sleep(POLL_SECONDS)
-        else:
-            return
+    missing = ConsiliumError(
+        "is not a coordinator's home", where=str(path.parent), cure="make one with: consilium coordinator init"
+    )
+    return read_config(path, CoordinatorConfig, missing=missing)

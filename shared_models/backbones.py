@@ -46,7 +46,7 @@ class Backbone:
         """(H, W) uint8 to (D,) pooled features of unit length."""
         import torch
 
-        from shared_models.front_ends import resized, unit
+        from shared_models.scaling import resized, unit
 
         square = torch.from_numpy(resized(image, int(self.config["size"])).astype(np.float32) / 255)
         colours = (square - self.mean[:, None, None]) / self.deviation[:, None, None]

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Gray = NDArray[np.uint8]
+from shared_models.scaling import Gray, resized, unit
+
 Array = NDArray[np.float64]
 Scalar = bool | int | float | str
 
@@ -160,21 +161,6 @@ def tiny(image: Gray) -> Array:
     """Grey levels at 8x8 less their mean, (64,), of unit length: gain and brightness drop out."""
     values = resized(image, PIXELS_SIDE).astype(np.float64).ravel()
     return unit(values - values.mean())
-
-
-def resized(image: Gray, side: int) -> Gray:
-    """(side, side), stretched, with each new pixel a weighted mean of the old ones it covers."""
-    from PIL import Image
-
-    if image.shape == (side, side):
-        return image
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
-
-
-def unit(values: Array) -> Array:
-    """The vector at length 1; zeros stay zeros."""
-    length = float(np.linalg.norm(values))
-    return values / length if length else values
 
 
 class RandomLift:

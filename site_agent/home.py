@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import secrets
 import shutil
 import tempfile
-import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import tomli_w
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from federated.enrolment import Address, Kit, Request, write_request
 from federated.errors import ConsiliumError, cannot_read
 from federated.files import write_new, write_whole
+from federated.homes import LOCK_SECONDS, held, read_config
 from federated.keys import (
     Party,
     PublicHex,
@@ -38,8 +35,6 @@ from federated.manifest import FrontEndCard, Frozen, Label, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
 SECRET_BYTES = 32
-LOCK_SECONDS = 120.0
-POLL_SECONDS = 0.05
 
 
 class SiteConfig(Frozen):
@@ -205,8 +200,7 @@ class SiteHome:
         Raises:
             ConsiliumError: another process held it for longer than `seconds`.
         """
-        with (self.path / "lock").open("a") as file:
-            _wait_for(file, seconds, self.path)
+        with held(self.path, by="another command", seconds=seconds):
             yield
 
 
@@ -267,30 +261,7 @@ def _create_flower_key(path: Path) -> str:
 
 
 def _read_config(path: Path) -> SiteConfig:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return SiteConfig.model_validate_json(json.dumps(content))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConsiliumError(
-            "is not a site's home", where=str(path.parent), cure="make one with: consilium site join KIT"
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise cannot_read(path, error) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConsiliumError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
-
-
-def _wait_for(file: IO[str], seconds: float, home: Path) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise ConsiliumError(
-                    "another command is at work here", where=str(home), cure="wait until it is done"
-                ) from error
-            time.sleep(POLL_SECONDS)
-        else:
-            return
+    missing = ConsiliumError(
+        "is not a site's home", where=str(path.parent), cure="make one with: consilium site join KIT"
+    )
+    return read_config(path, SiteConfig, missing=missing)
