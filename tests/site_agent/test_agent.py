@@ -237,7 +237,7 @@ def test_a_withdrawn_batch_is_not_contributed_again(federation: Federation, ada:
 
 
 def test_two_rounds_at_once_wait_for_each_other(ada: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("site_agent.home.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("federated.homes.POLL_SECONDS", 0.01)
     monkeypatch.setattr(agent, "_work", lambda *_: pytest.fail("worked beside another"))
     lock = ada.lock
     monkeypatch.setattr(ada, "lock", lambda: lock(0.05))
