@@ -76,7 +76,7 @@ def _titled(title: str, table: Table) -> RenderableType:
 
 def site_table(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
     """Accuracy and balanced accuracy of every method at every site, arrived or not."""
-    title = "Accuracy / balanced accuracy over all held-back clips of each site (in brackets: has not arrived)"
+    title = "Accuracy / balanced accuracy over all held-back clips of each site (round brackets: has not arrived)"
     table = Table(box=None, pad_edge=False)
     table.add_column("method")
     for site in order:
@@ -90,7 +90,7 @@ def site_table(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
 def _pair(accuracy: Interval, balanced: Interval) -> str:
     if accuracy.value is None:
         return DASH
-    return f"{percent(accuracy, bounds=False)} / {percent(balanced, bounds=False)}"
+    return f"{percent(accuracy)} / {percent(balanced, bounds=False)}"
 
 
 def _style(row: Figures) -> str:

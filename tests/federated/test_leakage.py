@@ -161,8 +161,7 @@ def test_a_release_gives_no_class_covariance_of_a_site_that_keeps_its_gram(make_
     tensors = unpack_tensors(release.tensors, release.manifest)
     for site in release.manifest.sites:
         for row in tensors[f"covariance.{site.name}"]:
-            assert np.array_equal(row, tensors["within"][: len(row)]) or len(row) != len(tensors["within"])
-        assert len({row.tobytes() for row in tensors[f"covariance.{site.name}"]}) == 1
+            assert np.array_equal(row, tensors["within"])  # the pooled one, in all of the 23 directions
     open_ = make_federation().release()
     own = unpack_tensors(open_.tensors, open_.manifest)["covariance.ada"]
     assert len({row.tobytes() for row in own}) == 3
