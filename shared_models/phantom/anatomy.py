@@ -1,0 +1,355 @@
+"""The heart at end-diastole as signed distance functions, in mm: negative inside, positive outside.
+
+Both ventricles are layers around the left ventricle's axis: the endocardium, the epicardium, the right ventricle's
+endocardium and its epicardium are radii over angle and height, each at least as large as the one before, so they cannot
+cross. Atria, vessels, muscles and leaflets are ellipsoids, tubes and sheets, carved where two would overlap. Distances to
+spheres, tubes and sheets are exact, those to layers and ellipsoids are exact to first order (f divided by the length of its
+gradient): the zero set is right, the error grows with the square of the distance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_models.phantom.population import Parameters
+
+Array = NDArray[np.floating]
+Vector = NDArray[np.float64]
+
+WIDEST = 0.27  # height of the left ventricle's greatest width, as a fraction of its length
+RV_CENTRE, RV_HALF_ANGLE = np.deg2rad(167.0), np.deg2rad(74.0)  # from the anterior to the inferior insertion
+OUTFLOW_ANGLE = np.deg2rad(125.0)
+AORTIC_TILT = np.deg2rad(22.0)  # of the root against the left ventricle's axis
+TRICUSPID_HEIGHT = 3.0  # the tricuspid ring lies closer to the apex than the mitral one
+BASE_FADE = 15.0  # above the base the layers go on unchanged for so many mm, which the motion needs
+VESSEL_WALL, ATRIAL_WALL = 2.0, 2.5
+FAR = np.float32(1e3)
+
+ANTERIOR: Vector = np.array([-0.775, 0.375, 0.5])  # the body's directions, of a heart that lies as most do
+SUPERIOR: Vector = np.array([0.0, 0.8, -0.6])
+
+
+def radial(angle: float) -> Vector:
+    """The unit vector of an angle about the axis, in radians."""
+    return np.array([np.cos(angle), np.sin(angle), 0.0])
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Radii about the axis, (N,) mm, from the inside out."""
+
+    endocardium: Array
+    epicardium: Array
+    rv_endocardium: Array
+    rv_epicardium: Array
+
+
+@dataclass(frozen=True)
+class Ellipsoid:
+    """Axes along x, y, z, turned about z by `turn` radians."""
+
+    centre: Vector
+    radii: Vector
+    turn: float = 0.0
+
+    def distance(self, x: Array, y: Array, z: Array) -> Array:
+        """Signed, exact to first order."""
+        dx, dy, dz = self._offset(x, y, z)
+        a, b, c = (dtype_of(x)(radius) for radius in self.radii)
+        level = np.sqrt((dx / a) ** 2 + (dy / b) ** 2 + (dz / c) ** 2)
+        slope = np.sqrt((dx / a**2) ** 2 + (dy / b**2) ** 2 + (dz / c**2) ** 2)
+        return np.where(slope > 1e-9, level * (level - 1) / np.maximum(slope, 1e-9), -min(a, b, c))
+
+    def normal(self, x: Array, y: Array, z: Array) -> Array:
+        """(N, 3) unit normals of the level surfaces."""
+        dx, dy, dz = self._offset(x, y, z)
+        a, b, c = self.radii
+        gx, gy, gz = dx / a**2, dy / b**2, dz / c**2
+        cosine, sine = np.cos(self.turn), np.sin(self.turn)
+        return unit(np.stack([cosine * gx - sine * gy, sine * gx + cosine * gy, gz], axis=-1))
+
+    def _offset(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+        kind = dtype_of(x)
+        dx, dy, dz = (value - kind(middle) for value, middle in zip((x, y, z), self.centre, strict=True))
+        cosine, sine = kind(np.cos(self.turn)), kind(np.sin(self.turn))
+        return cosine * dx + sine * dy, cosine * dy - sine * dx, dz
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A chain of round cones through `points` (K, 3) with `radii` (K,): vessels and papillary muscles."""
+
+    points: Vector
+    radii: Vector
+
+    def distance(self, x: Array, y: Array, z: Array) -> Array:
+        """Signed; the radius is interpolated along each piece."""
+        nearest: Array = np.full_like(x, FAR)
+        for start, end, near, far in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
+            share, length = self._share(x, y, z, start, end)
+            radius = dtype_of(x)(near) + dtype_of(x)(far - near) * share
+            nearest = np.minimum(nearest, length - radius)
+        return nearest
+
+    def normal(self, x: Array, y: Array, z: Array) -> Array:
+        """(N, 3) unit vectors away from the centre line."""
+        best, away = np.full_like(x, FAR), np.zeros((*x.shape, 3), x.dtype)
+        for start, end, near, far in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
+            share, length = self._share(x, y, z, start, end)
+            level = length - (near + (far - near) * share)
+            here = np.stack([x, y, z], axis=-1) - (start + share[..., None] * (end - start))
+            nearer = level < best
+            best, away = np.where(nearer, level, best), np.where(nearer[..., None], here, away)
+        return unit(away)
+
+    @staticmethod
+    def _share(x: Array, y: Array, z: Array, start: Vector, end: Vector) -> tuple[Array, Array]:
+        """How far along a piece the nearest point of its centre line lies, in 0..1, and how far off."""
+        kind = dtype_of(x)
+        (sx, sy, sz), along = (kind(value) for value in start), end - start
+        ux, uy, uz = (kind(value) for value in along)
+        dx, dy, dz = x - sx, y - sy, z - sz
+        share = np.clip((dx * ux + dy * uy + dz * uz) / kind(along @ along), 0, 1)
+        dx, dy, dz = dx - share * ux, dy - share * uy, dz - share * uz
+        return share, np.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@dataclass(frozen=True)
+class Valve:
+    """Leaflets hinged on a ring.
+
+    Attributes:
+        centre: of the ring.
+        axis: unit vector, the way the blood flows.
+        radius: of the ring.
+        length: of the leaflets, at least the radius.
+        cusps: how many clefts a closed valve shows; 0 for none.
+        thickness: of a leaflet.
+        open_angle: between ring and open leaflet, radians.
+    """
+
+    centre: Vector
+    axis: Vector
+    radius: float
+    length: float
+    cusps: int
+    thickness: float
+    open_angle: float
+
+    def distance(self, x: Array, y: Array, z: Array, opening: float) -> Array:
+        """Signed distance to the leaflets, open from 0 to 1: each turns about its hinge."""
+        kind = dtype_of(x)
+        height, off = self.coordinates(x, y, z)
+        shut = np.arccos(min(1.0, self.radius / self.length))
+        angle = shut + opening * (self.open_angle - shut)
+        inward, along = kind(-np.cos(angle)), kind(np.sin(angle))
+        share = np.clip((off - kind(self.radius)) * inward + height * along, 0, kind(self.length))
+        sheet = np.hypot(off - kind(self.radius) - share * inward, height - share * along)
+        return sheet - kind(self.thickness / 2)
+
+    def coordinates(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+        """Height along the axis and distance from it."""
+        kind = dtype_of(x)
+        (cx, cy, cz), (ux, uy, uz) = (kind(v) for v in self.centre), (kind(v) for v in self.axis)
+        dx, dy, dz = x - cx, y - cy, z - cz
+        height = dx * ux + dy * uy + dz * uz
+        return height, np.sqrt(np.maximum(dx * dx + dy * dy + dz * dz - height * height, 0))
+
+    def clefts(self, x: Array, y: Array, z: Array) -> Array:
+        """Distance to the lines where closed cusps meet, as sheets along the axis."""
+        kind = dtype_of(x)
+        height, off = self.coordinates(x, y, z)
+        first, second = self._frame
+        p = [value - kind(middle) for value, middle in zip((x, y, z), self.centre, strict=True)]
+        u = sum(kind(first[i]) * p[i] for i in range(3))
+        v = sum(kind(second[i]) * p[i] for i in range(3))
+        sector = kind(2 * np.pi / self.cusps)
+        folded = np.abs(np.mod(np.arctan2(v, u), sector) - sector / 2)
+        aside = off * np.sin(np.minimum(sector / 2 - folded, kind(np.pi / 2)))
+        beyond = np.maximum(np.abs(height - kind(0.35 * self.radius)) - kind(0.35 * self.radius), off - kind(self.radius))
+        return np.maximum(aside, beyond) - kind(self.thickness / 2)
+
+    @cached_property
+    def _frame(self) -> tuple[Vector, Vector]:
+        first = np.cross(self.axis, [0.3, 0.9, 0.2])
+        first /= np.linalg.norm(first)
+        return first, np.cross(self.axis, first)
+
+
+class Anatomy:
+    """All structures of one heart and of what surrounds it, placed by the heart's parameters."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = p = parameters
+        self.widest = WIDEST * p.lv_length
+        self.half_length = p.lv_length - self.widest
+        self.epicardial_apex = p.lv_length + p.apical_wall
+        out = radial(OUTFLOW_ANGLE)
+        base = p.lv_radius * np.sqrt(1 - (self.widest / self.half_length) ** 2)
+        self.outflow_centre = out * max(base - p.annulus / 2 + 1.0, 0.45 * base)
+        self.mitral_centre = -out * max(base - p.mitral - 1.5, 0.2 * base)
+        self.aortic_axis = np.cos(AORTIC_TILT) * np.array([0.0, 0.0, -1.0]) + np.sin(AORTIC_TILT) * out
+        self.aorta = self._aorta()
+        self.left_atrium = self._left_atrium()
+        self.right_atrium = self._right_atrium()
+        self.rv_outflow = self._rv_outflow()
+        self.papillary = self._papillary()
+        self.mitral = Valve(
+            self.mitral_centre, np.array([0.0, 0.0, 1.0]), p.mitral, 1.22 * p.mitral, 0, 2.0, np.deg2rad(78)
+        )
+        self.tricuspid = Valve(
+            self.tricuspid_centre, np.array([0.0, 0.0, 1.0]), p.tricuspid, 1.2 * p.tricuspid, 0, 1.8, np.deg2rad(75)
+        )
+        self.aortic = Valve(
+            self.outflow_centre + 3.0 * self.aortic_axis,
+            self.aortic_axis,
+            p.annulus / 2,
+            1.08 * p.annulus / 2,
+            3,
+            1.4,
+            np.deg2rad(84),
+        )
+
+    @property
+    def tricuspid_centre(self) -> Vector:
+        """Of the tricuspid ring."""
+        p = self.parameters
+        outside = p.lv_radius + p.septal_wall
+        return np.array([0.0, 0.0, TRICUSPID_HEIGHT]) + radial(np.deg2rad(196.0)) * (outside + 0.52 * p.rv_width)
+
+    def layers(self, angle: Array, z: Array) -> Layers:
+        """The layers' radii at angles (radians) and heights, (N,) each."""
+        p, kind = self.parameters, dtype_of(angle)
+        z = np.maximum(z, kind(-BASE_FADE))
+        oval = 1 + kind(p.lv_oval) * np.cos(2 * angle)
+        up = z - kind(self.widest)
+        inner = np.sqrt(np.maximum(1 - (up / kind(self.half_length)) ** 2, 0))
+        outer = np.sqrt(np.maximum(1 - (up / kind(self.half_length + p.apical_wall)) ** 2, 0))
+        endocardium = kind(p.lv_radius) * inner * oval
+        epicardium = np.maximum((kind(p.lv_radius) * oval + self._wall(angle)) * outer, endocardium)
+        reach = self._rv_reach(angle, z)
+        rv_endocardium = epicardium + reach
+        return Layers(
+            endocardium, epicardium, rv_endocardium, rv_endocardium + kind(p.rv_wall) * (1 - np.exp(-reach / 3))
+        )
+
+    def endocardial_distance(self, radius: Array, angle: Array, z: Array) -> Array:
+        """Signed distance to the left ventricle's endocardium, also past the apex; first order."""
+        p, kind = self.parameters, dtype_of(radius)
+        widest = kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle))
+        return _ellipse_distance(radius, z - kind(self.widest), widest, kind(self.half_length))
+
+    def epicardial_distance(self, radius: Array, angle: Array, z: Array) -> Array:
+        """The same for its epicardium, on the right side the right face of the septum."""
+        p, kind = self.parameters, dtype_of(radius)
+        widest = kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle)) + self._wall(angle)
+        return _ellipse_distance(radius, z - kind(self.widest), widest, kind(self.half_length + p.apical_wall))
+
+    def outer_distances(self, radius: Array, epicardial: Array, layers: Layers) -> tuple[Array, Array]:
+        """Signed distances to the right ventricle's endocardium and to the whole heart's epicardium; first order.
+
+        Where the right ventricle has ended both are the left ventricle's `epicardial` distance.
+        """
+        p, kind = self.parameters, dtype_of(radius)
+        slope = kind(1 / np.hypot(1.0, 1.3 * p.rv_width / p.rv_length))
+        reach = layers.rv_endocardium - layers.epicardium
+        share = np.clip(reach / 4, 0, 1)
+        inner = slope * (radius - layers.rv_endocardium)
+        outer = slope * (radius - layers.rv_epicardium)
+        near = np.where(reach > 0, inner, epicardial)
+        return near, np.where(reach > 0, share * outer + (1 - share) * _same_sign(epicardial, outer), epicardial)
+
+    def _wall(self, angle: Array) -> Array:
+        """Thickness of the left ventricle's wall where it is widest: the septum may differ."""
+        p, kind = self.parameters, dtype_of(angle)
+        septal = (0.5 - 0.5 * np.cos(angle)) ** 2
+        return kind(p.lateral_wall) + kind(p.septal_wall - p.lateral_wall) * septal
+
+    def _rv_reach(self, angle: Array, z: Array) -> Array:
+        """Depth of the right ventricle's cavity, from the septum outwards."""
+        p, kind = self.parameters, dtype_of(angle)
+        turned = np.mod(angle - kind(RV_CENTRE - np.pi), kind(2 * np.pi)) - kind(np.pi)
+        across = np.maximum(1 - (turned / kind(RV_HALF_ANGLE)) ** 2, 0)
+        height = np.clip(z / kind(p.rv_length), 0, 1)
+        return kind(p.rv_width) * across * (1 - height**1.3)
+
+    def envelope(self, angle: Array) -> Array:
+        """Radius that no layer exceeds at this angle, whatever the height."""
+        p, kind = self.parameters, dtype_of(angle)
+        wall = max(p.lateral_wall, p.septal_wall)
+        return kind((p.lv_radius * (1 + p.lv_oval) + wall) + p.rv_wall) + self._rv_reach(angle, np.zeros_like(angle))
+
+    def _aorta(self) -> Tube:
+        p, start, along = self.parameters, self.outflow_centre, self.aortic_axis
+        stations = np.array([-4.0, 3.0, 0.42 * p.sinus + 3.0, 0.85 * p.sinus, 0.85 * p.sinus + 35.0])
+        diameters = np.array([p.annulus, p.annulus, p.sinus, 0.87 * p.sinus, p.ascending])
+        return Tube(start + stations[:, None] * along, diameters / 2)
+
+    def _left_atrium(self) -> Ellipsoid:
+        """Its ellipsoid meets the base in a circle about as wide as the mitral ring."""
+        p = self.parameters
+        half = p.la_length / 2 + 2.0
+        deep = half * (1 - np.sqrt(max(1 - (p.mitral / p.la_radius) ** 2, 0.3)))
+        centre = self.mitral_centre - radial(OUTFLOW_ANGLE) * 3.0 - np.array([0.0, 0.0, half - deep])
+        return Ellipsoid(centre, np.array([0.88 * p.la_radius, 1.2 * p.la_radius, half]), float(OUTFLOW_ANGLE))
+
+    def _right_atrium(self) -> Ellipsoid:
+        p, ring = self.parameters, self.tricuspid_centre
+        half = p.ra_length / 2 + 2.0
+        deep = half * (1 - np.sqrt(max(1 - (p.tricuspid / p.ra_radius) ** 2, 0.3)))
+        centre = np.array([ring[0] + 3.0, ring[1] - 2.0, TRICUSPID_HEIGHT - half + deep])
+        return Ellipsoid(centre, np.array([1.15 * p.ra_radius, 1.05 * p.ra_radius, half]))
+
+    def _rv_outflow(self) -> Tube:
+        """From the right ventricle's anterior base across the aortic root to the pulmonary artery."""
+        p = self.parameters
+        aorta = float(np.linalg.norm(self.outflow_centre)) + p.sinus / 2
+        across = p.lv_radius + p.septal_wall + 9.0
+        beyond = max(aorta + 18.0, across)
+        cylinder = ((138.0, across + 3.0, 24.0), (120.0, beyond, -6.0), (88.0, beyond, -20.0), (55.0, 0.85 * beyond, -32.0))
+        points = [radial(np.deg2rad(angle)) * off + np.array([0.0, 0.0, z]) for angle, off, z in cylinder]
+        return Tube(np.array(points), np.array([14.5, 14.0, 13.0, 11.5]))
+
+    def _papillary(self) -> tuple[Tube, Tube]:
+        p = self.parameters
+        low, high = 0.66 * p.lv_length, 0.36 * p.lv_length
+
+        def muscle(angle: float) -> Tube:
+            foot = radial(angle) * 0.80 * p.lv_radius * np.sqrt(1 - ((low - self.widest) / self.half_length) ** 2)
+            tip = radial(angle) * 0.62 * p.lv_radius
+            ends = np.array([foot + [0.0, 0.0, low], tip + [0.0, 0.0, high]])
+            return Tube(ends, np.array([0.24, 0.15]) * p.lv_radius)
+
+        return muscle(np.deg2rad(48.0)), muscle(np.deg2rad(236.0))
+
+    def endocardial_volume(self) -> float:
+        """Of the left ventricle at end-diastole in ml, in closed form: a half ellipsoid cut off at the base."""
+        p, c, below = self.parameters, self.half_length, self.widest
+        squares = 1 + p.lv_oval**2 / 2  # mean over the angle of (1 + oval cos 2 angle) squared
+        return float(np.pi * p.lv_radius**2 * squares * (2 * c / 3 + below - below**3 / (3 * c**2)) / 1000.0)
+
+
+def _ellipse_distance(radius: Array, up: Array, widest: Array, half_length: Array) -> Array:
+    """Signed distance to an ellipse of revolution whose equator `widest` may vary, first order."""
+    level = np.sqrt((radius / widest) ** 2 + (up / half_length) ** 2)
+    slope = np.sqrt((radius / widest**2) ** 2 + (up / half_length**2) ** 2)
+    return level * (level - 1) / np.maximum(slope, dtype_of(radius)(1e-6))
+
+
+def _same_sign(first: Array, second: Array) -> Array:
+    """`first` where it agrees with `second` about the side, else `second`."""
+    return np.where((first < 0) == (second < 0), first, second)
+
+
+def dtype_of(values: Array) -> type[np.floating]:
+    """What constants must be turned into so that single precision stays single."""
+    return values.dtype.type
+
+
+def unit(vectors: Array) -> Array:
+    """(N, 3) vectors of length one."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -1,0 +1,176 @@
+"""The standard planes: where the transducer stands, which way it looks, and how an operator's hand shakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, Anatomy, Vector, radial
+from shared_models.phantom.heart import Heart
+from shared_models.phantom.surroundings import DIAPHRAGM
+from shared_models.phantom.views import view_named
+
+ALONG: Vector = np.array([0.0, 0.0, 1.0])
+APICAL_GAP = 9.0  # mm between the transducer and the apex of the epicardium
+SEPTUM_CENTRED = 11.0  # mm by which four chambers are centred on the septum
+ANGLES = {"A4C": np.deg2rad(23.0), "A2C": np.deg2rad(92.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
+PARASTERNAL = np.deg2rad(122.0)
+TILT_DEGREES, TURN_DEGREES, SHIFT_MM = 4.0, 6.0, 3.0  # standard deviations of the operator's jitter
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An image plane: the middle of the transducer's face, and the image's axes.
+
+    Attributes:
+        origin: (3,) mm.
+        right: (3,) unit vector toward the image's right.
+        down: (3,) unit vector into the depth.
+    """
+
+    origin: Vector
+    right: Vector
+    down: Vector
+
+    def points(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(N, 3) points in space of in-plane coordinates in mm, `x` to the right and `y` into the depth."""
+        flat_x, flat_y = np.ravel(x)[:, None], np.ravel(y)[:, None]
+        return (self.origin + flat_x * self.right + flat_y * self.down).astype(np.float32)
+
+    @property
+    def normal(self) -> Vector:
+        """Toward the viewer."""
+        return np.cross(self.down, self.right)
+
+    def turned(self, tilt: float, turn: float, swing: float) -> Plane:
+        """Rotated about the transducer (radians): out of the plane, about the beam, and within the plane."""
+        right, down = self.right, self.down
+        down, normal = _rotated(down, self.normal, tilt)
+        right, normal = _rotated(right, normal, turn)
+        right, down = _rotated(right, down, swing)
+        return Plane(self.origin, right, down)
+
+
+def _rotated(first: Vector, second: Vector, angle: float) -> tuple[Vector, Vector]:
+    return np.cos(angle) * first + np.sin(angle) * second, np.cos(angle) * second - np.sin(angle) * first
+
+
+def facing(origin: Vector, target: Vector, rightward: Vector) -> Plane:
+    """The plane through two points, looking from the first to the second, `rightward` roughly to the image's right."""
+    down = target - origin
+    down = down / np.linalg.norm(down)
+    right = rightward - (rightward @ down) * down
+    return Plane(origin, right / np.linalg.norm(right), down)
+
+
+def standard_plane(heart: Heart, view: str, jitter: np.random.Generator | None = None) -> Plane:
+    """The plane of a view, exact or as an operator holds it.
+
+    Raises:
+        ValueError: there is no such view.
+    """
+    plane = _PLANES[view_named(view).name](heart)
+    if jitter is None:
+        return plane
+    tilt, turn, swing = np.deg2rad(jitter.normal(0.0, [TILT_DEGREES, TURN_DEGREES, TILT_DEGREES]))
+    moved = plane.turned(tilt, turn, swing)
+    right, out = jitter.normal(0.0, SHIFT_MM, 2)
+    return Plane(moved.origin + right * moved.right + 0.5 * out * moved.normal, moved.right, moved.down)
+
+
+def _apical(angle: float, aside: float = 0.0, posterior: float = 0.0) -> Callable[[Heart], Plane]:
+    """Through the apex; `aside` mm to the image's left, and `posterior` of the way to the mitral ring's centre."""
+
+    def plane(heart: Heart) -> Plane:
+        apex = ALONG * (heart.anatomy.epicardial_apex + APICAL_GAP)
+        target, right = posterior * heart.anatomy.mitral_centre, radial(angle)
+        centred = target - (target @ right) * right
+        view = facing(apex, centred, right)
+        return Plane(view.origin - aside * view.right, view.right, view.down)
+
+    return plane
+
+
+def _five_chamber(heart: Heart) -> Plane:
+    """The four-chamber plane tilted forward until it meets the aortic valve."""
+    four = _apical(ANGLES["A4C"], SEPTUM_CENTRED)(heart)
+    valve = heart.anatomy.outflow_centre + 6.0 * heart.anatomy.aortic_axis
+    target = valve - ((valve - four.origin) @ four.right) * four.right
+    return facing(four.origin, target, four.right)
+
+
+def _stand(anatomy: Anatomy, height: float) -> Vector:
+    """A place on the chest beside the sternum, at a height along the heart's axis."""
+    outside = anatomy.layers(np.array([PARASTERNAL]), np.array([20.0])).rv_epicardium[0]
+    return radial(PARASTERNAL) * (outside + anatomy.parameters.chest_wall) + ALONG * height
+
+
+def _long_axis(heart: Heart) -> Plane:
+    length = heart.parameters.lv_length
+    return facing(_stand(heart.anatomy, 0.12 * length), ALONG * 0.08 * length, -ALONG - 0.10 * radial(PARASTERNAL))
+
+
+def _aortic_zoom(heart: Heart) -> Plane:
+    valve = heart.anatomy.outflow_centre + 4.0 * heart.anatomy.aortic_axis
+    return facing(_stand(heart.anatomy, 0.05 * heart.parameters.lv_length), valve, -ALONG)
+
+
+def _short_axis(height: float) -> Callable[[Heart], Plane]:
+    """Across the left ventricle at a fraction of its length."""
+
+    def plane(heart: Heart) -> Plane:
+        level = height * heart.parameters.lv_length
+        stand = _stand(heart.anatomy, level)
+        return facing(stand, ALONG * level, radial(PARASTERNAL - np.pi / 2))
+
+    return plane
+
+
+def _aortic_short_axis(heart: Heart) -> Plane:
+    valve = heart.anatomy.outflow_centre + 5.0 * heart.anatomy.aortic_axis
+    return facing(_stand(heart.anatomy, 2.0), valve, radial(PARASTERNAL - np.pi / 2))
+
+
+def _inflow(heart: Heart) -> Plane:
+    """From the parasternal window through the right ventricle, its valve and the right atrium."""
+    a = heart.anatomy
+    stand = _stand(a, 0.25 * heart.parameters.lv_length)
+    ring = a.tricuspid_centre * [0.82, 0.82, 1.0]
+    return facing(stand, ring, a.right_atrium.centre - ring)
+
+
+def _subcostal(heart: Heart) -> Plane:
+    """Through the liver, the right heart and the left atrium; the apex is at the image's right."""
+    p, atrium = heart.parameters, heart.anatomy.left_atrium.centre
+    apex = ALONG * p.lv_length
+    middle = 0.55 * atrium + 0.45 * apex + radial(np.pi) * 0.25 * p.rv_width
+    aside = radial(np.deg2rad(207.0)) * 0.95 + ALONG * 0.36
+    depth = (heart.surroundings.diaphragm - middle @ DIAPHRAGM) / (aside @ DIAPHRAGM) + 30.0
+    return facing(middle + aside * depth, middle, apex - atrium)
+
+
+def _cava(heart: Heart) -> Plane:
+    """Along the inferior vena cava, the right atrium at the image's right."""
+    cava = heart.surroundings.cava.points
+    middle = cava[0] - SUPERIOR * 22.0
+    return facing(middle + ANTERIOR * 78.0, middle, SUPERIOR)
+
+
+_PLANES: Mapping[str, Callable[[Heart], Plane]] = {
+    "A2C": _apical(ANGLES["A2C"]),
+    "A3C": _apical(ANGLES["A3C"]),
+    "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.7),
+    "A5C": _five_chamber,
+    "PLAX": _long_axis,
+    "PLAX-AV": _aortic_zoom,
+    "PSAX-AV": _aortic_short_axis,
+    "PSAX-MV": _short_axis(0.22),
+    "PSAX-PM": _short_axis(0.48),
+    "PSAX-APEX": _short_axis(0.80),
+    "RV-INFLOW": _inflow,
+    "SC-4C": _subcostal,
+    "SC-IVC": _cava,
+}

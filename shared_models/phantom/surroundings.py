@@ -1,0 +1,59 @@
+"""What lies around the heart and shows in some views: chest wall, ribs, lung, liver, inferior vena cava, descending aorta."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared_models.phantom.anatomy import ANTERIOR, SUPERIOR, Anatomy, Array, Tube, Vector, dtype_of, radial
+
+DIAPHRAGM: Vector = np.array([-0.60, -0.74, 0.30]) / np.linalg.norm([-0.60, -0.74, 0.30])  # toward the liver
+LUNG: Vector = radial(np.deg2rad(20.0))  # beside the free wall
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Signed distances in mm, negative inside.
+
+    Attributes:
+        diaphragm: of the liver's surface from the axis, along `DIAPHRAGM`.
+        cava: the inferior vena cava, from the right atrium down through the liver.
+        hepatic: a liver vein that joins it.
+        descending: the descending aorta, behind the left atrium.
+    """
+
+    diaphragm: float
+    cava: Tube
+    hepatic: Tube
+    descending: Tube
+
+    def liver(self, x: Array, y: Array, z: Array) -> Array:
+        """The half space below the diaphragm."""
+        kind = dtype_of(x)
+        nx, ny, nz = (kind(value) for value in DIAPHRAGM)
+        return kind(self.diaphragm) - (x * nx + y * ny + z * nz)
+
+
+def surround(anatomy: Anatomy) -> Surroundings:
+    """What lies around this heart."""
+    p = anatomy.parameters
+    atrium = anatomy.right_atrium.centre
+    mouth = atrium - SUPERIOR * 0.75 * p.ra_radius
+    below = [mouth - SUPERIOR * depth for depth in (0.0, 30.0, 110.0)]
+    cava = Tube(np.array(below), np.array([0.62, 0.5, 0.5]) * p.ivc)
+    vein = np.array([mouth - SUPERIOR * 22.0, mouth - SUPERIOR * 50.0 + ANTERIOR * 38.0])
+    behind = anatomy.left_atrium.centre - radial(np.deg2rad(125.0)) * (p.la_radius + 17.0)
+    descending = Tube(np.array([behind - SUPERIOR * 90.0, behind + SUPERIOR * 90.0]), np.array([11.5, 12.0]))
+    return Surroundings(_diaphragm(anatomy), cava, Tube(vein, np.array([0.42, 0.2]) * p.ivc), descending)
+
+
+def _diaphragm(anatomy: Anatomy) -> float:
+    """As close as the heart's lower surface allows."""
+    angles = np.deg2rad(np.arange(0.0, 360.0, 5.0))
+    heights = np.linspace(0.0, anatomy.epicardial_apex, 24)
+    angle, height = (grid.ravel() for grid in np.meshgrid(angles, heights))
+    outer = anatomy.layers(angle, height).rv_epicardium
+    surface = np.stack([outer * np.cos(angle), outer * np.sin(angle), height], axis=1)
+    atrium = anatomy.right_atrium
+    return float(max((surface @ DIAPHRAGM).max(), atrium.centre @ DIAPHRAGM + 0.9 * atrium.radii.max()) + 4.0)
