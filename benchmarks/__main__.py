@@ -8,12 +8,13 @@ import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import real_data
 from benchmarks.claims import Measured, Result, Row, write_result
 from benchmarks.results import shown, tables, verdict
 
@@ -42,27 +43,52 @@ def _leakage(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
-BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
+def _phantom_transfer(quick: bool, gallery: Path = real_data.GALLERY) -> Measured:
+    from benchmarks.phantom_transfer import measure
+
+    return measure(quick=quick, gallery=gallery)
+
+
+BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
     "front_ends": _front_ends,
     "leakage": _leakage,
+    "phantom_transfer": _phantom_transfer,
 }
+OF_A_GALLERY = ("phantom_transfer",)
 
 
 def main(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; - is as good as _.")],
     json: Annotated[Path, typer.Option(help="The file for the result.")],
     quick: Annotated[bool, typer.Option("--quick", help="A small run that shows it works; not for the docs.")] = False,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(help=f"Real images with an index.csv of path and view, for {', '.join(OF_A_GALLERY)}."),
+    ] = None,
 ) -> None:
     """Measure one benchmark's claims."""
+    name = name.replace("-", "_")
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
-    measured = BENCHMARKS[name](quick)
+    measured = BENCHMARKS[name](quick, **_of_a_gallery(name, gallery))
     result = Result(name=name, quick=quick, commit=commit(), machine=machine(), **dict(measured))
     print_result(result, Console())
     write_result(result, json)
+
+
+def _of_a_gallery(name: str, gallery: Path | None) -> dict[str, Any]:
+    """The gallery as an argument of the benchmarks that read one."""
+    if name in OF_A_GALLERY:
+        folder = gallery or real_data.GALLERY
+        if not (folder / "index.csv").is_file():
+            raise typer.BadParameter(f"{folder} is no gallery: it has no index.csv", param_hint="--gallery")
+        return {"gallery": folder}
+    if gallery:
+        raise typer.BadParameter(f"only {', '.join(OF_A_GALLERY)} reads a gallery", param_hint="--gallery")
+    return {}
 
 
 def commit() -> str:

@@ -17,3 +17,5 @@ def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 LUNG = data_folder() / "pocus_lung_multisite"
 BREAST = data_folder() / "breast_us_two_site"
+GALLERY = data_folder() / "tte47_gallery"
+APICAL_FOUR = data_folder() / "vital_echo_mhd"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
 
 from benchmarks import __main__ as harness
@@ -32,6 +33,27 @@ def test_a_benchmark_is_measured_printed_and_written(
     assert result.commit != "unknown"
     assert int(result.machine["cores"]) >= 1
     assert "solve" in capsys.readouterr().out
+
+
+def test_a_gallery_is_handed_to_the_benchmark_that_reads_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bool, Path]] = []
+
+    def measure(quick: bool, gallery: Path) -> Measured:
+        asked.append((quick, gallery))
+        return MEASURED
+
+    monkeypatch.setitem(harness.BENCHMARKS, "phantom_transfer", measure)
+    (tmp_path / "index.csv").write_text("path,view\n", encoding="utf-8")
+    harness.main("phantom-transfer", tmp_path / "x.json", quick=True, gallery=tmp_path)
+    assert asked == [(True, tmp_path)]
+    assert read_result(tmp_path / "x.json").name == "phantom_transfer"
+
+
+@pytest.mark.parametrize(("name", "why"), [("spine", "reads a gallery"), ("phantom_transfer", "has no index.csv")])
+def test_a_gallery_in_the_wrong_place_is_told_in_words(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(typer.BadParameter, match=why):
+        harness.main(name, tmp_path / "x.json", gallery=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_table_shows_rows_and_verdicts() -> None:
