@@ -170,7 +170,9 @@ class Valve:
         sector = kind(2 * np.pi / self.cusps)
         folded = np.abs(np.mod(np.arctan2(v, u), sector) - sector / 2)
         aside = off * np.sin(np.minimum(sector / 2 - folded, kind(np.pi / 2)))
-        beyond = np.maximum(np.abs(height - kind(0.35 * self.radius)) - kind(0.35 * self.radius), off - kind(self.radius))
+        beyond = np.maximum(
+            np.abs(height - kind(0.35 * self.radius)) - kind(0.35 * self.radius), off - kind(self.radius)
+        )
         return np.maximum(aside, beyond) - kind(self.thickness / 2)
 
     @cached_property
@@ -310,7 +312,12 @@ class Anatomy:
         aorta = float(np.linalg.norm(self.outflow_centre)) + p.sinus / 2
         across = p.lv_radius + p.septal_wall + 9.0
         beyond = max(aorta + 18.0, across)
-        cylinder = ((138.0, across + 3.0, 24.0), (120.0, beyond, -6.0), (88.0, beyond, -20.0), (55.0, 0.85 * beyond, -32.0))
+        cylinder = (
+            (138.0, across + 3.0, 24.0),
+            (120.0, beyond, -6.0),
+            (88.0, beyond, -20.0),
+            (55.0, 0.85 * beyond, -32.0),
+        )
         points = [radial(np.deg2rad(angle)) * off + np.array([0.0, 0.0, z]) for angle, off, z in cylinder]
         return Tube(np.array(points), np.array([14.5, 14.0, 13.0, 11.5]))
 

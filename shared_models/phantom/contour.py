@@ -15,6 +15,7 @@ from shared_models.phantom.planes import Plane
 
 LEVELS = 160
 ROUNDS = 6  # of the fixed point that finds the angle: the oval is slight
+LEAST_LENGTH = 0.7  # of the ventricle that a plane must show from the base on
 PER_SIDE = 4  # points from the apex to a base, both included
 
 
@@ -25,9 +26,9 @@ def endocardial_curve(heart: Heart, plane: Plane, phase: float) -> NDArray[np.fl
     """
     share = np.linspace(0.0, 1.0, LEVELS)
     heights = heart.parameters.lv_length * (1.0 - (1.0 - share) ** 2)
-    left, right, depth = _ring(heart, plane, heights, phase)
-    met = int(np.argmin(np.append(np.isfinite(left[:, 0]), False)))
-    if met < LEVELS // 2 or heights[met - 1] < 0.8 * heart.parameters.lv_length or depth:
+    left, right, across = _ring(heart, plane, heights, phase)
+    met = int(np.argmin(np.append(np.isfinite(left[:, 0] + right[:, 0]), False)))
+    if across or met == 0 or heights[met - 1] < LEAST_LENGTH * heart.parameters.lv_length:
         return None
     return np.concatenate([left[:met], right[:met][::-1]])
 
@@ -47,7 +48,7 @@ def _ring(
         angle = np.full_like(heights, towards + sign * np.pi / 2)
         for _ in range(ROUNDS):
             spot = heart.motion.endocardium(angle, heights, phase)
-            cosine = ((plane.origin - spot * [0.0, 0.0, 1.0]) @ n) / (length * np.maximum(spot_radius(spot), 1e-9))
+            cosine = ((plane.origin - spot * [0.0, 0.0, 1.0]) @ n) / (length * np.maximum(_off_axis(spot), 1e-9))
             wanted = towards + sign * np.arccos(np.where(np.abs(cosine) <= 1, cosine, np.nan))
             angle = angle + np.angle(np.exp(1j * (wanted - np.arctan2(spot[:, 1], spot[:, 0]))))
         spot = heart.motion.endocardium(angle, heights, phase) - plane.origin
@@ -56,7 +57,7 @@ def _ring(
     return (first, second, False) if first[0, 0] < second[0, 0] else (second, first, False)
 
 
-def spot_radius(spots: NDArray[np.float64]) -> NDArray[np.float64]:
+def _off_axis(spots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance from the axis of (N, 3) points."""
     return np.hypot(spots[:, 0], spots[:, 1])
 

@@ -70,18 +70,17 @@ class Heart:
 
     def labels(self, points: Points, phase: float) -> NDArray[np.uint8]:
         """(N,) label values at (N, 3) points."""
-        found = self.motion.locate(points, phase)
-        return self._labels(found, self._distances(found))
+        return self.labelled(self.motion.locate(points, phase))[1]
 
-    def distances(self, points: Array, phase: float) -> Distances:
-        """Signed distances to the walls, in the tissue's own place at end-diastole."""
-        return self._distances(self.motion.locate(points, phase))
+    def labelled(self, found: Located) -> tuple[Distances, NDArray[np.uint8]]:
+        """Signed distances to the walls, measured where the tissue is at end-diastole, and label values."""
+        here = self._distances(found)
+        return here, self._labels(found, here)
 
     def tissue(self, points: Points, phase: float, *, contrast: bool = False) -> Tissue:
         """What echoes at (N, 3) points."""
         found = self.motion.locate(points, phase)
-        here = self._distances(found)
-        marks = self._labels(found, here)
+        here, marks = self.labelled(found)
         scatter = np.full(len(points), FAT, np.float32)
         absorption = np.full(len(points), ABSORPTION_TISSUE, np.float32)
         self._paint(found, here, marks, scatter, absorption, contrast=contrast)
@@ -198,7 +197,9 @@ class Heart:
         yield Surface(np.where(below, none, here.epicardium), 0.7, layer(lambda one: one.epicardium))
         yield Surface(np.where(below, none, here.rv_epicardium - 0.8), 2.6, layer(lambda one: one.rv_epicardium))
         yield Surface(
-            np.where(below | (here.epicardium < 3), none, here.rv_endocardium), 0.9, layer(lambda one: one.rv_endocardium)
+            np.where(below | (here.epicardium < 3), none, here.rv_endocardium),
+            0.9,
+            layer(lambda one: one.rv_endocardium),
         )
         for distance, body, strength in (
             (here.left_atrium, a.left_atrium, 1.2),

@@ -268,9 +268,7 @@ class Motion:
         return kind(atrium.centre[0]) + dx * ratio, kind(atrium.centre[1]) + dy * ratio
 
 
-def _piecewise(
-    s: Array, widths: list[Array], slopes: list[Array], outer: Array, *, inverse: bool
-) -> Array:
+def _piecewise(s: Array, widths: list[Array], slopes: list[Array], outer: Array, *, inverse: bool) -> Array:
     """A monotone map of s >= 0 with these slopes over these widths, then linear to `outer`, which is fixed."""
     start: Array = np.zeros_like(s)
     image: Array = np.zeros_like(s)

@@ -127,9 +127,11 @@ HEALTHY: Mapping[str, Range] = {
     "rv_width": Range(31.0, 3.5, 25.0, 41.0, 0.5),  # basal diameter 25-41 mm (Lang 2015, table 8)
     "rv_length": Range(71.0, 6.0, 59.0, 83.0, 0.6),  # 59-83 mm (Lang 2015, table 8)
     "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015, table 8)
-    "la_radius": Range(20.0, 1.6, 16.0, 24.0, 0.6),  # diameter 27-40 mm (Lang 2015, table 4); transverse somewhat more
+    "la_radius": Range(
+        17.3, 1.5, 13.5, 21.0, 0.6
+    ),  # diameter 27-40 mm at end-systole (Lang 2015, table 4): 1.19 times more
     "la_length": Range(47.0, 4.0, 38.0, 58.0, 0.6),  # assumed: volumes 16-34 ml/m2 (Lang 2015, table 4)
-    "ra_radius": Range(19.0, 2.0, 14.5, 24.0, 0.6),  # minor axis 19 +- 3 mm/m2 (Lang 2015, table 10)
+    "ra_radius": Range(16.3, 1.7, 12.5, 20.5, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015, table 10)
     "ra_length": Range(44.0, 4.0, 34.0, 54.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015, table 10)
     "annulus": Range(23.0, 2.0, 19.0, 28.0, 0.6),  # 26 +- 3 and 23 +- 2 mm (Lang 2015, table 14)
     "sinus": Range(32.0, 3.0, 26.0, 39.0, 0.6),  # 34 +- 3 and 30 +- 3 mm (Lang 2015, table 14)
@@ -149,7 +151,7 @@ DILATED: Mapping[str, Range] = {
     "lv_length": Range(94.0, 6.0, 80.0, 110.0, 0.6),  # assumed: rounder than a healthy ventricle
     "septal_wall": Range(8.5, 1.0, 6.0, 11.0, 0.3),
     "lateral_wall": Range(8.3, 1.0, 6.0, 11.0, 0.3),
-    "la_radius": Range(23.5, 1.8, 20.0, 27.0, 0.4),  # above 40 and 38 mm is large (Lang 2015, table 4)
+    "la_radius": Range(20.5, 1.6, 17.5, 24.0, 0.4),  # above 40 and 38 mm is large (Lang 2015, table 4)
     "la_length": Range(56.0, 4.0, 46.0, 66.0, 0.4),
     "mitral": Range(16.5, 1.0, 14.0, 19.0, 0.5),
     "ejection_fraction": Range(29.0, 6.0, 15.0, 40.0),  # 40 % and less is moderately to severely abnormal (Lang 2015)
@@ -163,7 +165,7 @@ HYPERTROPHIC: Mapping[str, Range] = {
     "septal_wall": Range(18.5, 3.0, 15.0, 28.0),  # 15 mm and more (Maron 2003)
     "lateral_wall": Range(11.5, 1.5, 9.0, 15.0),  # assumed: asymmetric
     "apical_wall": Range(8.5, 1.0, 6.5, 12.0),
-    "la_radius": Range(22.5, 1.8, 19.0, 26.5, 0.4),
+    "la_radius": Range(19.8, 1.6, 16.5, 23.5, 0.4),
     "la_length": Range(53.0, 4.0, 44.0, 62.0, 0.4),
     "ejection_fraction": Range(69.0, 4.0, 60.0, 78.0),  # assumed: normal to high
     "twist": Range(11.0, 3.0, 4.0, 18.0),  # assumed: stronger

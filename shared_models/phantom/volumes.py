@@ -1,0 +1,201 @@
+"""The heart in 3D: label volumes, walls, displacement on a grid, and the nine planes of a reconstruction from few views.
+
+The nine planes follow Efficient Pix2Vox++ (Stojanovski et al., ASMUS 2022): whole-heart walls, cut through centroids and the apex.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_models.phantom import labels as label
+from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, Vector
+from shared_models.phantom.heart import Heart
+from shared_models.phantom.motion import Located
+
+WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right atrium")
+NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillary", "PSAX low", "A4C", "A5C", "A2C")
+PLANE_PIXELS = 224
+MARGIN = 6.0  # mm about the heart
+CHUNK = 65536  # points at a time: the arrays of one chunk stay in the cache
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A cube of voxels; index (i, j, k) is along x, y, z.
+
+    Attributes:
+        origin: (3,) mm, the centre of voxel (0, 0, 0).
+        spacing_mm: edge of a voxel.
+        edge: voxels a side.
+    """
+
+    origin: Vector
+    spacing_mm: float
+    edge: int
+
+    def points(self) -> NDArray[np.float32]:
+        """(edge^3, 3) centres of the voxels, the last axis fastest."""
+        steps = np.arange(self.edge, dtype=np.float32) * np.float32(self.spacing_mm)
+        axes = [np.float32(start) + steps for start in self.origin]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A heart on a grid.
+
+    Attributes:
+        labels: (E, E, E) values of `labels`, background where there is nothing.
+        walls: (E, E, E) 0 or the number of a wall in `WALL_NAMES`.
+        grid: where the voxels lie.
+    """
+
+    labels: NDArray[np.uint8]
+    walls: NDArray[np.uint8]
+    grid: Grid
+
+    @property
+    def occupancy(self) -> NDArray[np.bool_]:
+        """(E, E, E) whether any wall is there: the target of the published reconstruction."""
+        return self.walls > 0
+
+
+def bounding_grid(heart: Heart, edge: int) -> Grid:
+    """A cube about the chambers and their walls at any phase.
+
+    Raises:
+        ValueError: fewer than 8 voxels a side, or more than 512.
+    """
+    if not 8 <= edge <= 512:
+        raise ValueError(f"a volume of {edge} voxels a side is out of range: 8 to 512")
+    low, high = _bounds(heart)
+    span = float((high - low).max()) + 2 * MARGIN
+    spacing = span / edge
+    origin = (low + high) / 2 - span / 2 + spacing / 2
+    return Grid(origin, spacing, edge)
+
+
+def _bounds(heart: Heart) -> tuple[Vector, Vector]:
+    a, p = heart.anatomy, heart.parameters
+    atria = [
+        (body.centre - body.radii.max(), body.centre + body.radii.max()) for body in (a.left_atrium, a.right_atrium)
+    ]
+    outside = p.lv_radius + max(p.septal_wall, p.lateral_wall)
+    low = np.array([-(outside + p.rv_width + p.rv_wall), -outside, 0.0])
+    high = np.array([outside, outside + 0.7 * p.rv_width, a.epicardial_apex])
+    return np.min([low, *(one for one, _ in atria)], axis=0), np.max([high, *(one for _, one in atria)], axis=0)
+
+
+def volume(heart: Heart, phase: float, edge: int) -> Volume:
+    """Labels and walls at a phase on `bounding_grid`."""
+    grid = bounding_grid(heart, edge)
+    marks, walls = _marks(heart, grid.points(), phase)
+    shape = (edge, edge, edge)
+    return Volume(marks.reshape(shape), walls.reshape(shape), grid)
+
+
+def _marks(heart: Heart, points: NDArray[np.float32], phase: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    marks, walls = np.empty(len(points), np.uint8), np.empty(len(points), np.uint8)
+    for start in range(0, len(points), CHUNK):
+        found = heart.motion.locate(points[start : start + CHUNK], phase)
+        marks[start : start + CHUNK], walls[start : start + CHUNK] = _walls(heart, found)
+    return marks, walls
+
+
+def _walls(heart: Heart, found: Located) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Labels, and which chamber's wall is there; the blood pools are no wall."""
+    here, marks = heart.labelled(found)
+    walls = np.zeros(len(marks), np.uint8)
+    free = marks == label.BACKGROUND
+    walls[free & (here.right_atrium < ATRIAL_WALL) & (found.z < TRICUSPID_HEIGHT)] = 4
+    walls[free & (here.left_atrium < ATRIAL_WALL) & (found.z < 0)] = 3
+    walls[free & (here.rv_epicardium < 0) & (here.rv_endocardium >= 0) & (found.z >= 0)] = 2
+    walls[marks == label.MYOCARDIUM] = 1
+    return marks, walls
+
+
+def displacement(heart: Heart, phase: float, grid: Grid) -> NDArray[np.float32]:
+    """(E, E, E, 3) mm from where each voxel's tissue is at end-diastole to where it is at `phase`."""
+    points = grid.points()
+    moved = np.empty_like(points)
+    for start in range(0, len(points), CHUNK):
+        part = points[start : start + CHUNK]
+        moved[start : start + CHUNK] = heart.motion.forward(part, phase) - part
+    return moved.reshape(grid.edge, grid.edge, grid.edge, 3)
+
+
+def displacement_to_end_diastole(heart: Heart, points: NDArray[np.floating], phase: float) -> NDArray[np.floating]:
+    """(N, 3) mm from where tissue is at `phase` to where it is at end-diastole."""
+    return heart.motion.inverse(points, phase) - points
+
+
+def landmarks(heart: Heart, phase: float) -> dict[str, Vector]:
+    """Centroids of the chambers and valves, and the apex, at a phase; mm."""
+    a, p = heart.anatomy, heart.parameters
+    still = {
+        "apex": np.array([0.0, 0.0, p.lv_length]),
+        "left ventricle": np.array([0.0, 0.0, 0.42 * p.lv_length]),
+        "right ventricle": a.tricuspid_centre * [0.9, 0.9, 0.0] + [0.0, 0.0, 0.4 * p.rv_length],
+        "left atrium": a.left_atrium.centre,
+        "right atrium": a.right_atrium.centre,
+        "mitral valve": a.mitral_centre,
+        "tricuspid valve": a.tricuspid_centre,
+        "aortic valve": a.aortic.centre,
+        "pulmonary valve": a.rv_outflow.points[-2],
+    }
+    moved = heart.motion.forward(np.array(list(still.values())), phase)
+    return dict(zip(still, moved, strict=True))
+
+
+def nine_planes(heart: Heart, phase: float = 0.0, pixels: int = PLANE_PIXELS) -> NDArray[np.uint8]:
+    """(9, pixels, pixels) wall numbers in the order of `NINE_PLANES`, each 1.15 times the heart wide."""
+    grid = bounding_grid(heart, 64)
+    width = grid.spacing_mm * grid.edge * 1.15
+    steps = (np.arange(pixels) + 0.5) / pixels * width - width / 2
+    down, right = (one.ravel()[:, None] for one in np.meshgrid(steps, steps, indexing="ij"))
+    points = [
+        (middle + right * across + down * below).astype(np.float32) for middle, across, below in _cuts(heart, phase)
+    ]
+    _, walls = _marks(heart, np.concatenate(points), phase)
+    return walls.reshape(len(points), pixels, pixels)
+
+
+def _cuts(heart: Heart, phase: float) -> list[tuple[Vector, Vector, Vector]]:
+    """Middle, rightward and downward direction of each of the nine planes."""
+    at = landmarks(heart, phase)
+    apex, mitral, whole = at["apex"], at["mitral valve"], np.mean([at[name] for name in WALL_NAMES[1:]], axis=0)
+    axis = (apex - whole) / np.linalg.norm(apex - whole)
+
+    def through(first: str, second: str, third: str) -> tuple[Vector, Vector, Vector]:
+        return _plane(whole, at[first], at[second] - at[first], at[third] - at[first])
+
+    def across(share: float, origin: Vector) -> tuple[Vector, Vector, Vector]:
+        aside = np.cross(axis, [0.0, 1.0, 0.0])
+        return _plane(whole, origin * (1 - share) + apex * share, aside, np.cross(axis, aside))
+
+    foot = mitral + ((at["right ventricle"] - mitral) @ axis) * axis
+    normal = at["right ventricle"] - foot
+    two = _plane(whole, foot, np.cross(normal, axis), -axis)
+    return [
+        through("right atrium", "pulmonary valve", "right ventricle"),
+        through("mitral valve", "left ventricle", "aortic valve"),
+        through("left atrium", "aortic valve", "right atrium"),
+        across(0.25, whole),
+        across(0.75, whole),
+        across(0.85, whole),
+        through("apex", "left atrium", "right atrium"),
+        through("apex", "left atrium", "aortic valve"),
+        two,
+    ]
+
+
+def _plane(whole: Vector, spot: Vector, first: Vector, second: Vector) -> tuple[Vector, Vector, Vector]:
+    """The plane through a point along two directions, its middle the point nearest to the heart's."""
+    across = first / np.linalg.norm(first)
+    below = second - (second @ across) * across
+    below = below / np.linalg.norm(below)
+    middle = spot + ((whole - spot) @ across) * across + ((whole - spot) @ below) * below
+    return middle, across, below
