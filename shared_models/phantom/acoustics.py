@@ -15,11 +15,12 @@ from scipy.ndimage import gaussian_filter1d
 
 Floats = NDArray[np.float32]
 Echo = NDArray[np.complex64]
-Bytes = NDArray[np.uint8]
 
 SIDE = 64  # voxels of the periodic volume of scatterers, a power of two
 FINEST_MM = 0.5  # the smallest edge of a voxel
 RATIO = 1.6  # from one edge to the next
+TEXTURE_MM = 6.0  # scale of unevenness
+UNEVEN_TISSUE, UNEVEN_BOUNDARY = 0.5, 0.8  # of log amplitude; the noise they multiply has a deviation of 0.7
 FWHM = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
 DB = float(np.log(10) / 20)  # amplitude = exp(DB * level)
 
@@ -38,6 +39,11 @@ def random_rotation(generator: np.random.Generator) -> Floats:
     """(3, 3), evenly over all rotations: the volume's periods then lie in no image plane."""
     q, r = np.linalg.qr(generator.standard_normal((3, 3)))
     return np.asarray(q * np.sign(np.diag(r)), np.float32)
+
+
+def in_voxels(material: Floats, edge: float, rotation: Floats, shift: Floats) -> Floats:
+    """(3, N) places in a volume of voxels of an edge, turned and shifted, of (N, 3) positions in mm."""
+    return np.asarray((rotation / edge).astype(np.float32) @ material.T + shift[:, None], np.float32)
 
 
 def look_up(coordinates: Floats) -> Echo:
@@ -84,18 +90,25 @@ def voxel_levels(pitch: Floats) -> list[tuple[slice, float, Floats]]:
 def scatterers(
     material: Floats, beams: int, levels: list[tuple[slice, float, Floats]], rotation: Floats, shift: Floats
 ) -> Echo:
-    """(S, B) noise that moves with the tissue: the volume turned, shifted and read at (S * B, 3) material positions."""
+    """(S, B) noise that moves with the tissue: the volume read at (S * B, 3) material positions."""
     samples = max(rows.stop for rows, _, _ in levels)
     out = np.zeros((samples, beams), np.complex64)
     for rows, edge, weight in levels:
         part = material[rows.start * beams : rows.stop * beams]
-        coordinates = (rotation / np.float32(edge)) @ part.T + shift[:, None]
-        out[rows] += look_up(coordinates).reshape(-1, beams) * weight[:, None]
+        found = look_up(in_voxels(part, edge, rotation, shift)).reshape(-1, beams)
+        out[rows] += found * weight[:, None]
     return out
 
 
+def texture(material: Floats, beams: int, rotation: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """(S, B) twice: log-normal unevenness of tissue and of its boundaries, over millimetres and fixed to it."""
+    noise = look_up(in_voxels(material, TEXTURE_MM, rotation, shift)).reshape(-1, beams)
+    tissue, boundary = np.exp(UNEVEN_TISSUE * noise.real), np.exp(UNEVEN_BOUNDARY * noise.imag)
+    return tissue.astype(np.float32, copy=False), boundary.astype(np.float32, copy=False)
+
+
 def incidence(normal: Floats, direction: Floats, beams: int) -> tuple[Floats, Floats]:
-    """(S, B) squared cosine of the angle between boundary and beam, and squared length of the normal (0: no boundary)."""
+    """(S, B) squared cosine of normal and beam, and squared length of the normal (0: no boundary)."""
     n = normal.reshape(-1, beams, 3)
     cosine = n[..., 0] * direction[:, 0] + n[..., 1] * direction[:, 1] + n[..., 2] * direction[:, 2]
     return cosine * cosine, np.einsum("sbk,sbk->sb", n, n)
@@ -115,21 +128,21 @@ def anisotropic(scatter: Floats, cosine_squared: Floats, length_squared: Floats,
     return scatter * (1 - np.float32(strength) * (length_squared - cosine_squared))
 
 
-def attenuation(absorption: Floats, step_mm: float, sum_mhz: float, depth: Floats, tgc: float) -> Floats:
+def attenuation(absorption: Floats, step_mm: float, path_mhz: float, depth: Floats, tgc: float) -> Floats:
     """(S, B) gain in dB that is left of the way there and back once time gain has been added.
 
-    -sum(f_sent + f_heard) * integral (absorption - tgc) dr, in dB/cm/MHz, MHz and cm; time gain goes on from the face.
+    -path_mhz * integral (absorption - tgc) dr, in dB/cm/MHz and cm, where path_mhz is twice the frequency.
     """
     loss = np.cumsum(absorption, axis=0, dtype=np.float32)
     loss -= 0.5 * absorption
-    loss *= np.float32(-sum_mhz * step_mm / 10)
-    loss += (np.float32(sum_mhz * tgc / 10) * (depth - depth[0]))[:, None]
+    loss *= np.float32(-path_mhz * step_mm / 10)
+    loss += (np.float32(path_mhz * tgc / 10) * (depth - depth[0]))[:, None]
     return loss
 
 
-def time_gain(depth: Floats, sum_mhz: float, tgc: float) -> Floats:
+def time_gain(depth: Floats, path_mhz: float, tgc: float) -> Floats:
     """(S,) dB by which noise of the electronics grows with depth."""
-    return np.float32(sum_mhz * tgc / 10) * depth
+    return np.float32(path_mhz * tgc / 10) * depth
 
 
 def lateral_width(depth: Floats, wavelength: float, active: float, focus: float) -> Floats:
@@ -151,7 +164,7 @@ def lateral_transfer(width_in_beams: Floats, beams: int, side_lobe: float) -> Fl
 
 def blur_across(echo: Echo, transfer: Floats) -> Echo:
     """The lateral point-spread, another at each depth; beyond the edges the image is mirrored."""
-    samples, beams = echo.shape
+    beams = echo.shape[1]
     spare = transfer.shape[1] - beams
     left = spare // 2
     padded = np.empty(transfer.shape, np.complex64)
@@ -194,6 +207,17 @@ def speckle_gain(width: Floats, pulse: float, pitch: Floats, step: float, voxel:
     return ((across * along) ** 0.25).astype(np.float32)
 
 
+def smooth_field(generator: np.random.Generator, shape: tuple[int, int], widths: tuple[float, float]) -> Floats:
+    """(S, B) random, of unit deviation, smooth over `widths` samples and beams."""
+    coarse = generator.standard_normal((8, 8))
+    rows = np.linspace(0, 1, shape[0])[:, None] * shape[0] / widths[0]
+    columns = np.linspace(0, 1, shape[1])[:, None] * shape[1] / widths[1]
+    order = np.arange(8)
+    along, across = (np.exp(-0.5 * (at - order) ** 2) for at in (rows % 8, columns % 8))
+    field = along @ coarse @ across.T
+    return np.asarray(field / np.sqrt((along**2).sum(1)[:, None] * (across**2).sum(1)[None, :]), np.float32)
+
+
 def smooth_noise(generator: np.random.Generator, count: int, width: float) -> Floats:
     """(count,) random, of unit deviation, smooth over `width` samples."""
     spare = int(4 * width) + 1
@@ -208,11 +232,21 @@ def circular_noise(generator: np.random.Generator, shape: tuple[int, int]) -> Ec
     return noise.view(np.complex64)[..., 0]
 
 
-def level(echo: Echo) -> Floats:
-    """(S, B) dB of the envelope: 10 log10 of the power."""
+def detected(echo: Echo, passes: int) -> Floats:
+    """(S, B) power of the envelope, averaged `passes` times with its neighbours by 1, 2, 1 along and across the beams.
+
+    Averaging power fills the gaps of speckle, as looks from several directions or frequencies do.
+    """
     power = echo.real * echo.real + echo.imag * echo.imag
-    power += np.float32(1e-12)
-    return np.log(power) * np.float32(0.5 / DB)
+    for _ in range(passes):
+        power[1:-1] = 0.5 * power[1:-1] + 0.25 * (power[:-2] + power[2:])
+        power[:, 1:-1] = 0.5 * power[:, 1:-1] + 0.25 * (power[:, :-2] + power[:, 2:])
+    return power
+
+
+def level(power: Floats) -> Floats:
+    """(S, B) dB of a power: 10 log10."""
+    return np.log(power + np.float32(1e-12)) * np.float32(0.5 / DB)
 
 
 def grey_table(reject: float, gamma: float, contrast: float, black: float, entries: int = 1024) -> Floats:

@@ -127,7 +127,9 @@ def _bilinear(row: Floats, column: Floats, shape: tuple[int, int]) -> csr_array:
     return csr_array((weight.ravel(), index.ravel(), indptr), shape=(len(row), samples * beams))
 
 
-def image_grid(machine: Machine, start: float, depth: float, size: tuple[int, int], shape: tuple[int, int]) -> ImageGrid:
+def image_grid(
+    machine: Machine, start: float, depth: float, size: tuple[int, int], shape: tuple[int, int]
+) -> ImageGrid:
     """Pixels of an image over a beam grid of `shape` (samples, beams)."""
     pixel_mm = pixel_positions(machine, start, depth, size)
     across, along = beam_coordinates(machine, pixel_mm[..., 0], pixel_mm[..., 1])

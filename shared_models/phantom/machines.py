@@ -66,8 +66,10 @@ class Machine:
         tgc_db_cm_mhz: one-way absorption for which time gain makes up.
         side_lobe: amplitude of the beam that is spread wide.
         clutter_db: haze at the face against myocardium.
+        haze_db: of what hangs over the whole depth, patchily, against myocardium.
         reverberation_db: of the first repeated line against myocardium.
         dropout_db: typical loss of beams that have poor contact.
+        smoothing: how often power is averaged with its neighbours before it is compressed.
         persistence: weight of the image before, 0 to 1.
         image_size: (height, width) in pixels.
         margin: (sides, top, bottom) left free, as fractions of the width and the height.
@@ -86,23 +88,25 @@ class Machine:
     start_mm: float = 1.0
     frequency_mhz: float = 1.7
     harmonic: bool = True
-    cycles: float = 2.0
-    active_mm: float = 20.0
+    cycles: float = 3.5
+    active_mm: float = 12.5
     focus_mm: float = 90.0
-    beams: int = 192
+    beams: int = 144
     samples: int = 576
-    white_db: float = 20.0
+    white_db: float = 25.0
     dynamic_range_db: float = 58.0
     reject: float = 0.05
     gamma: float = 1.2
     contrast: float = 0.2
     black: float = 0.0
     noise_db: float = -62.0
-    tgc_db_cm_mhz: float = 0.3
-    side_lobe: float = 0.03
+    tgc_db_cm_mhz: float = 0.28
+    side_lobe: float = 0.05
     clutter_db: float = 4.0
+    haze_db: float = -23.0
     reverberation_db: float = -6.0
     dropout_db: float = 6.0
+    smoothing: int = 1
     persistence: float = 0.2
     image_size: tuple[int, int] = (600, 800)
     margin: tuple[float, float, float] = (0.02, 0.04, 0.04)
@@ -127,11 +131,15 @@ _ALBATROSS = Machine(  # high end, wide and smooth
     width_deg=88,
     radius_mm=3,
     frequency_mhz=1.7,
-    cycles=1.7,
-    active_mm=23,
+    cycles=3.0,
+    active_mm=15,
+    beams=176,
+    smoothing=2,
     image_size=(708, 1016),
-    dynamic_range_db=64,
+    dynamic_range_db=62,
+    gamma=1.5,
     noise_db=-68,
+    haze_db=-27,
     clutter_db=0,
     reverberation_db=-12,
     dropout_db=4,
@@ -180,7 +188,7 @@ _CURLEW = Machine(  # a portable device: few channels, much noise
     depth_mm=160,
     frequency_mhz=1.9,
     harmonic=False,
-    cycles=2.2,
+    cycles=2.4,
     active_mm=14,
     beams=96,
     samples=320,
@@ -190,6 +198,7 @@ _CURLEW = Machine(  # a portable device: few channels, much noise
     gamma=1.0,
     contrast=0.0,
     noise_db=-44,
+    haze_db=-14,
     side_lobe=0.08,
     clutter_db=10,
     reverberation_db=3,
@@ -214,7 +223,7 @@ _DUNLIN = Machine(  # old, contrasty, as taped or filmed off the screen
     active_mm=16,
     beams=112,
     image_size=(480, 640),
-    white_db=14,
+    white_db=23,
     dynamic_range_db=42,
     reject=0.1,
     gamma=0.95,
@@ -244,15 +253,14 @@ _EIDER = Machine(  # wide, high frequency, near the screen's edge
     depth_mm=130,
     frequency_mhz=3.4,
     harmonic=False,
-    cycles=1.8,
-    active_mm=15,
+    cycles=3.5,
+    active_mm=11,
     focus_mm=65,
     image_size=(600, 800),
     dynamic_range_db=66,
     gamma=1.5,
     contrast=0.1,
     noise_db=-64,
-    tgc_db_cm_mhz=0.32,
     clutter_db=6,
     persistence=0.1,
     margin=(0.0, 0.02, 0.02),
@@ -342,11 +350,12 @@ _SANDERLING = Machine(  # linear array for muscle
     dynamic_range_db=60,
     gamma=1.1,
     noise_db=-78,
+    haze_db=-30,
     tgc_db_cm_mhz=0.5,
     side_lobe=0.02,
     clutter_db=2,
     reverberation_db=-14,
-    dropout_db=3,
+    dropout_db=2,
     persistence=0.3,
     compression=Compression(85),
     frame_rate_hz=40,
@@ -359,8 +368,7 @@ _SANDERLING = Machine(  # linear array for muscle
 )
 
 MACHINES: Mapping[str, Machine] = {
-    each.name: each
-    for each in (_ALBATROSS, _BITTERN, _CURLEW, _DUNLIN, _EIDER, _FULMAR, _GODWIT, _HOOPOE, _SANDERLING)
+    each.name: each for each in (_ALBATROSS, _BITTERN, _CURLEW, _DUNLIN, _EIDER, _FULMAR, _GODWIT, _HOOPOE, _SANDERLING)
 }
 
 

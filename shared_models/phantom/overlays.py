@@ -16,18 +16,26 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 # rows of three dots from the top, each an octal digit
-_FONT = dict(
-    zip(
-        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.%-/:+ ",
-        (
-            "75557 26227 71747 71717 55711 74717 74757 71111 75757 75717 25755 65656 34443 65556 74647 74644 34553 55755 "
-            "72227 11152 55655 44447 57755 65555 25552 65644 25573 65655 34216 72222 55557 55552 55775 55255 55222 71247 "
-            "00002 51245 00700 11244 02020 02720 00000"
-        ).split(),
-        strict=True,
-    )
+# fmt: off
+_FONT = {
+    "0": "75557", "1": "26227", "2": "71747", "3": "71717", "4": "55711", "5": "74717", "6": "74757", "7": "71111",
+    "8": "75757", "9": "75717", "A": "25755", "B": "65656", "C": "34443", "D": "65556", "E": "74647", "F": "74644",
+    "G": "34553", "H": "55755", "I": "72227", "J": "11152", "K": "55655", "L": "44447", "M": "57755", "N": "65555",
+    "O": "25552", "P": "65644", "Q": "25573", "R": "65655", "S": "34216", "T": "72222", "U": "55557", "V": "55552",
+    "W": "55775", "X": "55255", "Y": "55222", "Z": "71247", ".": "00002", "%": "51245", "-": "00700", "/": "11244",
+    ":": "02020", "+": "02720", " ": "00000",
+}
+# fmt: on
+_KEY_PLACES = (
+    (0.06, 0.07),
+    (0.94, 0.07),
+    (0.06, 0.93),
+    (0.94, 0.93),
+    (0.05, 0.5),
+    (0.95, 0.5),
+    (0.3, 0.05),
+    (0.7, 0.05),
 )
-_KEY_PLACES = ((0.06, 0.07), (0.94, 0.07), (0.06, 0.93), (0.94, 0.93), (0.05, 0.5), (0.95, 0.5), (0.3, 0.05), (0.7, 0.05))
 _KEY_SIZE = 0.05
 _BEATS_SHOWN = 2.4
 
@@ -43,13 +51,13 @@ class Canvas:
         """`shape` (h, w), 0 to 1, with its top left corner there; what falls outside is lost."""
         height, width = self.grey.shape
         t, b = max(top, 0), min(top + shape.shape[0], height)
-        l, r = max(left, 0), min(left + shape.shape[1], width)
-        if t >= b or l >= r:
+        first, end = max(left, 0), min(left + shape.shape[1], width)
+        if t >= b or first >= end:
             return
-        part = shape[t - top : b - top, l - left : r - left]
-        ink = np.broadcast_to(np.asarray(grey, np.float32), shape.shape)[t - top : b - top, l - left : r - left]
-        self.grey[t:b, l:r] = np.where(part > 0, ink, self.grey[t:b, l:r])
-        self.cover[t:b, l:r] = np.maximum(self.cover[t:b, l:r], part)
+        part = shape[t - top : b - top, first - left : end - left]
+        ink = np.broadcast_to(np.asarray(grey, np.float32), shape.shape)[t - top : b - top, first - left : end - left]
+        self.grey[t:b, first:end] = np.where(part > 0, ink, self.grey[t:b, first:end])
+        self.cover[t:b, first:end] = np.maximum(self.cover[t:b, first:end], part)
 
     def centred(self, row: float, column: float, shape: Floats, grey: Floats | float) -> None:
         """The same with its middle there."""
@@ -67,7 +75,13 @@ def electrocardiogram(phase: ArrayLike, es_phase: float) -> Floats:
 
     R falls on end-diastole, phase 0; T ends with systole.
     """
-    waves = ((-0.17, 0.12, 0.025), (-0.028, -0.12, 0.009), (0, 1, 0.011), (0.03, -0.2, 0.011), (es_phase - 0.06, 0.25, 0.04))
+    waves = (
+        (-0.17, 0.12, 0.025),
+        (-0.028, -0.12, 0.009),
+        (0, 1, 0.011),
+        (0.03, -0.2, 0.011),
+        (es_phase - 0.06, 0.25, 0.04),
+    )
     phase = np.asarray(phase, np.float64)[..., None]
     centre, height, width = np.array(waves).T
     apart = (phase - centre + 0.5) % 1 - 0.5
@@ -171,10 +185,8 @@ def _key(canvas: Canvas, mark: Mark | None, key: int | None, size: tuple[int, in
         return
     height, width = size
     side = _pixels(mark.size if mark else _KEY_SIZE, height, 3)
-    if key is not None:
-        place = _KEY_PLACES[key % len(_KEY_PLACES)]
-    else:
-        place = mark.place if mark else _KEY_PLACES[0]
+    own = mark.place if mark else _KEY_PLACES[0]
+    place = own if key is None else _KEY_PLACES[key % len(_KEY_PLACES)]
     shape = symbol(1 if key is None else key, side)
     canvas.centred(place[1] * height, place[0] * width, shape, mark.grey if mark else 220)
 

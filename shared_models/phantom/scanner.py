@@ -19,9 +19,10 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Echo = NDArray[np.complex64]
 
-SPECULAR = 4.0  # amplitude of the endocardium met square, against myocardium
+SPECULAR = 3.5  # amplitude of the endocardium met square, against myocardium
 ROUGHNESS = 0.15  # share of a boundary's echo that does not follow the mirror law
 ANISOTROPY = 0.6  # of the amplitude that a wall along the beam loses
+GAIN_DB = 2.0  # by which operators differ
 SMALLEST = 32  # pixels
 
 
@@ -50,17 +51,19 @@ def _checked(machine: Machine, size: tuple[int, int], start: float, depth: float
 def contact(generator: np.random.Generator, machine: Machine, beams: BeamGrid) -> Floats:
     """(S, B) amplitude that poor contact and ribs beside the window leave of each beam.
 
-    Over the beams a smooth random loss; from one or both edges a shadow that widens with depth.
+    Over the beams a smooth random loss; in patches more or less; from the edges shadows that widen with depth.
     """
     samples, count = beams.x.shape
     across = np.linspace(-1, 1, count)
     loss = machine.dropout_db * np.maximum(acoustics.smooth_noise(generator, count, count / 12) - 0.5, 0)
+    patches = acoustics.smooth_field(generator, (samples, count), (samples / 5, count / 6))
+    loss = loss[None, :] + 0.6 * machine.dropout_db * patches + generator.normal(0, GAIN_DB)
     shadow = np.zeros((samples, count))
     for side in (-1, 1):
-        reach = generator.uniform(-0.15, 0.3)
+        reach = generator.uniform(-0.1, 0.45)
         slope = np.linspace(0, 1, samples)[:, None] * max(reach, 0) + min(reach, 0) * 0.2
         shadow += machine.dropout_db * 2 / (1 + np.exp(-((side * across)[None, :] - 1 + slope) / 0.05))
-    return np.exp(-acoustics.DB * (loss[None, :] + shadow)).astype(np.float32)
+    return np.exp(-acoustics.DB * (loss + shadow)).astype(np.float32)
 
 
 class Optics:
@@ -69,9 +72,7 @@ class Optics:
     def __init__(self, machine: Machine, beams: BeamGrid) -> None:
         self.machine, self.beams = machine, beams
         samples, count = beams.x.shape
-        self.width = acoustics.lateral_width(
-            beams.depth, machine.wavelength_mm, machine.active_mm, machine.focus_mm
-        )
+        self.width = acoustics.lateral_width(beams.depth, machine.wavelength_mm, machine.active_mm, machine.focus_mm)
         self.pulse = machine.cycles * machine.wavelength_mm / 2
         self.taps = acoustics.pulse_taps(self.pulse, beams.step)
         spare = max(16, count // 8)
@@ -83,13 +84,13 @@ class Optics:
         for rows, edge, weight in self.levels:
             voxel[rows] += np.float32(edge) * weight * weight
         self.speckle_gain = acoustics.speckle_gain(self.width, self.pulse, beams.pitch, beams.step, voxel)
-        self.sum_mhz = machine.frequency_mhz + machine.received_mhz
+        self.path_mhz = 2 * machine.frequency_mhz
         self._noise = self._noise_amplitude()
         self._table = acoustics.grey_table(machine.reject, machine.gamma, machine.contrast, machine.black)
 
     def _noise_amplitude(self) -> Floats:
         """(S, 1) amplitude of the electronics' noise ahead of the axial filter."""
-        grown = acoustics.time_gain(self.beams.depth, self.sum_mhz, self.machine.tgc_db_cm_mhz)
+        grown = acoustics.time_gain(self.beams.depth, self.path_mhz, self.machine.tgc_db_cm_mhz)
         narrow = acoustics.speckle_gain(
             np.float32(0) * self.width, self.pulse, self.beams.pitch, self.beams.step, np.float32(0) * self.width
         )
@@ -98,7 +99,7 @@ class Optics:
     def attenuation(self, absorption: Floats) -> Floats:
         """(S, B) dB after time gain."""
         return acoustics.attenuation(
-            absorption, self.beams.step, self.sum_mhz, self.beams.depth, self.machine.tgc_db_cm_mhz
+            absorption, self.beams.step, self.path_mhz, self.beams.depth, self.machine.tgc_db_cm_mhz
         )
 
     def received(self, echo: Echo, clutter: Echo, generator: np.random.Generator) -> Echo:
@@ -111,13 +112,16 @@ class Optics:
     def greys(self, echo: Echo) -> Floats:
         """(S, B) 0 to 255."""
         return acoustics.compressed(
-            acoustics.level(echo), self.machine.white_db, self.machine.dynamic_range_db, self._table
+            acoustics.level(acoustics.detected(echo, self.machine.smoothing)),
+            self.machine.white_db,
+            self.machine.dynamic_range_db,
+            self._table,
         )
 
     def clutter(self, generator: np.random.Generator) -> Echo:
         """(S, B) echoes that stay with the probe: haze of the first centimetres, repeated lines, weak haze below.
 
-        exp(-r / 9 mm) in layers; lines at multiples k d, each 5 dB below the one before; exp(-r / 60 mm) in patches.
+        exp(-r / 9 mm) in layers; lines at multiples k d, each 5 dB below the one before; exp(-r / 70 mm) in patches.
         """
         depth, (samples, count) = self.beams.depth, self.beams.x.shape
         layers = 1 + 0.6 * acoustics.smooth_noise(generator, samples, 1.2 / self.beams.step)
@@ -127,8 +131,8 @@ class Optics:
         lines = np.exp(-0.5 * ((depth[:, None] - order * every) / 0.7) ** 2) @ _amplitude(
             self.machine.reverberation_db - 5 * (order - 1)
         )
-        patches = np.exp(0.6 * acoustics.smooth_noise(generator, count, count / 10))
-        haze = _amplitude(generator.normal(-30, 4)) * np.exp(-depth / 60)
+        patches = np.exp(0.7 * acoustics.smooth_field(generator, (samples, count), (samples / 5, count / 5)))
+        haze = _amplitude(generator.normal(self.machine.haze_db, 5)) * np.exp(-depth / 70)
         sides = 1 + 0.4 * acoustics.smooth_noise(generator, count, count / 14)
         amplitude = near[:, None] + lines[:, None] * np.abs(sides) + haze[:, None] * patches
         gain = acoustics.speckle_gain(self.width, self.pulse, self.beams.pitch, self.beams.step, 0 * depth)
@@ -241,9 +245,12 @@ class Scanner:
             tissue.blood.astype(np.float32), generator.uniform(-64, 64, 3).astype(np.float32)
         )
         noise = acoustics.scatterers(material, beams, optics.levels, self._rotation, self._shift)
+        uneven, patchy = acoustics.texture(material, beams, self._rotation, self._shift)
         cosine, length = acoustics.incidence(tissue.normal, self._directions, beams)
         scatter = acoustics.anisotropic(tissue.scatter.reshape(-1, beams), cosine, length, ANISOTROPY)
         mirror = acoustics.specular(tissue.interface.reshape(-1, beams), cosine, ROUGHNESS)
+        scatter *= uneven
+        mirror *= patchy
         echo = noise * (scatter * optics.speckle_gain[:, None] + mirror * np.float32(0.5 * SPECULAR))
         echo += mirror * np.float32(0.75 * SPECULAR)
         echo *= np.exp(optics.attenuation(tissue.absorption.reshape(-1, beams)) * np.float32(acoustics.DB))
