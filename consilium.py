@@ -38,6 +38,12 @@ def _audit() -> typer.Typer:
     return app
 
 
+def _phantom() -> typer.Typer:
+    from deploy.phantom.commands import app
+
+    return app
+
+
 class Group(NamedTuple):
     """One person's commands: what `consilium --help` says of them, and how to load them."""
 
@@ -49,6 +55,7 @@ GROUPS = {
     "site": Group("What a hospital runs: take images in, see and allow what leaves, use a release.", _site),
     "coordinator": Group("What the coordinator runs: enrol sites, take in what they send, release.", _coordinator),
     "audit": Group("What an auditor runs: verify a record, see and recompute who contributed what.", _audit),
+    "phantom": Group("Images of a computed heart whose truth is known; no patient.", _phantom),
 }
 
 

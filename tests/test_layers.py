@@ -42,7 +42,9 @@ HEAVY = {
     "flwr",
     "grpc",
     "matplotlib",
+    "nibabel",
     "psutil",
+    "pydicom",
     "skimage",
     "sklearn",
     "sqlalchemy",
@@ -51,7 +53,7 @@ HEAVY = {
     "torch",
     "torchvision",
 }
-COMMANDS = ("consilium", "federated.commands", "site_agent.commands", "server.commands")
+COMMANDS = ("consilium", "federated.commands", "site_agent.commands", "server.commands", "deploy.phantom.commands")
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 IMPORT_WITHOUT = """

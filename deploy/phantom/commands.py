@@ -1,0 +1,124 @@
+"""``consilium phantom``: images of made-up hearts with their truth, in our own form or in those of public data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from deploy.phantom.workplace import Plan
+
+app = typer.Typer(no_args_is_help=True)
+
+Patients = Annotated[int, typer.Option("--patients", help="How many patients, each site.")]
+Seed = Annotated[int, typer.Option("--seed", help="All randomness comes from it: the same seed, the same bytes.")]
+Frames = Annotated[int, typer.Option("--frames", help="Frames of a clip; 1 for stills.")]
+Size = Annotated[int, typer.Option("--size", help="Side of an image in pixels.")]
+Truth = Annotated[bool, typer.Option("--truth", help="Also label maps, sectors, contours and volumes.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder; the same command again goes on where it stopped.")]
+
+
+@app.callback()
+def phantom() -> None:
+    """Images of a computed heart whose truth is known: no patient, for tests, demonstrations and teaching."""
+
+
+@app.command()
+def generate(
+    site: Annotated[str, typer.Option(help="The site's name; a ready-made hospital's name brings what that has.")],
+    out: Out,
+    patients: Patients = 10,
+    population: Annotated[
+        str, typer.Option(help="Where patients come from: healthy, dilated, hypertrophic, or healthy=3,dilated=1.")
+    ] = "",
+    views: Annotated[str, typer.Option(help="Views with commas, as in A4C,PLAX,A2C+contrast; all by default.")] = "",
+    contrast: Annotated[bool, typer.Option("--contrast", help="Each view a second time with contrast.")] = False,
+    machine: Annotated[str, typer.Option(help="The ultrasound machine, which differ as vendors do.")] = "",
+    ejection_fraction: Annotated[
+        float | None, typer.Option(help="Of every patient, in percent; drawn from the population by default.")
+    ] = None,
+    seed: Seed = 1,
+    frames: Frames = 1,
+    size: Size = 112,
+    truth: Truth = False,
+) -> None:
+    """Make one site's images, with an index.csv that a site can take in."""
+    from deploy.phantom.orders import Pictures, site_order
+
+    pictures = Pictures(seed, frames, size, truth)
+    order = site_order(
+        site,
+        patients,
+        population=population,
+        views=views,
+        contrast=contrast,
+        machine=machine,
+        ejection_fraction=ejection_fraction,
+    )
+    given = {
+        "site": site,
+        "patients": str(patients),
+        "population": population,
+        "views": views,
+        "contrast": "yes" if contrast else "",
+        "machine": machine,
+        "ejection-fraction": "" if ejection_fraction is None else f"{ejection_fraction:g}",
+        **pictures.given(),
+    }
+    from deploy.phantom.site_images import site_plan
+
+    _fill(out, site_plan("generate", [order], pictures, given))
+
+
+@app.command()
+def federation(
+    out: Out,
+    patients: Patients = 10,
+    seed: Seed = 1,
+    frames: Frames = 1,
+    size: Size = 112,
+    truth: Truth = False,
+) -> None:
+    """Make the images of all ready-made hospitals, with one index.csv."""
+    from deploy.phantom.hospitals import hospitals, order_of
+    from deploy.phantom.orders import Pictures
+    from deploy.phantom.site_images import site_plan
+
+    pictures = Pictures(seed, frames, size, truth)
+    orders = [order_of(hospital, patients) for hospital in hospitals().values()]
+    given = {"patients": str(patients), **pictures.given()}
+    _fill(out, site_plan("federation", orders, pictures, given))
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="The folder; the same command again goes on where it stopped.")],
+    layout: Annotated[str, typer.Option("--as", help="Whose layout: echonet-dynamic, camus, dicom and others.")],
+    patients: Patients = 10,
+    seed: Seed = 1,
+    frames: Annotated[int, typer.Option("--frames", help="Frames of a clip, where the layout has clips.")] = 32,
+    size: Annotated[int, typer.Option("--size", help="Side of an image in pixels; 0 for what the layout has.")] = 0,
+) -> None:
+    """Write the phantom in the layout of a public data set."""
+    from deploy.phantom.export import export_plan
+
+    _fill(folder, export_plan(layout, patients=patients, seed=seed, frames=frames, size=size))
+
+
+def _fill(folder: Path, plan: Plan) -> None:
+    """Fills the folder; interrupted, says how to go on."""
+    from deploy.phantom.workplace import fill
+    from federated.processes import ended_by_sigterm
+
+    try:
+        with ended_by_sigterm():
+            outcome = fill(folder, plan)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; the same command again goes on: {plan.provenance.command}", err=True)
+        raise
+    before = f", {outcome.found} of them there before" if outcome.found else ""
+    typer.echo(
+        f"{folder}: {outcome.files} files of {outcome.found + outcome.made} phantom patients{before}; no patient"
+    )
