@@ -1,10 +1,10 @@
 """The heart at end-diastole as signed distance functions, in mm: negative inside, positive outside.
 
 Both ventricles are layers around the left ventricle's axis: the endocardium, the epicardium, the right ventricle's
-endocardium and its epicardium are radii over angle and height, each at least as large as the one before, so they cannot
-cross. Atria, vessels, muscles and leaflets are ellipsoids, tubes and sheets, carved where two would overlap. Distances to
-spheres, tubes and sheets are exact, those to layers and ellipsoids are exact to first order (f divided by the length of its
-gradient): the zero set is right, the error grows with the square of the distance.
+endocardium and its epicardium are radii over angle and height, each at least as large as the one before, so they
+cannot cross. Atria, vessels, muscles and leaflets are ellipsoids, tubes and sheets, carved where two would overlap.
+Distances to spheres, tubes and sheets are exact, those to layers and ellipsoids are exact to first order (f divided
+by the length of its gradient): the zero set is right, the error grows with the square of the distance.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shared_models.phantom.population import Parameters
 
 Array = NDArray[np.floating]
+Scalar = np.floating
 Vector = NDArray[np.float64]
 
 WIDEST = 0.27  # height of the left ventricle's greatest width, as a fraction of its length
@@ -29,6 +30,7 @@ BASE_FADE = 15.0  # above the base the layers go on unchanged for so many mm, wh
 VESSEL_WALL, ATRIAL_WALL = 2.0, 2.5
 FAR = np.float32(1e3)
 
+UPWARD: Vector = np.array([0.0, 0.0, 1.0])  # along the left ventricle's axis, to the apex
 ANTERIOR: Vector = np.array([-0.775, 0.375, 0.5])  # the body's directions, of a heart that lies as most do
 SUPERIOR: Vector = np.array([0.0, 0.8, -0.6])
 
@@ -128,6 +130,7 @@ class Valve:
         radius: of the ring.
         length: of the leaflets, at least the radius.
         cusps: how many clefts a closed valve shows; 0 for none.
+        slit: half the length of the line along which two leaflets meet, across `out`; 0 where they meet in a point.
         thickness: of a leaflet.
         open_angle: between ring and open leaflet, radians.
     """
@@ -139,6 +142,12 @@ class Valve:
     cusps: int
     thickness: float
     open_angle: float
+    slit: float = 0.0
+
+    @property
+    def reach(self) -> float:
+        """Radius of a ball about the centre that holds the leaflets."""
+        return float(np.hypot(self.radius + self.slit, self.length)) + self.thickness
 
     def distance(self, x: Array, y: Array, z: Array, opening: float) -> Array:
         """Signed distance to the leaflets, open from 0 to 1: each turns about its hinge."""
@@ -152,12 +161,18 @@ class Valve:
         return sheet - kind(self.thickness / 2)
 
     def coordinates(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-        """Height along the axis and distance from it."""
+        """Height along the axis and distance from it, or from the slit."""
         kind = dtype_of(x)
         (cx, cy, cz), (ux, uy, uz) = (kind(v) for v in self.centre), (kind(v) for v in self.axis)
         dx, dy, dz = x - cx, y - cy, z - cz
         height = dx * ux + dy * uy + dz * uz
-        return height, np.sqrt(np.maximum(dx * dx + dy * dy + dz * dz - height * height, 0))
+        squared = np.maximum(dx * dx + dy * dy + dz * dz - height * height, 0)
+        if not self.slit:
+            return height, np.sqrt(squared)
+        (vx, vy, vz) = (kind(v) for v in np.cross(self.axis, radial(OUTFLOW_ANGLE)))
+        aside = np.abs(dx * vx + dy * vy + dz * vz)
+        beyond = np.maximum(aside - kind(self.slit), 0)
+        return height, np.sqrt(np.maximum(squared - aside * aside, 0) + beyond * beyond)
 
     def clefts(self, x: Array, y: Array, z: Array) -> Array:
         """Distance to the lines where closed cusps meet, as sheets along the axis."""
@@ -171,7 +186,7 @@ class Valve:
         folded = np.abs(np.mod(np.arctan2(v, u), sector) - sector / 2)
         aside = off * np.sin(np.minimum(sector / 2 - folded, kind(np.pi / 2)))
         beyond = np.maximum(
-            np.abs(height - kind(0.35 * self.radius)) - kind(0.35 * self.radius), off - kind(self.radius)
+            np.abs(height - kind(0.25 * self.radius)) - kind(0.25 * self.radius), off - kind(self.radius)
         )
         return np.maximum(aside, beyond) - kind(self.thickness / 2)
 
@@ -201,18 +216,23 @@ class Anatomy:
         self.rv_outflow = self._rv_outflow()
         self.papillary = self._papillary()
         self.mitral = Valve(
-            self.mitral_centre, np.array([0.0, 0.0, 1.0]), p.mitral, 1.22 * p.mitral, 0, 2.0, np.deg2rad(78)
+            self.mitral_centre,
+            UPWARD,
+            0.85 * p.mitral,
+            1.15 * p.mitral,
+            0,
+            1.6,
+            np.deg2rad(74),
+            slit=0.4 * p.mitral,
         )
-        self.tricuspid = Valve(
-            self.tricuspid_centre, np.array([0.0, 0.0, 1.0]), p.tricuspid, 1.2 * p.tricuspid, 0, 1.8, np.deg2rad(75)
-        )
+        self.tricuspid = Valve(self.tricuspid_centre, UPWARD, p.tricuspid, 1.15 * p.tricuspid, 0, 1.4, np.deg2rad(72))
         self.aortic = Valve(
             self.outflow_centre + 3.0 * self.aortic_axis,
             self.aortic_axis,
             p.annulus / 2,
             1.08 * p.annulus / 2,
             3,
-            1.4,
+            1.1,
             np.deg2rad(84),
         )
 
@@ -328,7 +348,7 @@ class Anatomy:
         def muscle(angle: float) -> Tube:
             foot = radial(angle) * 0.80 * p.lv_radius * np.sqrt(1 - ((low - self.widest) / self.half_length) ** 2)
             tip = radial(angle) * 0.62 * p.lv_radius
-            ends = np.array([foot + [0.0, 0.0, low], tip + [0.0, 0.0, high]])
+            ends = np.array([foot + low * UPWARD, tip + high * UPWARD])
             return Tube(ends, np.array([0.24, 0.15]) * p.lv_radius)
 
         return muscle(np.deg2rad(48.0)), muscle(np.deg2rad(236.0))
@@ -340,7 +360,7 @@ class Anatomy:
         return float(np.pi * p.lv_radius**2 * squares * (2 * c / 3 + below - below**3 / (3 * c**2)) / 1000.0)
 
 
-def _ellipse_distance(radius: Array, up: Array, widest: Array, half_length: Array) -> Array:
+def _ellipse_distance(radius: Array, up: Array, widest: Array, half_length: Scalar) -> Array:
     """Signed distance to an ellipse of revolution whose equator `widest` may vary, first order."""
     level = np.sqrt((radius / widest) ** 2 + (up / half_length) ** 2)
     slope = np.sqrt((radius / widest**2) ** 2 + (up / half_length**2) ** 2)

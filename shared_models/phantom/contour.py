@@ -1,8 +1,8 @@
 """The left ventricle's endocardium in a long-axis plane, as a curve and as seven points.
 
-The endocardium is known in closed form: at a height z of the end-diastolic heart it has radius rho(angle, z), which the beat
-turns into k^(1/2) rho at height f(z). A plane n.(p - o) = 0 meets that ring where a cos + b sin = c / radius: one point on the
-image's left and one on its right.
+The endocardium is known in closed form: at a height z of the end-diastolic heart it has radius rho(angle, z), which
+the beat turns into k^(1/2) rho at height f(z). A plane n.(p - o) = 0 meets that ring where a cos + b sin = c /
+radius: one point on the image's left and one on its right.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The beat as an invertible map from end-diastole, with the ejection fraction prescribed.
 
-In cylinder coordinates about the left ventricle's axis (s = radius squared, angle, z) the map is a composition of factors,
-each monotone in one coordinate while the others stand still, so each is inverted by itself:
+In cylinder coordinates about the left ventricle's axis (s = radius squared, angle, z) the map is a composition of
+factors, each monotone in one coordinate while the others stand still, so each is inverted by itself:
 
 1. atria: s_a -> piecewise linear about each atrium's own axis; they fill while the ventricles empty.
 2. along: z -> z + e d(s) G(z), with G' = -h. Inside the heart (d = 1) the slope is lambda(z) = 1 - e h(z).
@@ -95,7 +95,7 @@ class Motion:
         x, y, z = points[:, 0], points[:, 1], points[:, 2]
         for atrium in self._atria:
             x, y = self._fill(atrium, x, y, z, amount, inverse=False)
-        angle, s = np.arctan2(y, x), x * x + y * y
+        angle, s = angle_of(x, y), x * x + y * y
         moved = self._along(z, s, angle, amount)
         inner = self._inner_inverse(moved, amount)
         s = self._across(s, angle, inner, self.anatomy.layers(angle, inner), amount, inverse=False)
@@ -113,7 +113,7 @@ class Motion:
         amount = contraction(phase)
         x, y, moved = points[:, 0], points[:, 1], points[:, 2]
         s = x * x + y * y
-        angle = np.arctan2(y, x)
+        angle = angle_of(x, y)
         if amount:
             angle = angle - self._twist(moved, s, amount)
             inner = self._inner_inverse(moved, amount)
@@ -165,7 +165,7 @@ class Motion:
 
     @cached_property
     def _strain(self) -> np.ndarray:
-        """h at `_heights`: one in the ventricles, none at the ends, the opposite in the atria; its integral is zero."""
+        """Strain h at `_heights`: one in the ventricles, none at the ends, negative in the atria; its integral is zero."""
         z, length = self._heights, self.anatomy.parameters.lv_length
         fall = np.clip((z - 0.7 * length) / (self.top - 0.7 * length), 0, 1)
         positive = np.where(z >= 0, 0.5 + 0.5 * np.cos(np.pi * fall), np.cos(np.pi / 2 * np.clip(-z / 8.0, 0, 1)) ** 2)
@@ -207,7 +207,7 @@ class Motion:
         return z + shift * self._hold(s, angle) * self._looked_up(self._gain, z)
 
     def _along_inverse(self, moved: Array, inner: Array, s: Array, angle: Array, amount: float) -> Array:
-        """Inside the heart the table's own inverse; around it fixed-point steps, a contraction with factor e d |h| < 1."""
+        """Inside the heart the table's own inverse; around it fixed-point steps, which contract by e d |h| < 1."""
         hold = self._hold(s, angle)
         around = np.flatnonzero((hold < 1) & (hold > 0))
         z = np.where(hold >= 1, inner, moved)
@@ -228,7 +228,7 @@ class Motion:
     # across the axis
 
     def _across(self, s: Array, angle: Array, z: Array, layers: Layers, amount: float, *, inverse: bool) -> Array:
-        """g or its inverse: monotone, linear between the layers' squared radii and their images."""
+        """The map g or its inverse: monotone, linear between the layers' squared radii and their images."""
         p, kind = self.anatomy.parameters, dtype_of(s)
         stretch = 1 - kind(p.shortening * amount) * self._looked_up(self._strain, z)
         cavity = kind(1 - p.ejection_fraction / 100 * amount) / stretch
@@ -255,17 +255,22 @@ class Motion:
     def _fill(
         self, atrium: Ellipsoid, x: Array, y: Array, z: Array, amount: float, *, inverse: bool
     ) -> tuple[Array, Array]:
-        """Widens an atrium about its own axis, most at its middle height, not at all beyond its ends or in a ventricle."""
+        """Widens an atrium about its own axis, most at its middle, not at all beyond its ends or in a ventricle."""
         kind = dtype_of(x)
         place = np.clip(np.abs(z - kind(atrium.centre[2])) / kind(atrium.radii[2]), 0, 1)
         below = np.clip(-z / kind(ATRIAL_FADE), 0, 1)
         gain = 1 + kind(ATRIAL_FILLING * amount) * (1 - place * place) ** 2 * below * below
         dx, dy = x - kind(atrium.centre[0]), y - kind(atrium.centre[1])
         s = dx * dx + dy * dy
-        inside = kind(float(atrium.radii[0] * atrium.radii[1]))
+        inside = np.full_like(s, atrium.radii[0] * atrium.radii[1])
         filled = _piecewise(s, [inside], [gain], kind(ATRIAL_ROOM**2) * inside, inverse=inverse)
         ratio = np.sqrt(filled / np.maximum(s, kind(1e-12)))
         return kind(atrium.centre[0]) + dx * ratio, kind(atrium.centre[1]) + dy * ratio
+
+
+def angle_of(x: Array, y: Array) -> Array:
+    """About the axis, radians."""
+    return np.arctan2(y, x)
 
 
 def _piecewise(s: Array, widths: list[Array], slopes: list[Array], outer: Array, *, inverse: bool) -> Array:

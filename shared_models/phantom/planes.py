@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, Anatomy, Vector, radial
+from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, UPWARD, Anatomy, Vector, radial
 from shared_models.phantom.heart import Heart
-from shared_models.phantom.surroundings import DIAPHRAGM
+from shared_models.phantom.surroundings import DIAPHRAGM, PARASTERNAL, front_of_heart
 from shared_models.phantom.views import view_named
 
-ALONG: Vector = np.array([0.0, 0.0, 1.0])
 APICAL_GAP = 9.0  # mm between the transducer and the apex of the epicardium
 SEPTUM_CENTRED = 11.0  # mm by which four chambers are centred on the septum
 ANGLES = {"A4C": np.deg2rad(23.0), "A2C": np.deg2rad(92.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
-PARASTERNAL = np.deg2rad(122.0)
 TILT_DEGREES, TURN_DEGREES, SHIFT_MM = 3.5, 6.0, 3.0  # standard deviations of the operator's jitter
 
 
@@ -85,7 +83,7 @@ def _apical(angle: float, aside: float = 0.0, posterior: float = 0.0) -> Callabl
     """Through the apex; `aside` mm to the image's left, and `posterior` of the way to the mitral ring's centre."""
 
     def plane(heart: Heart) -> Plane:
-        apex = ALONG * (heart.anatomy.epicardial_apex + APICAL_GAP)
+        apex = UPWARD * (heart.anatomy.epicardial_apex + APICAL_GAP)
         target, right = posterior * heart.anatomy.mitral_centre, radial(angle)
         centred = target - (target @ right) * right
         view = facing(apex, centred, right)
@@ -104,18 +102,17 @@ def _five_chamber(heart: Heart) -> Plane:
 
 def _stand(anatomy: Anatomy, height: float) -> Vector:
     """A place on the chest beside the sternum, at a height along the heart's axis."""
-    outside = anatomy.layers(np.array([PARASTERNAL]), np.array([20.0])).rv_epicardium[0]
-    return radial(PARASTERNAL) * (outside + anatomy.parameters.chest_wall) + ALONG * height
+    return radial(PARASTERNAL) * (front_of_heart(anatomy) + anatomy.parameters.chest_wall) + UPWARD * height
 
 
 def _long_axis(heart: Heart) -> Plane:
     length = heart.parameters.lv_length
-    return facing(_stand(heart.anatomy, 0.12 * length), ALONG * 0.08 * length, -ALONG - 0.10 * radial(PARASTERNAL))
+    return facing(_stand(heart.anatomy, 0.12 * length), UPWARD * 0.08 * length, -UPWARD - 0.10 * radial(PARASTERNAL))
 
 
 def _aortic_zoom(heart: Heart) -> Plane:
     valve = heart.anatomy.outflow_centre + 4.0 * heart.anatomy.aortic_axis
-    return facing(_stand(heart.anatomy, 0.05 * heart.parameters.lv_length), valve, -ALONG)
+    return facing(_stand(heart.anatomy, 0.05 * heart.parameters.lv_length), valve, -UPWARD)
 
 
 def _short_axis(height: float) -> Callable[[Heart], Plane]:
@@ -124,7 +121,7 @@ def _short_axis(height: float) -> Callable[[Heart], Plane]:
     def plane(heart: Heart) -> Plane:
         level = height * heart.parameters.lv_length
         stand = _stand(heart.anatomy, level)
-        return facing(stand, ALONG * level, radial(PARASTERNAL - np.pi / 2))
+        return facing(stand, UPWARD * level, radial(PARASTERNAL - np.pi / 2))
 
     return plane
 
@@ -145,9 +142,9 @@ def _inflow(heart: Heart) -> Plane:
 def _subcostal(heart: Heart) -> Plane:
     """Through the liver, the right heart and the left atrium; the apex is at the image's right."""
     p, atrium = heart.parameters, heart.anatomy.left_atrium.centre
-    apex = ALONG * p.lv_length
+    apex = UPWARD * p.lv_length
     middle = 0.55 * atrium + 0.45 * apex + radial(np.pi) * 0.25 * p.rv_width
-    aside = radial(np.deg2rad(207.0)) * 0.95 + ALONG * 0.36
+    aside = radial(np.deg2rad(207.0)) * 0.95 + UPWARD * 0.36
     depth = (heart.surroundings.diaphragm - middle @ DIAPHRAGM) / (aside @ DIAPHRAGM) + 30.0
     return facing(middle + aside * depth, middle, apex - atrium)
 
@@ -160,7 +157,7 @@ def _cava(heart: Heart) -> Plane:
 
 
 _PLANES: Mapping[str, Callable[[Heart], Plane]] = {
-    "A2C": _apical(ANGLES["A2C"]),
+    "A2C": _apical(ANGLES["A2C"], 0.0, 0.9),
     "A3C": _apical(ANGLES["A3C"]),
     "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.7),
     "A5C": _five_chamber,

@@ -2,8 +2,8 @@
 
 Sources beside the numbers: Lang 2015 = chamber quantification of the ASE and EACVI, J Am Soc Echocardiogr 28:1-39;
 Rudski 2010 = right heart guideline of the ASE, ibid. 23:685-713; Yingchoncharoen 2013 = strain meta-analysis, ibid.
-26:185-191; Takeuchi 2006 = twist over age, ibid. 19:1140-1147; Maron 2003 = hypertrophic cardiomyopathy consensus, J Am Coll
-Cardiol 42:1687-1713. "assumed" marks what has no source: it makes the shapes fit together.
+26:185-191; Takeuchi 2006 = twist over age, ibid. 19:1140-1147; Maron 2003 = hypertrophic cardiomyopathy consensus,
+J Am Coll Cardiol 42:1687-1713. "assumed" marks what has no source: it makes the shapes fit together.
 """
 
 from __future__ import annotations

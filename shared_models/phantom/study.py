@@ -138,7 +138,7 @@ class Acquisition:
             )
 
     def displacement_to_end_diastole(self, phase: float) -> NDArray[np.float32]:
-        """(H, W, 3) mm in the heart's frame from each pixel's tissue to where it is at end-diastole; 0 outside the sector."""
+        """(H, W, 3) mm from each pixel's tissue to where it is at end-diastole, in space; 0 outside the sector."""
         sector = self.scanner.sector
         field = np.zeros((*sector.shape, 3), np.float32)
         inside = self.scanner.pixel_points()[sector.ravel()]
@@ -179,8 +179,8 @@ def frame_phases(frames: int, machine: Machine, heart_rate: float) -> tuple[NDAr
         raise ValueError(f"a clip of {frames} frames is out of range: 1 to {MAX_FRAMES}")
     beat = 60.0 / heart_rate
     step = max(1.0 / machine.frame_rate_hz, beat / frames)
-    times = np.arange(frames) * step
-    return (times / beat) % 1.0, times
+    times = np.arange(frames, dtype=np.float64) * step
+    return np.mod(times / beat, 1.0).astype(np.float64), times.astype(np.float64)
 
 
 def acquire(

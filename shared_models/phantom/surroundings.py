@@ -1,4 +1,4 @@
-"""What lies around the heart and shows in some views: chest wall, ribs, lung, liver, inferior vena cava, descending aorta."""
+"""What lies around the heart and shows in some views: chest wall, liver and its veins, descending aorta."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared_models.phantom.anatomy import ANTERIOR, SUPERIOR, Anatomy, Array, Tube, Vector, dtype_of, radial
+from shared_models.phantom.anatomy import (
+    ANTERIOR,
+    OUTFLOW_ANGLE,
+    SUPERIOR,
+    UPWARD,
+    Anatomy,
+    Array,
+    Tube,
+    Vector,
+    dtype_of,
+    radial,
+    unit,
+)
 
 DIAPHRAGM: Vector = np.array([-0.60, -0.74, 0.30]) / np.linalg.norm([-0.60, -0.74, 0.30])  # toward the liver
-LUNG: Vector = radial(np.deg2rad(20.0))  # beside the free wall
+PARASTERNAL = np.deg2rad(122.0)  # the angle under which the heart is seen from beside the sternum
 
 
 @dataclass(frozen=True)
@@ -18,12 +30,16 @@ class Surroundings:
 
     Attributes:
         diaphragm: of the liver's surface from the axis, along `DIAPHRAGM`.
+        ribs: of the chest wall's inner side from the axis, along `PARASTERNAL`.
+        apical: height of the chest wall's inner side over the apex.
         cava: the inferior vena cava, from the right atrium down through the liver.
         hepatic: a liver vein that joins it.
         descending: the descending aorta, behind the left atrium.
     """
 
     diaphragm: float
+    ribs: float
+    apical: float
     cava: Tube
     hepatic: Tube
     descending: Tube
@@ -34,6 +50,12 @@ class Surroundings:
         nx, ny, nz = (kind(value) for value in DIAPHRAGM)
         return kind(self.diaphragm) - (x * nx + y * ny + z * nz)
 
+    def chest(self, x: Array, y: Array, z: Array) -> Array:
+        """What lies outside the ribs, in front of the heart and over its apex."""
+        kind = dtype_of(x)
+        nx, ny = kind(np.cos(PARASTERNAL)), kind(np.sin(PARASTERNAL))
+        return np.minimum(kind(self.ribs) - (x * nx + y * ny), kind(self.apical) - z)
+
 
 def surround(anatomy: Anatomy) -> Surroundings:
     """What lies around this heart."""
@@ -43,9 +65,22 @@ def surround(anatomy: Anatomy) -> Surroundings:
     below = [mouth - SUPERIOR * depth for depth in (0.0, 30.0, 110.0)]
     cava = Tube(np.array(below), np.array([0.62, 0.5, 0.5]) * p.ivc)
     vein = np.array([mouth - SUPERIOR * 22.0, mouth - SUPERIOR * 50.0 + ANTERIOR * 38.0])
-    behind = anatomy.left_atrium.centre - radial(np.deg2rad(125.0)) * (p.la_radius + 17.0)
-    descending = Tube(np.array([behind - SUPERIOR * 90.0, behind + SUPERIOR * 90.0]), np.array([11.5, 12.0]))
-    return Surroundings(_diaphragm(anatomy), cava, Tube(vein, np.array([0.42, 0.2]) * p.ivc), descending)
+    behind = anatomy.left_atrium.centre - radial(OUTFLOW_ANGLE) * (p.la_radius + 15.0) + UPWARD * 12.0
+    course = unit(np.cross(UPWARD, radial(OUTFLOW_ANGLE)) + 0.9 * SUPERIOR)  # oblique to the long axis, assumed
+    descending = Tube(np.array([behind - course * 90.0, behind + course * 90.0]), np.array([10.5, 11.0]))
+    return Surroundings(
+        diaphragm=_diaphragm(anatomy),
+        ribs=front_of_heart(anatomy) + 0.45 * p.chest_wall,
+        apical=anatomy.epicardial_apex + 3.0,
+        cava=cava,
+        hepatic=Tube(vein, np.array([0.42, 0.2]) * p.ivc),
+        descending=descending,
+    )
+
+
+def front_of_heart(anatomy: Anatomy) -> float:
+    """How far the heart reaches from the axis toward the parasternal window, mm."""
+    return float(anatomy.layers(np.array([PARASTERNAL]), np.array([20.0])).rv_epicardium[0])
 
 
 def _diaphragm(anatomy: Anatomy) -> float:

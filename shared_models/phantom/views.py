@@ -1,8 +1,9 @@
 """The standard views: name, plain code string, family and acoustic window.
 
-Codes are those of DICOM CID 12226 (SNOMED CT). Four views have none there: the apical five-chamber view takes its code
-of CID 501; the zoom on the aortic valve, the short axis at the apex and the subcostal view of the inferior vena cava take a
-private one. The subcostal four-chamber view is coded as the subcostal long axis. Contrast is no part of a view.
+Codes are those of DICOM CID 12226 (SNOMED CT). Four views have none there: the apical five-chamber view takes its
+code of CID 501; the zoom on the aortic valve, the short axis at the apex and the subcostal view of the inferior
+vena cava take a private one. The subcostal four-chamber view is coded as the subcostal long axis. Contrast is no
+part of a view.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The heart in 3D: label volumes, walls, displacement on a grid, and the nine planes of a reconstruction from few views.
+"""The heart in 3D: label volumes, walls, displacement on a grid, and the nine planes of reconstruction from views.
 
-The nine planes follow Efficient Pix2Vox++ (Stojanovski et al., ASMUS 2022): whole-heart walls, cut through centroids and the apex.
+The nine planes follow Efficient Pix2Vox++ (Stojanovski et al., ASMUS 2022): whole-heart walls, cut through
+centroids and the apex.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from shared_models.phantom import labels as label
 from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, Vector
 from shared_models.phantom.heart import Heart
 from shared_models.phantom.motion import Located
+from shared_models.phantom.structures import in_rv_wall
 
 WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right atrium")
 NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillary", "PSAX low", "A4C", "A5C", "A2C")
@@ -112,7 +114,7 @@ def _walls(heart: Heart, found: Located) -> tuple[NDArray[np.uint8], NDArray[np.
     free = marks == label.BACKGROUND
     walls[free & (here.right_atrium < ATRIAL_WALL) & (found.z < TRICUSPID_HEIGHT)] = 4
     walls[free & (here.left_atrium < ATRIAL_WALL) & (found.z < 0)] = 3
-    walls[free & (here.rv_epicardium < 0) & (here.rv_endocardium >= 0) & (found.z >= 0)] = 2
+    walls[free & in_rv_wall(found, here)] = 2
     walls[marks == label.MYOCARDIUM] = 1
     return marks, walls
 
