@@ -95,13 +95,13 @@ class Motion:
         x, y, z = points[:, 0], points[:, 1], points[:, 2]
         for atrium in self._atria:
             x, y = self._fill(atrium, x, y, z, amount, inverse=False)
-        angle, s = angle_of(x, y), x * x + y * y
+        angle = angle_of(x, y)
+        s: Array = x * x + y * y
         moved = self._along(z, s, angle, amount)
         inner = self._inner_inverse(moved, amount)
         s = self._across(s, angle, inner, self.anatomy.layers(angle, inner), amount, inverse=False)
-        angle = angle + self._twist(moved, s, amount)
-        radius = np.sqrt(s)
-        return np.stack([radius * np.cos(angle), radius * np.sin(angle), moved], axis=1)
+        turned, radius = angle + self._twist(moved, s, amount), np.sqrt(s)
+        return np.stack([radius * np.cos(turned), radius * np.sin(turned), moved], axis=1)
 
     def inverse(self, points: Array, phase: float) -> Array:
         """Where the tissue that is at `points` at `phase` is at end-diastole."""
@@ -112,7 +112,7 @@ class Motion:
         """As `inverse`, with all that was computed on the way."""
         amount = contraction(phase)
         x, y, moved = points[:, 0], points[:, 1], points[:, 2]
-        s = x * x + y * y
+        s: Array = x * x + y * y
         angle = angle_of(x, y)
         if amount:
             angle = angle - self._twist(moved, s, amount)
@@ -165,7 +165,7 @@ class Motion:
 
     @cached_property
     def _strain(self) -> np.ndarray:
-        """Strain h at `_heights`: one in the ventricles, none at the ends, negative in the atria; its integral is zero."""
+        """Strain h at `_heights`: one in the ventricles, zero at the ends, negative in the atria; integral zero."""
         z, length = self._heights, self.anatomy.parameters.lv_length
         fall = np.clip((z - 0.7 * length) / (self.top - 0.7 * length), 0, 1)
         positive = np.where(z >= 0, 0.5 + 0.5 * np.cos(np.pi * fall), np.cos(np.pi / 2 * np.clip(-z / 8.0, 0, 1)) ** 2)
