@@ -18,21 +18,26 @@ Echo = NDArray[np.complex64]
 
 SIDE = 64  # voxels of the periodic volume of scatterers, a power of two
 FINEST_MM = 0.5  # the smallest edge of a voxel
+GRANULAR = 0.8  # deviation of the logarithm of scatterers' strength
 RATIO = 1.6  # from one edge to the next
-TEXTURE_MM = 6.0  # scale of unevenness
-UNEVEN_TISSUE, UNEVEN_BOUNDARY = 0.5, 0.8  # of log amplitude; the noise they multiply has a deviation of 0.7
+TEXTURES = ((6.0, 0.5, 0.7), (20.0, 0.65, 0.5))  # mm; unevenness of tissue and of boundaries, of log amplitude over 0.7
 FWHM = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
 DB = float(np.log(10) / 20)  # amplitude = exp(DB * level)
 
 
 @lru_cache(maxsize=1)
-def scatterer_volume() -> Echo:
-    """(SIDE, SIDE, SIDE) circular Gaussian noise of unit power, the same for everyone and for ever.
+def volumes() -> tuple[Echo, Echo]:
+    """Two (SIDE, SIDE, SIDE) volumes of complex noise of unit power, the same for everyone and for ever.
 
-    Patients differ by how it is turned and shifted, which costs nothing to draw.
+    The first is circular Gaussian; in the second each value has a log-normal strength as well: some scatterers stand
+    out, which makes tissue granular. Patients differ by how they are turned and shifted, which costs nothing to draw.
     """
-    noise = np.random.default_rng(20250101).standard_normal((SIDE, SIDE, SIDE, 2), dtype=np.float32)
-    return (noise * np.float32(np.sqrt(0.5))).view(np.complex64)[..., 0]
+    generator = np.random.default_rng(20250101)
+    noise = generator.standard_normal((SIDE, SIDE, SIDE, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    noise *= np.float32(np.sqrt(0.5))
+    granular = noise * np.exp(np.float32(GRANULAR) * generator.standard_normal(noise.shape, dtype=np.float32))
+    granular /= np.sqrt((np.abs(granular) ** 2).mean())
+    return noise, granular
 
 
 def random_rotation(generator: np.random.Generator) -> Floats:
@@ -46,13 +51,13 @@ def in_voxels(material: Floats, edge: float, rotation: Floats, shift: Floats) ->
     return np.asarray((rotation / edge).astype(np.float32) @ material.T + shift[:, None], np.float32)
 
 
-def look_up(coordinates: Floats) -> Echo:
-    """(N,) scatterers at (3, N) positions in voxels, trilinear and of unit power everywhere.
+def look_up(volume: Echo, coordinates: Floats) -> Echo:
+    """(N,) values of a periodic volume at (3, N) positions in voxels, trilinear and of unit power everywhere.
 
     The mean of two independent values has less power than either: the sum is divided by the root of
     prod((1 - f)^2 + f^2) over the three fractions f.
     """
-    volume = scatterer_volume().ravel()
+    values = volume.ravel()
     floor = np.floor(coordinates)
     f = coordinates - floor
     g = 1 - f
@@ -64,8 +69,8 @@ def look_up(coordinates: Floats) -> Echo:
     for x, wx in ((low[0] << 12, g[0] * norm), (high[0] << 12, f[0] * norm)):
         for y, wy in ((low[1] << 6, g[1]), (high[1] << 6, f[1])):
             xy, wxy = x + y, wx * wy
-            out += volume[xy + low[2]] * (wxy * g[2])
-            out += volume[xy + high[2]] * (wxy * f[2])
+            out += values[xy + low[2]] * (wxy * g[2])
+            out += values[xy + high[2]] * (wxy * f[2])
     return out
 
 
@@ -91,20 +96,24 @@ def scatterers(
     material: Floats, beams: int, levels: list[tuple[slice, float, Floats]], rotation: Floats, shift: Floats
 ) -> Echo:
     """(S, B) noise that moves with the tissue: the volume read at (S * B, 3) material positions."""
+    volume = volumes()[1]
     samples = max(rows.stop for rows, _, _ in levels)
     out = np.zeros((samples, beams), np.complex64)
     for rows, edge, weight in levels:
         part = material[rows.start * beams : rows.stop * beams]
-        found = look_up(in_voxels(part, edge, rotation, shift)).reshape(-1, beams)
+        found = look_up(volume, in_voxels(part, edge, rotation, shift)).reshape(-1, beams)
         out[rows] += found * weight[:, None]
     return out
 
 
 def texture(material: Floats, beams: int, rotation: Floats, shift: Floats) -> tuple[Floats, Floats]:
-    """(S, B) twice: log-normal unevenness of tissue and of its boundaries, over millimetres and fixed to it."""
-    noise = look_up(in_voxels(material, TEXTURE_MM, rotation, shift)).reshape(-1, beams)
-    tissue, boundary = np.exp(UNEVEN_TISSUE * noise.real), np.exp(UNEVEN_BOUNDARY * noise.imag)
-    return tissue.astype(np.float32, copy=False), boundary.astype(np.float32, copy=False)
+    """(S, B) twice: log-normal unevenness of tissue and of its boundaries, over a few mm and over more, fixed to it."""
+    tissue, boundary = np.zeros(len(material), np.float32), np.zeros(len(material), np.float32)
+    for edge, of_tissue, of_boundary in TEXTURES:
+        noise = look_up(volumes()[0], in_voxels(material, edge, rotation, shift))
+        tissue += np.float32(of_tissue) * noise.real
+        boundary += np.float32(of_boundary) * noise.imag
+    return np.exp(tissue).reshape(-1, beams), np.exp(boundary).reshape(-1, beams)
 
 
 def incidence(normal: Floats, direction: Floats, beams: int) -> tuple[Floats, Floats]:
@@ -117,7 +126,8 @@ def incidence(normal: Floats, direction: Floats, beams: int) -> tuple[Floats, Fl
 def specular(interface: Floats, cosine_squared: Floats, roughness: float) -> Floats:
     """Mirror echo of a boundary: interface * ((1 - rough) * |n . beam|^6 + rough * |n . beam|)."""
     smooth = cosine_squared * cosine_squared * cosine_squared
-    return interface * (smooth * np.float32(1 - roughness) + np.sqrt(cosine_squared) * np.float32(roughness))
+    share = np.float32(1 - roughness) * smooth + np.float32(roughness) * np.sqrt(cosine_squared)
+    return np.asarray(interface * share, np.float32)
 
 
 def anisotropic(scatter: Floats, cosine_squared: Floats, length_squared: Floats, strength: float) -> Floats:

@@ -19,10 +19,10 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Echo = NDArray[np.complex64]
 
-SPECULAR = 3.5  # amplitude of the endocardium met square, against myocardium
+SPECULAR = 5.0  # amplitude of the endocardium met square, against myocardium
 ROUGHNESS = 0.15  # share of a boundary's echo that does not follow the mirror law
 ANISOTROPY = 0.6  # of the amplitude that a wall along the beam loses
-GAIN_DB = 2.0  # by which operators differ
+GAIN_DB = 2.5  # by which operators differ
 SMALLEST = 32  # pixels
 
 
@@ -60,7 +60,7 @@ def contact(generator: np.random.Generator, machine: Machine, beams: BeamGrid) -
     loss = loss[None, :] + 0.6 * machine.dropout_db * patches + generator.normal(0, GAIN_DB)
     shadow = np.zeros((samples, count))
     for side in (-1, 1):
-        reach = generator.uniform(-0.1, 0.45)
+        reach = generator.uniform(-0.25, 0.4)
         slope = np.linspace(0, 1, samples)[:, None] * max(reach, 0) + min(reach, 0) * 0.2
         shadow += machine.dropout_db * 2 / (1 + np.exp(-((side * across)[None, :] - 1 + slope) / 0.05))
     return np.exp(-acoustics.DB * (loss + shadow)).astype(np.float32)
@@ -132,7 +132,7 @@ class Optics:
             self.machine.reverberation_db - 5 * (order - 1)
         )
         patches = np.exp(0.7 * acoustics.smooth_field(generator, (samples, count), (samples / 5, count / 5)))
-        haze = _amplitude(generator.normal(self.machine.haze_db, 5)) * np.exp(-depth / 70)
+        haze = _amplitude(generator.normal(self.machine.haze_db, 6)) * np.exp(-depth / 70)
         sides = 1 + 0.4 * acoustics.smooth_noise(generator, count, count / 14)
         amplitude = near[:, None] + lines[:, None] * np.abs(sides) + haze[:, None] * patches
         gain = acoustics.speckle_gain(self.width, self.pulse, self.beams.pitch, self.beams.step, 0 * depth)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from shared_models.phantom import acoustics
 from shared_models.phantom.machines import MACHINES, machine_named
 from shared_models.phantom.scanner import Optics, Scanner
 from shared_models.phantom.scene import Tissue
@@ -127,13 +128,12 @@ def test_speckle_is_as_wide_as_the_beam_and_so_grows_with_depth():
     assert widths[60] < widths[90] < widths[150]
 
 
-def test_speckle_of_tissue_has_the_same_power_at_every_depth():
-    machine = quiet("bittern", side_lobe=0.0)
-    scanners = [Scanner(machine, PLANE, seed=seed) for seed in range(20)]
+def test_speckle_of_tissue_has_the_same_power_at_every_depth(monkeypatch):
+    monkeypatch.setattr(acoustics, "TEXTURES", ())
+    scanners = [Scanner(quiet("bittern", side_lobe=0.0), PLANE, seed=seed) for seed in range(8)]
     found = np.mean([np.abs(echo(scanner, Even()) / scanner._contact) ** 2 for scanner in scanners], axis=0)
-    bands = [band.mean() for band in np.array_split(found[15:-15], 4)]
-    uneven = np.exp(2 * 0.5**2 / 2)  # the mean power of the log-normal texture
-    assert np.allclose(np.array(bands) / uneven, 1, atol=0.25)
+    bands = [band.mean() for band in np.array_split(found[15:-15], 5)]
+    assert np.allclose(bands, 1, atol=0.2)
 
 
 def test_speckle_moves_with_the_tissue():
