@@ -32,7 +32,7 @@ ATRIAL_ROOM = 1.5  # the same about an atrium
 ATRIAL_FILLING = 0.42  # gain of an atrium's cross-section at end-systole
 ATRIAL_FADE = 10.0  # mm below the mitral plane over which that gain sets in
 STEP = 0.25
-ITERATIONS = 12
+NEWTON_STEPS = 3
 
 _TIMES = (0.0, 0.05, 0.20, END_SYSTOLE, 0.42, 0.52, 0.60, 0.78, 0.86, 0.95, 1.0)
 _CONTRACTION = (0.0, 0.02, 0.68, 1.0, 0.96, 0.42, 0.26, 0.22, 0.17, 0.02, 0.0)
@@ -188,12 +188,17 @@ class Motion:
 
     def _looked_up(self, table: np.ndarray, z: Array) -> Array:
         """Linear interpolation on the regular heights; zero beyond them."""
+        return self._looked_up_twice(table, z)[0]
+
+    def _looked_up_twice(self, table: np.ndarray, z: Array) -> tuple[Array, Array]:
+        """The same, and its slope."""
         kind = dtype_of(z)
-        place = np.clip((z - kind(self.roof)) * kind(1 / STEP), 0, len(table) - 1.001)
+        place = np.clip((z - kind(self.roof)) * kind(1 / STEP), 0, kind(len(table) - 1.001))
         below = place.astype(np.intp)
-        share = place - below.astype(kind)
         values = table.astype(kind)
-        return values[below] * (1 - share) + values[below + 1] * share
+        start = values[below]
+        rise = values[below + 1] - start
+        return start + (place - below.astype(kind)) * rise, rise * kind(1 / STEP)
 
     def _inner_inverse(self, moved: Array, amount: float) -> Array:
         """Height at end-diastole of what is now at this height inside the heart."""
@@ -207,15 +212,17 @@ class Motion:
         return z + shift * self._hold(s, angle) * self._looked_up(self._gain, z)
 
     def _along_inverse(self, moved: Array, inner: Array, s: Array, angle: Array, amount: float) -> Array:
-        """Inside the heart the table's own inverse; around it fixed-point steps, which contract by e d |h| < 1."""
+        """Inside the heart the table's own inverse; around it Newton's, from between that and standing still."""
         hold = self._hold(s, angle)
         around = np.flatnonzero((hold < 1) & (hold > 0))
         z = np.where(hold >= 1, inner, moved)
         if len(around):
             shift = dtype_of(moved)(self.anatomy.parameters.shortening * amount) * hold[around]
-            guess = moved[around]
-            for _ in range(ITERATIONS):
-                guess = moved[around] - shift * self._looked_up(self._gain, guess)
+            wanted = moved[around]
+            guess = wanted + hold[around] * (inner[around] - wanted)
+            for _ in range(NEWTON_STEPS):
+                gain, slope = self._looked_up_twice(self._gain, guess)
+                guess = guess - (guess + shift * gain - wanted) / (1 + shift * slope)
             z[around] = guess
         return z
 
