@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 Echo = NDArray[np.complex64]
 
 SIDE = 64  # voxels of the periodic volume of scatterers, a power of two
+CHUNK = 8192  # points at a time, so that what is worked on stays in the cache
 FINEST_MM = 0.5  # the smallest edge of a voxel
 GRANULAR = 0.8  # deviation of the logarithm of scatterers' strength
 RATIO = 1.6  # from one edge to the next
@@ -58,6 +59,13 @@ def look_up(volume: Echo, coordinates: Floats) -> Echo:
     prod((1 - f)^2 + f^2) over the three fractions f.
     """
     values = volume.ravel()
+    out = np.empty(coordinates.shape[1], np.complex64)
+    for first in range(0, len(out), CHUNK):
+        out[first : first + CHUNK] = _interpolated(values, coordinates[:, first : first + CHUNK])
+    return out
+
+
+def _interpolated(values: Echo, coordinates: Floats) -> Echo:
     floor = np.floor(coordinates)
     f = coordinates - floor
     g = 1 - f

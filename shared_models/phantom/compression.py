@@ -66,7 +66,8 @@ def _both_ways(blocks: Floats, matrix: Floats) -> Floats:
 
 def as_bytes(image: Floats) -> Bytes:
     """Rounded and kept within 0 to 255."""
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    kept = np.clip(image, 0, 255)
+    return np.rint(kept, out=kept).astype(np.uint8)
 
 
 def jpeg(image: Bytes, quality: int) -> Bytes:
