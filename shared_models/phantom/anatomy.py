@@ -277,7 +277,7 @@ class Anatomy:
         Where the right ventricle has ended both are the left ventricle's `epicardial` distance.
         """
         p, kind = self.parameters, dtype_of(radius)
-        slope = kind(1 / np.hypot(1.0, 1.3 * p.rv_width / p.rv_length))
+        slope = kind(1 / np.hypot(1.0, 1.2 * p.rv_width / p.rv_length))
         reach = layers.rv_endocardium - layers.epicardium
         share = np.clip(reach / 4, 0, 1)
         inner = slope * (radius - layers.rv_endocardium)
@@ -295,9 +295,9 @@ class Anatomy:
         """Depth of the right ventricle's cavity, from the septum outwards."""
         p, kind = self.parameters, dtype_of(angle)
         turned = np.mod(angle - kind(RV_CENTRE - np.pi), kind(2 * np.pi)) - kind(np.pi)
-        across = np.maximum(1 - (turned / kind(RV_HALF_ANGLE)) ** 2, 0)
+        across = np.maximum(1 - np.abs(turned / kind(RV_HALF_ANGLE)) ** kind(2.6), 0)
         height = np.clip(z / kind(p.rv_length), 0, 1)
-        return kind(p.rv_width) * across * (1 - height**1.3)
+        return kind(p.rv_width) * across * (1 - height ** kind(1.7))
 
     def envelope(self, angle: Array) -> Array:
         """Radius that no layer exceeds at this angle, whatever the height."""
@@ -336,7 +336,7 @@ class Anatomy:
             (138.0, across + 3.0, 24.0),
             (120.0, beyond, -6.0),
             (88.0, beyond, -20.0),
-            (55.0, 0.85 * beyond, -32.0),
+            (68.0, 0.92 * beyond, -30.0),
         )
         points = [radial(np.deg2rad(angle)) * off + np.array([0.0, 0.0, z]) for angle, off, z in cylinder]
         return Tube(np.array(points), np.array([14.5, 14.0, 13.0, 11.5]))

@@ -124,7 +124,7 @@ HEALTHY: Mapping[str, Range] = {
     "septal_wall": Range(8.5, 1.0, 6.0, 10.0, 0.5),  # 6-10 mm men, 6-9 mm women (Lang 2015, table 6)
     "lateral_wall": Range(8.3, 1.0, 6.0, 10.0, 0.5),  # as the septum (Lang 2015, table 6)
     "apical_wall": Range(6.5, 0.8, 5.0, 8.5, 0.3),  # assumed: thinner than the other walls
-    "rv_width": Range(31.0, 3.5, 25.0, 41.0, 0.5),  # basal diameter 25-41 mm (Lang 2015, table 8)
+    "rv_width": Range(35.0, 3.5, 28.0, 46.0, 0.5),  # basal 25-41 mm in four chambers, 0.85 of this (Lang 2015, table 8)
     "rv_length": Range(71.0, 6.0, 59.0, 83.0, 0.6),  # 59-83 mm (Lang 2015, table 8)
     "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015, table 8)
     "la_radius": Range(
