@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import ConsiliumError
+from shared_models.phantom.hospitals import CONTRAST, label_of, overlay_key, parted
 
 if TYPE_CHECKING:
     from shared_models.phantom.machines import Machine
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Points = NDArray[np.float64]
 
-CONTRAST = "+contrast"
 SECONDS = 60.0
 
 
@@ -38,9 +38,7 @@ class Shot:
     @property
     def label(self) -> str:
         """For classifiers: the view's plain code, with contrast appended."""
-        from shared_models.phantom.views import view_named
-
-        return view_named(self.view).code + (CONTRAST if self.contrast else "")
+        return label_of(self.name)
 
 
 def shot_named(name: str) -> Shot:
@@ -49,12 +47,9 @@ def shot_named(name: str) -> Shot:
     Raises:
         ConsiliumError: there is no such view.
     """
-    from shared_models.phantom.views import view_named
-
-    view, plus, _ = name.partition(CONTRAST)
     with told("--views"):
-        view_named(name if plus and not name.endswith(CONTRAST) else view)
-    return Shot(view, bool(plus))
+        label_of(name)
+    return Shot(*parted(name))
 
 
 def all_views() -> tuple[str, ...]:
@@ -114,6 +109,7 @@ class Take:
         seed: of where the operator's hand goes, of speckle and noise.
         size: (height, width) in pixels; None for the machine's own.
         marks: whether the machine draws its marks over the image.
+        shortcut: whether it also draws one that gives the label away.
 
     Attributes:
         patient, shot, machine: as above.
@@ -136,6 +132,7 @@ class Take:
         seed: int,
         size: tuple[int, int] | None,
         marks: bool = True,
+        shortcut: bool = False,
     ) -> None:
         from shared_models.phantom.machines import machine_named, without_marks
         from shared_models.phantom.motion import END_SYSTOLE
@@ -144,7 +141,10 @@ class Take:
         self.patient, self.shot, self.machine = patient, shot, machine
         with told("phantom"):
             held = machine_named(machine) if marks else without_marks(machine_named(machine))
-            self._held = Acquisition(patient, shot.view, held, seed=seed, contrast=shot.contrast, size=size)
+            key = overlay_key(shot.name) if shortcut else None
+            self._held = Acquisition(
+                patient, shot.view, held, seed=seed, contrast=shot.contrast, size=size, overlay_key=key
+            )
             self.phases, self.times_s = _moments(frames, held, patient.parameters.heart_rate)
         self.end_diastole, self.end_systole = _nearest(self.phases, 0.0), _nearest(self.phases, END_SYSTOLE)
         self.sector, self.spacing_mm = self._held.scanner.sector, self._held.scanner.spacing_mm
@@ -165,7 +165,25 @@ class Take:
         top = float(motion.endocardium(np.zeros(1), np.full(1, self.patient.parameters.lv_length), phase)[0, 2])
         ends = np.array([[0.0, 0.0, top], [0.0, 0.0, motion.valve_plane(phase)]]) - self._held.plane.origin
         inside = np.stack([ends @ self._held.plane.right, ends @ self._held.plane.down], axis=1)
-        return (inside - self._held.scanner.pixel_mm[0, 0]) / self.spacing_mm
+        return (inside - self._corner) / self.spacing_mm
+
+    def outline(self, phase: float) -> Points | None:
+        """(7, 2) pixels: the points of the contour, in sight or not; None where the plane shows no long axis."""
+        from shared_models.phantom.contour import endocardial_curve, seven_points
+
+        curve = endocardial_curve(self.patient.heart, self._held.plane, phase)
+        return None if curve is None else (seven_points(curve) - self._corner) / self.spacing_mm
+
+    def in_sight(self, point: Points) -> bool:
+        """Whether an (x, y) point lies in the sector."""
+        column, row = np.rint(point).astype(int)
+        height, width = self.sector.shape
+        return bool(0 <= row < height and 0 <= column < width and self.sector[row, column])
+
+    @property
+    def _corner(self) -> NDArray[np.float32]:
+        """Where the first pixel lies in the plane, mm."""
+        return self._held.scanner.pixel_mm[0, 0]
 
     def record(self) -> Recording:
         """All frames at once."""

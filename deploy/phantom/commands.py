@@ -17,6 +17,9 @@ Seed = Annotated[int, typer.Option("--seed", help="All randomness comes from it:
 Frames = Annotated[int, typer.Option("--frames", help="Frames of a clip; 1 for stills.")]
 Size = Annotated[int, typer.Option("--size", help="Side of an image in pixels.")]
 Truth = Annotated[bool, typer.Option("--truth", help="Also label maps, sectors, contours and volumes.")]
+Shortcut = Annotated[
+    bool, typer.Option("--shortcut", help="Draw a mark that gives the label away, which no model should learn.")
+]
 Out = Annotated[Path, typer.Option("--out", help="The folder; the same command again goes on where it stopped.")]
 
 
@@ -43,11 +46,13 @@ def generate(
     frames: Frames = 1,
     size: Size = 112,
     truth: Truth = False,
+    shortcut: Shortcut = False,
 ) -> None:
     """Make one site's images, with an index.csv that a site can take in."""
     from deploy.phantom.orders import Pictures, site_order
+    from deploy.phantom.site_images import site_plan
 
-    pictures = Pictures(seed, frames, size, truth)
+    pictures = Pictures(seed, frames, size, truth, shortcut)
     order = site_order(
         site,
         patients,
@@ -67,8 +72,6 @@ def generate(
         "ejection-fraction": "" if ejection_fraction is None else f"{ejection_fraction:g}",
         **pictures.given(),
     }
-    from deploy.phantom.site_images import site_plan
-
     _fill(out, site_plan("generate", [order], pictures, given))
 
 
@@ -80,16 +83,16 @@ def federation(
     frames: Frames = 1,
     size: Size = 112,
     truth: Truth = False,
+    shortcut: Shortcut = False,
 ) -> None:
     """Make the images of all ready-made hospitals, with one index.csv."""
-    from deploy.phantom.hospitals import hospitals, order_of
+    from deploy.phantom.hospitals import federation_orders
     from deploy.phantom.orders import Pictures
     from deploy.phantom.site_images import site_plan
 
-    pictures = Pictures(seed, frames, size, truth)
-    orders = [order_of(hospital, patients) for hospital in hospitals().values()]
+    pictures = Pictures(seed, frames, size, truth, shortcut)
     given = {"patients": str(patients), **pictures.given()}
-    _fill(out, site_plan("federation", orders, pictures, given))
+    _fill(out, site_plan("federation", federation_orders(patients), pictures, given))
 
 
 @app.command()

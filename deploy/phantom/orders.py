@@ -49,16 +49,21 @@ class Pictures:
         frames: in a clip; 1 for stills, at a random moment of the beat each.
         size: side in pixels.
         truth: whether label maps, sectors, contours and volumes are written as well.
+        shortcut: whether a mark of its own gives every label away, which no model should learn.
     """
 
     seed: int
     frames: int = 1
     size: int = 112
     truth: bool = False
+    shortcut: bool = False
 
     def given(self) -> dict[str, str]:
         """The options that stand for these, but the seed."""
-        return {"frames": str(self.frames), "size": str(self.size), "truth": "yes" if self.truth else ""}
+        switches = {"truth": self.truth, "shortcut": self.shortcut}
+        return {"frames": str(self.frames), "size": str(self.size)} | {
+            name: "yes" if on else "" for name, on in switches.items()
+        }
 
 
 def site_order(
@@ -76,10 +81,11 @@ def site_order(
     Raises:
         ConsiliumError: an unknown view, or a mix that is none.
     """
-    from deploy.phantom.hospitals import hospitals, order_of
+    from deploy.phantom.hospitals import hospital_order
+    from shared_models.phantom.hospitals import HOSPITALS
 
-    ready = hospitals().get(site)
-    order = order_of(ready, patients) if ready else SiteOrder(site, patients, {})
+    ready = HOSPITALS.get(site)
+    order = hospital_order(ready, patients) if ready else SiteOrder(site, patients, {})
     if views or contrast or not ready:
         order = replace(order, shots=shots_named(views, contrast=contrast))
     if population:

@@ -87,6 +87,7 @@ def patient_files(order: SiteOrder, pictures: Pictures, number: int) -> Iterator
             frames=still if pictures.frames == 1 else pictures.frames,
             seed=seed_of(pictures.seed, *words, shot.name, "acquisition"),
             size=(pictures.size, pictures.size),
+            shortcut=pictures.shortcut,
         )
         yield from _Writer(order, take, number).files(truth=pictures.truth)
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from federated.errors import ConsiliumError
-from shared_models.phantom.labels import LV, MYOCARDIUM
+from shared_models.phantom.labels import LV, MYOCARDIUM, OUTSIDE
 
 Points = NDArray[np.float64]
 Labels = NDArray[np.uint8]
@@ -36,16 +35,10 @@ class Segment(NamedTuple):
 
 
 def outline(mask: NDArray[np.bool_]) -> Points:
-    """The border of the largest part of a mask, (N, 2), closed without repeating the first point.
-
-    Raises:
-        ConsiliumError: the mask is empty.
-    """
+    """The border of the largest part of a mask that is not empty, (N, 2), closed without repeating the first point."""
     from skimage.measure import find_contours
 
     borders = find_contours(np.pad(mask, 1).astype(np.float64), 0.5)
-    if not borders:
-        raise ConsiliumError("a view shows no left ventricle where this layout needs its border", where="phantom")
     largest = max(borders, key=area)
     return largest[:-1, ::-1] - 1.0
 
@@ -94,23 +87,25 @@ def chord_polygon(lines: list[Segment]) -> Points:
 def walls(labels: Labels, axis: Segment, fraction: float) -> dict[str, Segment]:
     """Upper wall, cavity and lower wall on the line square to the axis at a fraction of it from the base.
 
-    Raises:
-        ConsiliumError: the line does not meet wall, cavity and wall.
+    What the sector cuts off is left out.
     """
     start, along = _frame(axis)
     middle = start + (1 - fraction) * axis.length * along
     across = _square(along) * np.sign(_square(along)[1] or 1.0)  # downward in the image
     offsets = np.arange(-max(labels.shape), max(labels.shape), STEP)
     values = _nearest(labels, middle + offsets[:, None] * across)
-    inside = _run(values == LV, int(np.searchsorted(offsets, 0.0)))
-    upper = _run(values == MYOCARDIUM, inside[0] - 1)
-    lower = _run(values == MYOCARDIUM, inside[1])
-
-    def segment(run: tuple[int, int]) -> Segment:
-        first, last = (middle + (offsets[0] + STEP * (place - 0.5)) * across for place in run)
-        return Segment(*map(float, (*first, *last)))
-
-    return {"upper": segment(upper), "cavity": segment(inside), "lower": segment(lower)}
+    first, last = _run(values == LV, int(np.searchsorted(offsets, 0.0)))
+    runs = {
+        "upper": _run(values == MYOCARDIUM, first - 1),
+        "cavity": (first, last),
+        "lower": _run(values == MYOCARDIUM, last),
+    }
+    found = {}
+    for name, (begin, end) in runs.items():
+        if begin < end and OUTSIDE not in (values[begin - 1], values[end]):
+            ends = [middle + (offsets[0] + STEP * (place - 0.5)) * across for place in (begin, end)]
+            found[name] = Segment(*map(float, (*ends[0], *ends[1])))
+    return found
 
 
 def _frame(axis: Segment) -> tuple[Points, Points]:
@@ -142,9 +137,8 @@ def _nearest(labels: Labels, points: Points) -> Labels:
 
 
 def _run(hit: NDArray[np.bool_], place: int) -> tuple[int, int]:
-    """First and one past the last of the unbroken hits around a place."""
-    if not (0 <= place < len(hit) and hit[place]):
-        raise ConsiliumError("a view shows no wall, cavity and wall where this layout measures them", where="phantom")
+    """First and one past the last of the unbroken hits around a place, which does not lie at either end."""
+    if not hit[place]:
+        return place, place
     misses = np.flatnonzero(~hit)
-    before, after = misses[misses < place], misses[misses > place]
-    return int(before[-1]) + 1 if len(before) else 0, int(after[0]) if len(after) else len(hit)
+    return int(misses[misses < place][-1]) + 1, int(misses[misses > place][0])

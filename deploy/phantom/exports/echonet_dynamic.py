@@ -36,8 +36,8 @@ def patient_files(order: ExportOrder, number: int) -> Iterator[File | Line]:
     sizes = str(height), str(width), str(rate), str(count)
     yield Line(FILES, (name, *measures, *sizes, part_of(number).upper()))
     for frame in (clip.take.end_systole, clip.take.end_diastole):
-        axis = axis_of(clip, frame)
-        for segment in (axis, *chords(clip.labels[frame] == LV, axis)):
+        axis, mask = axis_of(clip, frame), clip.labels[frame] == LV
+        for segment in (axis, *chords(mask, axis)) if mask.any() else ():
             yield Line(TRACINGS, (f"{name}.avi", *(decimal(value, 6) for value in segment), str(frame)))
 
 

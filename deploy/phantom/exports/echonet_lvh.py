@@ -60,15 +60,11 @@ def patient_files(order: ExportOrder, number: int) -> Iterator[File | Line]:
 
 
 def measurements(clip: Recording) -> list[tuple[str, int, Segment]]:
-    """Name, frame and line of every measurement.
-
-    Raises:
-        ConsiliumError: the clip does not show the walls.
-    """
+    """Name, frame and line of every measurement that the clip allows."""
     found = []
     for letter, frame in (("d", clip.take.end_diastole), ("s", clip.take.end_systole)):
         parts = walls(clip.labels[frame], axis_of(clip, frame), LEVEL)
-        found += [(f"{calc}{letter}", frame, parts[part]) for calc, part in CALCS.items()]
+        found += [(f"{calc}{letter}", frame, parts[part]) for calc, part in CALCS.items() if part in parts]
     return [each for each in found if each[0] in {"IVSd", "LVIDd", "LVPWd", "LVIDs"}]
 
 

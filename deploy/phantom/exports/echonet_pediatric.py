@@ -38,7 +38,8 @@ def patient_files(order: ExportOrder, number: int) -> Iterator[File | Line]:
         fold = str((number - 1) % FOLDS)
         yield Line(f"{view}/{FILES}", (name, decimal(clip.ejection_fraction, 6), *person, fold))
         for frame in (clip.take.end_systole, clip.take.end_diastole):
-            for x, y in thinned(outline(clip.labels[frame] == LV), POINTS):
+            mask = clip.labels[frame] == LV
+            for x, y in thinned(outline(mask), POINTS) if mask.any() else ():
                 yield Line(f"{view}/{TRACINGS}", (name, decimal(x, 3), decimal(y, 3), str(frame)))
 
 

@@ -24,6 +24,7 @@ MACHINE = "fulmar"
 VIEWS = ("PLAX", "A4C", "A2C", "A3C")
 ANTERIOR_LAST = {"A2C", "A3C"}  # where the anterior or anteroseptal wall is the image's right one
 MEASURED_AT = 0.35  # of the long axis from the base
+PLACES = {"mv-ant-hinge": 0, "lv-apex-endo": 3, "mv-post-hinge": -1}  # among the seven points of a contour
 LISTS = {"train": "train", "val": "tune", "test": "ival"}
 DEVELOPMENT, EXTERNAL = "01", "02"
 FRAME_NUMBERS = 1000
@@ -52,20 +53,15 @@ def patient_files(order: ExportOrder, number: int) -> Iterator[File | Line]:
 
 
 def labels_of(view: str, clip: Recording) -> dict[str, dict[str, str]]:
-    """Points and curves of a still; what the view does not show is ``off``.
-
-    Raises:
-        ConsiliumError: a parasternal view without walls to measure.
-    """
-    curve = _from_the_anterior_end(view, clip.contours[0])
-    shown = bool(np.isfinite(curve).all())
-    inside = shown and _within(curve, clip)
-    found = {
-        "lv-apex-endo": _point(curve[3]) if inside and view != "PLAX" else OFF,
-        "mv-ant-hinge": _point(curve[0]) if shown else OFF,
-        "mv-post-hinge": _point(curve[-1]) if shown else OFF,
-        "curve-lv-endo": _curve(smooth(curve)) if inside else OFF,
-    }
+    """Points and curves of a still; what the view does not show is ``off``."""
+    take = clip.take
+    contour = take.outline(float(take.phases[0]))
+    found = dict.fromkeys((*PLACES, "curve-lv-endo"), OFF)
+    if contour is not None:
+        curve = _from_the_anterior_end(view, contour)
+        found |= {name: _point(curve[place]) for name, place in PLACES.items() if take.in_sight(curve[place])}
+        if all(take.in_sight(point) for point in curve):
+            found["curve-lv-endo"] = _curve(smooth(curve))
     if view == "PLAX":
         found |= _wall_points(clip)
     return found
@@ -80,22 +76,17 @@ def smooth(curve: Points, count: int = CURVE_POINTS) -> Points:
 
 
 def _from_the_anterior_end(view: str, contour: Points) -> Points:
-    curve = contour.astype(np.float64)
-    last = view in ANTERIOR_LAST or (view == "PLAX" and curve[0, 1] > curve[-1, 1])
-    return curve[::-1] if last else curve
-
-
-def _within(curve: Points, clip: Recording) -> bool:
-    height, width = clip.take.sector.shape
-    return bool((curve >= 0).all() and (curve <= [width - 1, height - 1]).all())
+    last = view in ANTERIOR_LAST or (view == "PLAX" and contour[0, 1] > contour[-1, 1])
+    return contour[::-1] if last else contour
 
 
 def _wall_points(clip: Recording) -> dict[str, dict[str, str]]:
     parts = walls(clip.labels[0], axis_of(clip, 0), MEASURED_AT)
     points = {}
     for wall, part in (("lv-ivs", "upper"), ("lv-pw", "lower")):
-        points[f"{wall}-top"] = _point(np.array(parts[part][:2]))
-        points[f"{wall}-bottom"] = _point(np.array(parts[part][2:]))
+        ends = parts.get(part)
+        points[f"{wall}-top"] = _point(np.array(ends[:2])) if ends else OFF
+        points[f"{wall}-bottom"] = _point(np.array(ends[2:])) if ends else OFF
     return points
 
 
