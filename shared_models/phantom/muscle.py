@@ -234,7 +234,8 @@ def _scanner(leg: Leg, size: tuple[int, int] | None, seed: int) -> Scanner:
         without_marks(machine_named(MACHINE)),
         margin=(0.0, 0.0, 0.0),
         compression=None,
-        noise_db=-92.0,  # shadows are black in muscle presets, and little haze lies over the fat
+        noise_db=-96.0,  # shadows are black in muscle presets, and little haze lies over the fat
+        haze_db=-42.0,
         clutter_db=-12.0,
     )
     depth = next(each for each in _DEPTHS_MM if each >= femur + 10)

@@ -35,9 +35,9 @@ THIGH_LABEL_NAMES = (
 
 # By label, all assumed: amplitude of the backscatter and of connective tissue in it, loss in dB/cm/MHz, and by how much
 # of itself the backscatter grows when a whole muscle is lost (that it grows: Annetta 2017, Ann Intensive Care 7:104).
-_SCATTER = np.array([0, 1.3, 0.2, 0.11, 0.11, 0.13, 0.01, 0.01], dtype=np.float32)
+_SCATTER = np.array([0, 1.0, 0.13, 0.065, 0.065, 0.075, 0.01, 0.01], dtype=np.float32)
 _ABSORPTION = np.array([0, 0.5, 0.45, 0.45, 0.45, 0.45, 25.0, 0.1], dtype=np.float32)
-_STREAKS = np.array([0, 0, 1.6, 1.1, 1.1, 1.2, 0, 0], dtype=np.float32)
+_STREAKS = np.array([0, 0, 1.4, 1.0, 1.0, 1.1, 0, 0], dtype=np.float32)
 _TENDON_SCATTER = 1.2
 _CORE_SCATTER = 0.9
 _SCARS = np.array([0, 0, 0, 1.5, 1.5, 1.5, 0, 0], dtype=np.float32)
@@ -237,9 +237,9 @@ def _interfaces(place: _Place) -> tuple[Array, Points]:
         (place.skin, 1.5, 0.3),
         (place.fat, 0.5, 0.3),
         (place.fascia, 1.6, 0.35),
-        (place.rectus, 1.1, 0.3),
+        (place.rectus, 0.8, 0.3),
         (place.intermedius, 1.3, 0.35),
-        (place.sartorius, 0.9, 0.3),
+        (place.sartorius, 0.7, 0.3),
         (place.artery, 0.8, 0.3),
         (place.vein, 0.5, 0.3),
         (place.femur, 8.0, 0.7),
