@@ -74,10 +74,10 @@ class Parameters:
         for name in ("ejection_fraction", "rv_ejection_fraction"):
             check_ejection_fraction(getattr(self, name), name)
         for name in ("septal_wall", "lateral_wall", "apical_wall"):
-            if getattr(self, name) >= 1.5 * self.lv_radius:
+            if getattr(self, name) >= 2.0 * self.lv_radius:
                 raise ValueError(
                     f"{name} of {getattr(self, name):g} mm is thicker than the heart: "
-                    f"less than {1.5 * self.lv_radius:g} mm with a cavity of {self.lv_radius:g} mm radius"
+                    f"less than {2.0 * self.lv_radius:g} mm with a cavity of {self.lv_radius:g} mm radius"
                 )
         if not 0 <= self.shortening < 1 - (1 - self.ejection_fraction / 100) ** 0.8:
             raise ValueError(
