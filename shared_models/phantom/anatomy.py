@@ -247,28 +247,31 @@ class Anatomy:
         """The layers' radii at angles (radians) and heights, (N,) each."""
         p, kind = self.parameters, dtype_of(angle)
         z = np.maximum(z, kind(-BASE_FADE))
-        oval = 1 + kind(p.lv_oval) * np.cos(2 * angle)
-        up = z - kind(self.widest)
-        inner = np.sqrt(np.maximum(1 - (up / kind(self.half_length)) ** 2, 0))
+        widest, up = self._widest_radius(angle), z - kind(self.widest)
         outer = np.sqrt(np.maximum(1 - (up / kind(self.half_length + p.apical_wall)) ** 2, 0))
-        endocardium = kind(p.lv_radius) * inner * oval
-        epicardium = np.maximum((kind(p.lv_radius) * oval + self._wall(angle)) * outer, endocardium)
+        endocardium = self.endocardium(angle, z)
+        epicardium = np.maximum((widest + self._wall(angle)) * outer, endocardium)
         reach = self._rv_reach(angle, z)
         rv_endocardium = epicardium + reach
         return Layers(
             endocardium, epicardium, rv_endocardium, rv_endocardium + kind(p.rv_wall) * (1 - np.exp(-reach / 3))
         )
 
+    def endocardium(self, angle: Array, z: Array) -> Array:
+        """The innermost layer's radius alone."""
+        kind = dtype_of(angle)
+        up = np.maximum(z, kind(-BASE_FADE)) - kind(self.widest)
+        return self._widest_radius(angle) * np.sqrt(np.maximum(1 - (up / kind(self.half_length)) ** 2, 0))
+
     def endocardial_distance(self, radius: Array, angle: Array, z: Array) -> Array:
         """Signed distance to the left ventricle's endocardium, also past the apex; first order."""
-        p, kind = self.parameters, dtype_of(radius)
-        widest = kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle))
+        widest, kind = self._widest_radius(angle), dtype_of(radius)
         return _ellipse_distance(radius, z - kind(self.widest), widest, kind(self.half_length))
 
     def epicardial_distance(self, radius: Array, angle: Array, z: Array) -> Array:
         """The same for its epicardium, on the right side the right face of the septum."""
         p, kind = self.parameters, dtype_of(radius)
-        widest = kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle)) + self._wall(angle)
+        widest = self._widest_radius(angle) + self._wall(angle)
         return _ellipse_distance(radius, z - kind(self.widest), widest, kind(self.half_length + p.apical_wall))
 
     def outer_distances(self, radius: Array, epicardial: Array, layers: Layers) -> tuple[Array, Array]:
@@ -285,6 +288,11 @@ class Anatomy:
         near = np.where(reach > 0, inner, epicardial)
         return near, np.where(reach > 0, share * outer + (1 - share) * _same_sign(epicardial, outer), epicardial)
 
+    def _widest_radius(self, angle: Array) -> Array:
+        """Of the left ventricle's cavity where it is widest."""
+        p, kind = self.parameters, dtype_of(angle)
+        return kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle))
+
     def _wall(self, angle: Array) -> Array:
         """Thickness of the left ventricle's wall where it is widest: the septum may differ."""
         p, kind = self.parameters, dtype_of(angle)
@@ -294,7 +302,10 @@ class Anatomy:
     def _rv_reach(self, angle: Array, z: Array) -> Array:
         """Depth of the right ventricle's cavity, from the septum outwards."""
         p, kind = self.parameters, dtype_of(angle)
-        turned = np.mod(angle - kind(RV_CENTRE - np.pi), kind(2 * np.pi)) - kind(np.pi)
+        away = angle - kind(RV_CENTRE)
+        turned = away - kind(2 * np.pi) * np.rint(
+            away * kind(0.5 / np.pi)
+        )  # to -pi..pi; a modulo is fifty times slower
         across = np.maximum(1 - np.abs(turned / kind(RV_HALF_ANGLE)) ** kind(2.6), 0)
         height = np.clip(z / kind(p.rv_length), 0, 1)
         return kind(p.rv_width) * across * (1 - height ** kind(1.7))

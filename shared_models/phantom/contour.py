@@ -43,17 +43,15 @@ def _ring(
         missing = np.full((len(heights), 2), np.nan)
         return missing, missing, True
     towards = np.arctan2(n[1], n[0])
-    sides = []
-    for sign in (1.0, -1.0):
-        angle = np.full_like(heights, towards + sign * np.pi / 2)
-        for _ in range(ROUNDS):
-            spot = heart.motion.endocardium(angle, heights, phase)
-            cosine = ((plane.origin - spot * [0.0, 0.0, 1.0]) @ n) / (length * np.maximum(_off_axis(spot), 1e-9))
-            wanted = towards + sign * np.arccos(np.where(np.abs(cosine) <= 1, cosine, np.nan))
-            angle = angle + np.angle(np.exp(1j * (wanted - np.arctan2(spot[:, 1], spot[:, 0]))))
-        spot = heart.motion.endocardium(angle, heights, phase) - plane.origin
-        sides.append(np.stack([spot @ plane.right, spot @ plane.down], axis=1))
-    first, second = sides
+    sign, both = np.repeat([1.0, -1.0], len(heights)), np.tile(heights, 2)
+    angle = towards + sign * np.pi / 2
+    for _ in range(ROUNDS):
+        spot = heart.motion.endocardium(angle, both, phase)
+        cosine = (plane.origin @ n - spot[:, 2] * n[2]) / (length * np.maximum(_off_axis(spot), 1e-9))
+        wanted = towards + sign * np.arccos(np.where(np.abs(cosine) <= 1, cosine, np.nan))
+        angle = angle + np.angle(np.exp(1j * (wanted - np.arctan2(spot[:, 1], spot[:, 0]))))
+    spot = heart.motion.endocardium(angle, both, phase) - plane.origin
+    first, second = np.split(np.stack([spot @ plane.right, spot @ plane.down], axis=1), 2)
     return (first, second, False) if first[0, 0] < second[0, 0] else (second, first, False)
 
 

@@ -144,7 +144,7 @@ class Motion:
         p, amount = self.anatomy.parameters, contraction(phase)
         stretch = 1 - p.shortening * amount * self._looked_up(self._strain, z)
         share = (1 - p.ejection_fraction / 100 * amount) / stretch
-        s = share * self.anatomy.layers(angle, z).endocardium ** 2
+        s = share * self.anatomy.endocardium(angle, z) ** 2
         moved = z + p.shortening * amount * self._looked_up(self._gain, z)
         turned, radius = angle + self._twist(moved, s, amount), np.sqrt(s)
         return np.stack([radius * np.cos(turned), radius * np.sin(turned), moved], axis=1)
