@@ -305,7 +305,7 @@ class Anatomy:
         away = angle - kind(RV_CENTRE)
         turned = away - kind(2 * np.pi) * np.rint(
             away * kind(0.5 / np.pi)
-        )  # to -pi..pi; a modulo is fifty times slower
+        )  # a modulo takes fifty times longer
         across = np.maximum(1 - np.abs(turned / kind(RV_HALF_ANGLE)) ** kind(2.6), 0)
         height = np.clip(z / kind(p.rv_length), 0, 1)
         return kind(p.rv_width) * across * (1 - height ** kind(1.7))
