@@ -83,41 +83,52 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class Tube:
-    """A chain of round cones through `points` (K, 3) with `radii` (K,): vessels and papillary muscles."""
+    """A chain of round cones through `points` (K, 3) with `radii` (K,): vessels and papillary muscles.
+
+    Each piece is what a ball sweeps whose radius grows evenly from one point to the next.
+    """
 
     points: Vector
     radii: Vector
 
     def distance(self, x: Array, y: Array, z: Array) -> Array:
-        """Signed; the radius is interpolated along each piece."""
+        """Signed, exact outside."""
         nearest: Array = np.full_like(x, FAR)
-        for start, end, near, far in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
-            share, length = self._share(x, y, z, start, end)
-            radius = dtype_of(x)(near) + dtype_of(x)(far - near) * share
-            nearest = np.minimum(nearest, length - radius)
+        for start, end, near, far in self._pieces:
+            nearest = np.minimum(nearest, self._to_piece(x, y, z, start, end, near, far)[1])
         return nearest
 
     def normal(self, x: Array, y: Array, z: Array) -> Array:
         """(N, 3) unit vectors away from the centre line."""
         best, away = np.full_like(x, FAR), np.zeros((*x.shape, 3), x.dtype)
-        for start, end, near, far in zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False):
-            share, length = self._share(x, y, z, start, end)
-            level = length - (near + (far - near) * share)
+        for start, end, near, far in self._pieces:
+            share, level = self._to_piece(x, y, z, start, end, near, far)
             here = np.stack([x, y, z], axis=-1) - (start + share[..., None] * (end - start))
             nearer = level < best
             best, away = np.where(nearer, level, best), np.where(nearer[..., None], here, away)
         return unit(away)
 
+    @property
+    def _pieces(self) -> zip[tuple[Vector, Vector, float, float]]:
+        return zip(self.points, self.points[1:], self.radii, self.radii[1:], strict=False)
+
     @staticmethod
-    def _share(x: Array, y: Array, z: Array, start: Vector, end: Vector) -> tuple[Array, Array]:
-        """How far along a piece the nearest point of its centre line lies, in 0..1, and how far off."""
-        kind = dtype_of(x)
-        (sx, sy, sz), along = (kind(value) for value in start), end - start
-        ux, uy, uz = (kind(value) for value in along)
+    def _to_piece(
+        x: Array, y: Array, z: Array, start: Vector, end: Vector, near: float, far: float
+    ) -> tuple[Array, Array]:
+        """How far along a piece, in 0..1, the ball lies whose surface is nearest, and the distance to that.
+
+        To the ball at height t it is sqrt(off^2 + (t - h)^2) - near - k t: least at t = h + off k / sqrt(1 - k^2).
+        """
+        kind, length = dtype_of(x), float(np.linalg.norm(end - start))
+        (sx, sy, sz), (ux, uy, uz) = (kind(value) for value in start), (kind(v) for v in (end - start) / length)
         dx, dy, dz = x - sx, y - sy, z - sz
-        share = np.clip((dx * ux + dy * uy + dz * uz) / kind(along @ along), 0, 1)
-        dx, dy, dz = dx - share * ux, dy - share * uy, dz - share * uz
-        return share, np.sqrt(dx * dx + dy * dy + dz * dz)
+        height, lean = dx * ux + dy * uy + dz * uz, (far - near) / length
+        squared = np.maximum(dx * dx + dy * dy + dz * dz - height * height, 0)
+        nearest = height + np.sqrt(squared) * kind(lean / np.sqrt(1 - lean * lean))
+        place = np.clip(nearest, 0, kind(length))
+        away = height - place
+        return place / kind(length), np.sqrt(squared + away * away) - (kind(near) + kind(lean) * place)
 
 
 @dataclass(frozen=True)
@@ -303,9 +314,7 @@ class Anatomy:
         """Depth of the right ventricle's cavity, from the septum outwards."""
         p, kind = self.parameters, dtype_of(angle)
         away = angle - kind(RV_CENTRE)
-        turned = away - kind(2 * np.pi) * np.rint(
-            away * kind(0.5 / np.pi)
-        )  # a modulo takes fifty times longer
+        turned = away - kind(2 * np.pi) * np.rint(away * kind(0.5 / np.pi))  # a modulo takes fifty times longer
         across = np.maximum(1 - np.abs(turned / kind(RV_HALF_ANGLE)) ** kind(2.6), 0)
         height = np.clip(z / kind(p.rv_length), 0, 1)
         return kind(p.rv_width) * across * (1 - height ** kind(1.7))
