@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 
 from shared_models.phantom.machines import Mark
 from shared_models.phantom.scanner import Scanner
@@ -88,16 +88,24 @@ def electrocardiogram(phase: ArrayLike, es_phase: float) -> Floats:
     return np.asarray((height * np.exp(-0.5 * (apart / width) ** 2)).sum(-1), np.float32)
 
 
-def lettering(text: str, scale: int) -> Floats:
-    """(h, w) of lines of text in letters of 3 x 5 dots, each `scale` pixels wide; unknown letters are blank."""
+def lettering(text: str, tall: float) -> Floats:
+    """(h, w) of lines of text in letters of 3 x 5 dots, `tall` pixels high; unknown letters are blank.
+
+    Dots are whole pixels; letters under five pixels are shrunk to a blur, as text is that was burnt into a larger image.
+    """
     lines = text.upper().split("\n")
     dots = np.zeros((7 * len(lines), 4 * max(map(len, lines))), np.float32)
     for i, line in enumerate(lines):
         for j, letter in enumerate(line):
             rows = [[int(row) >> bit & 1 for bit in (2, 1, 0)] for row in _FONT.get(letter, "00000")]
             dots[7 * i : 7 * i + 5, 4 * j : 4 * j + 3] = rows
-    drawn = np.kron(dots, np.ones((scale, scale), np.float32))
-    return drawn if scale == 1 else np.clip(1.4 * gaussian_filter(drawn, 0.3 * scale), 0, 1)
+    if tall < 5:
+        return np.clip(zoom(gaussian_filter(dots, 2 / max(tall, 1)), max(tall, 1) / 5, order=1), 0, 1).astype(
+            np.float32
+        )
+    dot = round(tall / 5)
+    drawn = np.kron(dots, np.ones((dot, dot), np.float32))
+    return drawn if dot == 1 else np.clip(1.4 * gaussian_filter(drawn, 0.3 * dot), 0, 1)
 
 
 def symbol(kind: int, side: int) -> Floats:
@@ -131,7 +139,7 @@ def _text(canvas: Canvas, mark: Mark, scanner: Scanner, bpm: float) -> None:
         frequency=f"{scanner.machine.frequency_mhz:.1f}",
     )
     height, width = scanner.size
-    shape = lettering(words, _pixels(mark.size / 5, height))
+    shape = lettering(words, mark.size * height)
     canvas.put(round(mark.place[1] * height), round(mark.place[0] * width), shape, mark.grey)
 
 

@@ -22,7 +22,8 @@ Echo = NDArray[np.complex64]
 SPECULAR = 5.0  # amplitude of the endocardium met square, against myocardium
 ROUGHNESS = 0.15  # share of a boundary's echo that does not follow the mirror law
 ANISOTROPY = 0.6  # of the amplitude that a wall along the beam loses
-GAIN_DB = 2.5  # by which operators differ
+GAIN_DB, RANGE_SHARE = 3.0, 0.06  # deviations of gain and of the dynamic range by which operators differ
+HAZE_DB = 6.0  # deviation of haze from patient to patient
 SMALLEST = 32  # pixels
 
 
@@ -109,14 +110,10 @@ class Optics:
         blurred += acoustics.circular_noise(generator, echo.shape) * self._noise
         return acoustics.blur_along(blurred, self.taps)
 
-    def greys(self, echo: Echo) -> Floats:
-        """(S, B) 0 to 255."""
-        return acoustics.compressed(
-            acoustics.level(acoustics.detected(echo, self.machine.smoothing)),
-            self.machine.white_db,
-            self.machine.dynamic_range_db,
-            self._table,
-        )
+    def greys(self, echo: Echo, range_db: float) -> Floats:
+        """(S, B) 0 to 255 of what lies within a dynamic range."""
+        levels = acoustics.level(acoustics.detected(echo, self.machine.smoothing))
+        return acoustics.compressed(levels, self.machine.white_db, range_db, self._table)
 
     def clutter(self, generator: np.random.Generator) -> Echo:
         """(S, B) echoes that stay with the probe: haze of the first centimetres, repeated lines, weak haze below.
@@ -132,7 +129,7 @@ class Optics:
             self.machine.reverberation_db - 5 * (order - 1)
         )
         patches = np.exp(0.7 * acoustics.smooth_field(generator, (samples, count), (samples / 5, count / 5)))
-        haze = _amplitude(generator.normal(self.machine.haze_db, 6)) * np.exp(-depth / 70)
+        haze = _amplitude(self.machine.haze_db + min(generator.normal(0, HAZE_DB), 8)) * np.exp(-depth / 70)
         sides = 1 + 0.4 * acoustics.smooth_noise(generator, count, count / 14)
         amplitude = near[:, None] + lines[:, None] * np.abs(sides) + haze[:, None] * patches
         gain = acoustics.speckle_gain(self.width, self.pulse, self.beams.pitch, self.beams.step, 0 * depth)
@@ -180,6 +177,7 @@ class Scanner:
         self._shift = generator.uniform(0, acoustics.SIDE, 3).astype(np.float32)
         self._contact = contact(generator, self.machine, self.beams)
         self._clutter = self._optics.clutter(generator)
+        self._range_db = self.machine.dynamic_range_db * float(np.exp(generator.normal(0, RANGE_SHARE)))
 
     @cached_property
     def beam_points(self) -> Points:
@@ -233,7 +231,8 @@ class Scanner:
         keep = np.float32(self.machine.persistence)
         for index, phase in enumerate(phases):
             tissue = scene.tissue(self.beam_points, float(phase) % 1, contrast=contrast)
-            now = self._optics.greys(self._echo(tissue, np.random.default_rng([self.seed, 1, index])))
+            echo = self._echo(tissue, np.random.default_rng([self.seed, 1, index]))
+            now = self._optics.greys(echo, self._range_db)
             before = now if before is None else now + keep * (before - now)
             yield before
 

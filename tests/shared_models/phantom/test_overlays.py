@@ -94,15 +94,21 @@ def test_ticks_stand_a_centimetre_apart():
     assert np.diff(rows).mean() == pytest.approx(10 / scanner.spacing_mm, rel=0.01)
 
 
-def test_letters_are_drawn_in_dots_of_the_scale_asked_for():
-    one = overlays.lettering("i", 1)
+def test_letters_are_drawn_in_dots_of_whole_pixels():
+    one = overlays.lettering("i", 5)
     assert one[:5, :3].tolist() == [[1, 1, 1], [0, 1, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1]]
-    assert overlays.lettering("AB\nC", 3).shape == (42, 24)
-    assert not overlays.lettering("~", 1).any()
+    assert overlays.lettering("AB\nC", 15.4).shape == (42, 24)
+    assert not overlays.lettering("~", 5).any()
+
+
+def test_text_too_small_to_read_is_a_blur_of_its_size():
+    small = overlays.lettering("DEPTH", 2.5)
+    assert small.shape == (4, 10)
+    assert 0.1 < small.mean() < 0.6
 
 
 def test_letters_differ():
-    assert len({overlays.lettering(letter, 1).tobytes() for letter in overlays._FONT}) == len(overlays._FONT)
+    assert len({overlays.lettering(letter, 5).tobytes() for letter in overlays._FONT}) == len(overlays._FONT)
 
 
 def test_frames_and_phases_must_be_as_many():
