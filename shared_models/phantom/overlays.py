@@ -91,7 +91,7 @@ def electrocardiogram(phase: ArrayLike, es_phase: float) -> Floats:
 def lettering(text: str, tall: float) -> Floats:
     """(h, w) of lines of text in letters of 3 x 5 dots, `tall` pixels high; unknown letters are blank.
 
-    Dots are whole pixels; letters under five pixels are shrunk to a blur, as text is that was burnt into a larger image.
+    Dots are whole pixels; letters under five pixels are shrunk to a blur, as text burnt into a larger image is.
     """
     lines = text.upper().split("\n")
     dots = np.zeros((7 * len(lines), 4 * max(map(len, lines))), np.float32)
@@ -203,14 +203,15 @@ def trace(now: float, es_phase: float, size: tuple[int, int]) -> Mask:
     """(h, w) of the ECG up to `now` (in beats), what the sweep before left to its right, and the cursor at the gap."""
     height, width = size
     sweep, cursor = divmod(now, _BEATS_SHOWN)
-    column = np.arange(width + 1) * (_BEATS_SHOWN / width)
-    beat = column + np.where(column <= cursor, sweep, sweep - 1) * _BEATS_SHOWN
+    column = np.arange(width) * (_BEATS_SHOWN / width)
+    fine = column[:, None] + np.linspace(0, _BEATS_SHOWN / width, 9)  # the R wave is narrower than a column may be
+    beat = fine + np.where(column <= cursor, sweep, sweep - 1)[:, None] * _BEATS_SHOWN
     row = (1.0 - electrocardiogram(beat, es_phase)) * 0.78 * (height - 1)
-    low, high = np.minimum(row[:-1], row[1:]), np.maximum(row[:-1], row[1:])
+    low, high = row.min(1), row.max(1)
     thick = max(0.5, height / 50)
     rows = np.arange(height)[:, None]
     mask = (rows >= low - thick) & (rows <= high + thick)
-    mask[:, (column[:-1] > cursor) & (column[:-1] < cursor + 0.12)] = False
+    mask[:, (column > cursor) & (column < cursor + 0.12)] = False
     at = min(int(cursor / _BEATS_SHOWN * width), width - 1)
     mask[height // 4 :, at : at + max(1, width // 200)] = True
     return mask
