@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks import phantom_augment as change
-from benchmarks.phantom_augment import augmented, refilled
+from benchmarks import augmentation as change
+from shared_models.phantom.augmentation import augmented, refilled
 from benchmarks.phantom_classifier import pictures
 from benchmarks.phantom_frames import phantom_squares
 from tests.benchmarks.phantom_toys import toy
