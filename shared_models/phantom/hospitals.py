@@ -17,6 +17,7 @@ from shared_models.phantom.views import VIEWS, view_named
 
 Role = Literal["base", "arriving", "external"]
 CONTRAST = "+contrast"
+ROUNDING = 1e-9
 
 
 def label_of(name: str) -> str:
@@ -52,7 +53,7 @@ class Hospital:
         name: of the site.
         role: ``base`` comes first, ``arriving`` later; the images of an ``external`` one only test.
         labels: what it labels, as in ``A4C`` or ``A4C+contrast``.
-        machine: with what it sees.
+        machines: with what it sees -> the share of its patients.
         populations: where its patients come from -> their share.
         balance: label -> the share of its patients in whom it is acquired, where that is not 1.
 
@@ -63,12 +64,13 @@ class Hospital:
     name: str
     role: Role
     labels: tuple[str, ...]
-    machine: str
+    machines: Mapping[str, float]
     populations: Mapping[str, float]
     balance: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        machine_named(self.machine)
+        for machine in self.machines:
+            machine_named(machine)
         for label in self.labels:
             label_of(label)
         if not self.labels or len(set(self.labels)) < len(self.labels):
@@ -77,10 +79,17 @@ class Hospital:
             raise ValueError(f"{self.name} has a share of {min(strangers)}, which it does not label")
         if strangers := set(self.populations) - set(POPULATIONS):
             raise ValueError(f"there is no population '{min(strangers)}'; known are {', '.join(POPULATIONS)}")
-        if not all(0 < share <= 1 for share in (*self.balance.values(), *self.populations.values())):
-            raise ValueError(f"a share of {self.name} is not above 0 and at most 1")
-        if abs(sum(self.populations.values()) - 1) > 1e-9:
-            raise ValueError(f"the populations of {self.name} do not add up to 1")
+        for shares in (self.machines, self.populations, self.balance):
+            if not all(0 < share <= 1 for share in shares.values()):
+                raise ValueError(f"a share of {self.name} is not above 0 and at most 1")
+        for shares in (self.machines, self.populations):
+            if abs(sum(shares.values()) - 1) > ROUNDING:
+                raise ValueError(f"{' and '.join(shares)} of {self.name} do not add up to 1")
+
+    @property
+    def machine(self) -> str:
+        """The first of its machines."""
+        return next(iter(self.machines))
 
 
 _BASE = ("A2C", "A3C", "A4C", "A5C", "PLAX", "PLAX-AV", "PSAX-AV", "PSAX-PM")
@@ -92,7 +101,7 @@ _LIST = (
         name="agate",
         role="base",
         labels=_BASE,
-        machine="albatross",
+        machines={"albatross": 1.0},
         populations={"healthy": 1.0},
         balance={"A2C": 0.7, "A3C": 0.6, "A4C": 0.9, "A5C": 0.4, "PLAX": 0.9, "PLAX-AV": 0.4, "PSAX-AV": 0.6}
         | {"PSAX-PM": 0.7},
@@ -101,14 +110,14 @@ _LIST = (
         name="beryl",
         role="arriving",
         labels=("A2C", "A4C"),
-        machine="eider",
+        machines={"eider": 1.0},
         populations={"healthy": 0.4, "dilated": 0.6},
     ),
     Hospital(  # a general clinic: common views often, rare ones rarely
         name="citrine",
         role="arriving",
         labels=_WIDE,
-        machine="bittern",
+        machines={"bittern": 0.5, "fulmar": 0.5},
         populations={"healthy": 0.5, "dilated": 0.25, "hypertrophic": 0.25},
         balance={"A2C": 0.6, "A3C": 0.5, "A4C": 0.8, "A5C": 0.4, "PLAX": 0.8, "PLAX-AV": 0.3, "PSAX-AV": 0.4}
         | {"PSAX-PM": 0.6, "RV-INFLOW": 0.35, "SC-4C": 0.5, "SC-IVC": 0.4},
@@ -117,23 +126,23 @@ _LIST = (
         name="diorite",
         role="arriving",
         labels=_CONTRAST,
-        machine="fulmar",
+        machines={"fulmar": 0.5, "bittern": 0.5},
         populations={"healthy": 0.4, "dilated": 0.5, "hypertrophic": 0.1},
         balance={"A3C+contrast": 0.7, "PLAX+contrast": 0.4},
     ),
-    Hospital(  # a small clinic with a portable device
+    Hospital(  # a general hospital that keeps its images as small squares
         name="onyx",
         role="external",
         labels=(*_WIDE, *_CONTRAST),
-        machine="curlew",
+        machines={"godwit": 0.7, "fulmar": 0.3},
         populations={"healthy": 0.6, "dilated": 0.2, "hypertrophic": 0.2},
         balance=dict.fromkeys((*_WIDE, *_CONTRAST), 0.4) | {"A4C": 0.8, "PLAX": 0.8},
     ),
-    Hospital(  # a clinic for cardiomyopathy with an old machine
+    Hospital(  # a clinic for cardiomyopathy; half of its images come from an old machine, off the screen
         name="quartz",
         role="external",
         labels=(*_WIDE, *_CONTRAST),
-        machine="dunlin",
+        machines={"dunlin": 0.5, "bittern": 0.5},
         populations={"healthy": 0.15, "dilated": 0.5, "hypertrophic": 0.35},
         balance=dict.fromkeys((*_WIDE, *_CONTRAST), 0.5) | {"A4C": 0.9},
     ),

@@ -22,10 +22,15 @@ def test_label_sets_are_those_of_the_source_paper() -> None:
     assert outside == [wide | contrast] * 2
 
 
-def test_every_hospital_has_a_machine_and_a_mix_of_its_own() -> None:
-    assert len({each.machine for each in HOSPITALS.values()}) == len(HOSPITALS)
+def test_every_hospital_has_machines_and_a_mix_of_its_own() -> None:
+    kinds = {(*each.machines.items(), *each.populations.items()) for each in HOSPITALS.values()}
+    assert len(kinds) == len(HOSPITALS)
     assert HOSPITALS["agate"].populations == {"healthy": 1.0}
     assert HOSPITALS["quartz"].populations["healthy"] < 0.2  # cardiomyopathy
+    arriving = [each for each in HOSPITALS.values() if each.role != "external"]
+    plain = {machine for each in arriving if each.name != "diorite" for machine in each.machines}
+    assert set(HOSPITALS["diorite"].machines) <= plain  # else the machine would tell that there is contrast
+    assert "dunlin" not in plain  # nobody trains on what half of quartz's images look like
     for each in HOSPITALS.values():
         assert len(each.labels) == 2 or len({each.balance.get(label, 1.0) for label in each.labels}) > 1
 
@@ -49,13 +54,14 @@ def test_an_unknown_view_has_no_label(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"machine": "emu"}, "there is no machine 'emu'"),
+        ({"machines": {"emu": 1.0}}, "there is no machine 'emu'"),
+        ({"machines": {"eider": 0.5, "dunlin": 0.4}}, "eider and dunlin of beryl do not add up to 1"),
         ({"labels": ("A2C", "A4D")}, "there is no view 'A4D'"),
         ({"labels": ("A2C", "A4C", "A2C")}, "each of its labels once"),
         ({"labels": ()}, "one at least"),
         ({"balance": {"PLAX": 0.5}}, "a share of PLAX, which it does not label"),
         ({"balance": {"A2C": 1.5}}, "a share of beryl is not above 0 and at most 1"),
-        ({"populations": {"healthy": 0.5, "dilated": 0.4}}, "do not add up to 1"),
+        ({"populations": {"healthy": 0.5, "dilated": 0.4}}, "healthy and dilated of beryl do not add up to 1"),
         ({"populations": {"athletes": 1.0}}, "there is no population 'athletes'; known are healthy"),
     ],
 )
