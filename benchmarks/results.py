@@ -117,11 +117,12 @@ def read_results(folder: Path) -> list[Result]:
 def written(root: Path) -> dict[Path, str]:
     """What the generated files of a tree should hold."""
     results = read_results(root / "docs" / "results")
-    readme, methods = root / "README.md", sorted((root / "docs" / "methods").glob("*.md"))
+    readme, summary = root / "README.md", root / "docs" / "results.md"
+    pages = [path for path in sorted((root / "docs").rglob("*.md")) if path != summary]
     return {
-        root / "docs" / "results.md": page(results),
+        summary: page(results),
         readme: with_claims(readme.read_text(encoding="utf-8"), results),
-        **{path: with_tables(path.read_text(encoding="utf-8"), results) for path in methods},
+        **{path: with_tables(path.read_text(encoding="utf-8"), results) for path in pages},
     }
 
 

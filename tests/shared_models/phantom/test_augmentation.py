@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks import augmentation as change
-from shared_models.phantom.augmentation import augmented, refilled
 from benchmarks.phantom_classifier import pictures
 from benchmarks.phantom_frames import phantom_squares
+from shared_models.phantom import augmentation as change
+from shared_models.phantom.augmentation import augmented, refilled
 from tests.benchmarks.phantom_toys import toy
 
 IMAGES = pictures(phantom_squares(14, first_seed=0, draw=toy).images)
