@@ -232,7 +232,7 @@ class Anatomy:
             0.85 * p.mitral,
             1.15 * p.mitral,
             0,
-            1.6,
+            1.3,
             np.deg2rad(74),
             slit=0.4 * p.mitral,
         )
@@ -300,9 +300,11 @@ class Anatomy:
         return near, np.where(reach > 0, share * outer + (1 - share) * _same_sign(epicardial, outer), epicardial)
 
     def _widest_radius(self, angle: Array) -> Array:
-        """Of the left ventricle's cavity where it is widest."""
+        """Of the left ventricle's cavity where it is widest: a circle with two and three lobes."""
         p, kind = self.parameters, dtype_of(angle)
-        return kind(p.lv_radius) * (1 + kind(p.lv_oval) * np.cos(2 * angle))
+        turn = kind(np.deg2rad(p.lv_turn))
+        lobes = kind(p.lv_oval) * np.cos(2 * angle - turn) + kind(p.lv_lobes) * np.cos(3 * angle + turn)
+        return kind(p.lv_radius) * (1 + lobes)
 
     def _wall(self, angle: Array) -> Array:
         """Thickness of the left ventricle's wall where it is widest: the septum may differ."""
@@ -323,7 +325,9 @@ class Anatomy:
         """Radius that no layer exceeds at this angle, whatever the height."""
         p, kind = self.parameters, dtype_of(angle)
         wall = max(p.lateral_wall, p.septal_wall)
-        return kind((p.lv_radius * (1 + p.lv_oval) + wall) + p.rv_wall) + self._rv_reach(angle, np.zeros_like(angle))
+        return kind((p.lv_radius * (1 + p.lv_oval + p.lv_lobes) + wall) + p.rv_wall) + self._rv_reach(
+            angle, np.zeros_like(angle)
+        )
 
     def _aorta(self) -> Tube:
         p, start, along = self.parameters, self.outflow_centre, self.aortic_axis
@@ -376,7 +380,7 @@ class Anatomy:
     def endocardial_volume(self) -> float:
         """Of the left ventricle at end-diastole in ml, in closed form: a half ellipsoid cut off at the base."""
         p, c, below = self.parameters, self.half_length, self.widest
-        squares = 1 + p.lv_oval**2 / 2  # mean over the angle of (1 + oval cos 2 angle) squared
+        squares = 1 + (p.lv_oval**2 + p.lv_lobes**2) / 2  # mean over the angle of the radius squared
         return float(np.pi * p.lv_radius**2 * squares * (2 * c / 3 + below - below**3 / (3 * c**2)) / 1000.0)
 
 

@@ -23,11 +23,13 @@ from shared_models.phantom.surroundings import Surroundings
 
 BLOOD, AGENT, AGENT_ELSEWHERE = 0.012, 2.2, 1.3
 MYOCARDIUM, MYOCARDIUM_BESIDE_AGENT = 1.0, 0.16
-VALVE, RING, WALL, LIVER, PERICARDIUM, CHEST, LUNG = 2.8, 2.0, 1.5, 0.95, 4.0, 1.0, 0.16
+VALVE, RING, WALL, LIVER, PERICARDIUM, CHEST, LUNG = 2.3, 3.0, 1.5, 0.95, 5.0, 0.7, 0.16
+FASCIAE = ((3.0, 1.6), (9.0, 1.1))  # depth in the chest wall in mm, and how much brighter
+BESIDE_AGENT = 0.35  # of everything around a heart full of contrast agent, as the gain is turned down
 NEAR_FAT, FAT_REACH = 1.2, 9.0  # about the heart, falling to the lung's haze within mm
 TRABECULAE = 2.4  # mm to which the muscle's inner side is uneven
 PERICARDIAL_WIDTH = 1.5
-INTERFACE_WIDTH = 0.9  # mm, of the specular echo about a boundary
+INTERFACE_WIDTH = 0.75  # mm, of the specular echo about a boundary
 ABSORB_BLOOD, ABSORB_TISSUE, ABSORB_LIVER, ABSORB_AGENT, ABSORB_LUNG = 0.22, 0.45, 0.42, 0.60, 0.9  # dB/cm/MHz
 
 
@@ -51,6 +53,8 @@ class Echoes:
     ) -> Tissue:
         """At N located points, with their distances and labels."""
         scatter, absorption = self._outside(found, here)
+        if contrast:
+            scatter *= np.float32(BESIDE_AGENT)
         self._walls(found, here, marks, scatter, contrast=contrast)
         self._vessels(found, marks, scatter, absorption)
         self._cavities(found, here, marks, scatter, absorption, contrast=contrast)
@@ -73,11 +77,12 @@ class Echoes:
         scatter = np.float32(LUNG) + np.float32(NEAR_FAT - LUNG) * fat
         absorption = np.float32(ABSORB_LUNG) + np.float32(ABSORB_TISSUE - ABSORB_LUNG) * fat
         around = self.surroundings
-        for inside, value, loss in (
-            (around.chest(x, y, z) < 0, CHEST, ABSORB_TISSUE),
-            (around.liver(x, y, z) < 0, LIVER, ABSORB_LIVER),
-        ):
-            scatter[inside], absorption[inside] = value, loss
+        deep = around.chest(x, y, z)
+        chest = np.flatnonzero(deep < 0)
+        layers = sum(height * np.exp(-(((deep[chest] + depth) / 0.8) ** 2)) for depth, height in FASCIAE)
+        scatter[chest], absorption[chest] = CHEST + layers, ABSORB_TISSUE
+        liver = around.liver(x, y, z) < 0
+        scatter[liver], absorption[liver] = LIVER, ABSORB_LIVER
         return scatter, absorption
 
     def _walls(

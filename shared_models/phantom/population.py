@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+MAY_BE_ZERO = ("lv_oval", "lv_lobes", "lv_turn", "twist", "shortening")
 MIN_EJECTION_FRACTION, MAX_EJECTION_FRACTION = 5.0, 85.0
 
 
@@ -23,7 +24,8 @@ class Parameters:
     Attributes:
         lv_radius: of the cavity where it is widest.
         lv_length: from the mitral plane to the endocardial apex.
-        lv_oval: relative difference of the short axes.
+        lv_oval, lv_lobes: how far the short-axis section is from round, as fractions with two and with three lobes.
+        lv_turn: where those lobes lie, degrees.
         septal_wall, lateral_wall, apical_wall: thickness of the left ventricle's wall.
         rv_width: from the septum to the free wall at the base.
         rv_length: from the tricuspid plane to the apex.
@@ -43,6 +45,8 @@ class Parameters:
     lv_radius: float = 24.0
     lv_length: float = 86.0
     lv_oval: float = 0.03
+    lv_lobes: float = 0.0
+    lv_turn: float = 0.0
     septal_wall: float = 9.0
     lateral_wall: float = 9.0
     apical_wall: float = 7.0
@@ -69,7 +73,7 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not np.isfinite(value) or (value <= 0 and field.name not in ("lv_oval", "twist", "shortening")):
+            if not np.isfinite(value) or (value <= 0 and field.name not in MAY_BE_ZERO):
                 raise ValueError(f"{field.name} of {value:g} is no measure of a heart: it must be positive")
         for name in ("ejection_fraction", "rv_ejection_fraction"):
             check_ejection_fraction(getattr(self, name), name)
@@ -84,8 +88,8 @@ class Parameters:
                 f"shortening of {self.shortening:g} does not go with an ejection fraction of "
                 f"{self.ejection_fraction:g} %: the ventricle would have to widen"
             )
-        if self.lv_length < 1.2 * self.lv_radius or not 0 <= self.lv_oval < 0.2:
-            raise ValueError("the left ventricle must be longer than 1.2 times its radius, and its oval below 0.2")
+        if self.lv_length < 1.2 * self.lv_radius or not 0 <= self.lv_oval + self.lv_lobes < 0.2:
+            raise ValueError("the left ventricle must be longer than 1.2 times its radius, oval and lobes below 0.2")
 
 
 def check_ejection_fraction(percent: float, name: str = "ejection fraction") -> None:
@@ -199,4 +203,5 @@ def draw_parameters(
     drawn["rv_length"] = min(drawn["rv_length"], 0.95 * drawn["lv_length"])
     strength = SHORTENING_PER_EJECTION[population] * generator.uniform(0.92, 1.08)
     drawn["shortening"] = strength * drawn["ejection_fraction"] / 100.0
-    return replace(Parameters(lv_oval=float(generator.uniform(0.0, 0.05))), **drawn)
+    oval, lobes, turn = (float(value) for value in generator.uniform(0.0, [0.035, 0.02, 360.0]))  # assumed
+    return replace(Parameters(lv_oval=oval, lv_lobes=lobes, lv_turn=turn), **drawn)
