@@ -132,7 +132,8 @@ class Motion:
 
     def valve_plane(self, phase: float) -> float:
         """Height of the mitral plane, mm: it comes down toward the apex in systole."""
-        return float(self._along_table(contraction(phase))[1][self._zero])
+        shift = self.anatomy.parameters.shortening * contraction(phase)
+        return float(shift * self._looked_up(self._gain, np.zeros(1))[0])
 
     def lv_volume(self, phase: float) -> float:
         """In ml."""
@@ -158,10 +159,6 @@ class Motion:
     @cached_property
     def _heights(self) -> np.ndarray:
         return np.arange(self.roof, self.top + STEP, STEP)
-
-    @cached_property
-    def _zero(self) -> int:
-        return int(np.argmin(np.abs(self._heights)))
 
     @cached_property
     def _strain(self) -> np.ndarray:
@@ -256,7 +253,7 @@ class Motion:
         fade = np.where(height < 0, 1 + 4 * height, 1)
         beyond = np.clip((kind(self.top + 12) - z) / 12, 0, 1)
         wall = kind((p.lv_radius + max(p.lateral_wall, p.septal_wall)) ** 2)
-        share = np.clip((s / wall - 1) / kind(2.2), 0, 1)
+        share = np.clip((s / wall - 1) / kind(OUTER**2 - 1), 0, 1)
         return total * (height - kind(0.3)) * fade * beyond * (1 - share * share * (3 - 2 * share))
 
     def _fill(
