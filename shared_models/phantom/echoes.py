@@ -27,6 +27,8 @@ VALVE, RING, WALL, LIVER, PERICARDIUM, CHEST, LUNG = 2.3, 3.0, 1.5, 0.95, 5.0, 0
 FASCIAE = ((3.0, 1.6), (9.0, 1.1))  # depth in the chest wall in mm, and how much brighter
 BESIDE_AGENT = 0.35  # of everything around a heart full of contrast agent, as the gain is turned down
 NEAR_FAT, FAT_REACH = 1.2, 9.0  # about the heart, falling to the lung's haze within mm
+BONE, ABSORB_BONE, ABSORB_AIR = 3.0, 20.0, 5.0  # what shadows
+PLEURA = 3.0  # mm of tissue between the heart and the lung
 TRABECULAE = 2.4  # mm to which the muscle's inner side is uneven
 PERICARDIAL_WIDTH = 1.5
 INTERFACE_WIDTH = 0.75  # mm, of the specular echo about a boundary
@@ -77,10 +79,15 @@ class Echoes:
         scatter = np.float32(LUNG) + np.float32(NEAR_FAT - LUNG) * fat
         absorption = np.float32(ABSORB_LUNG) + np.float32(ABSORB_TISSUE - ABSORB_LUNG) * fat
         around = self.surroundings
+        air = (around.lung(x, y, z) < 0) & (heart > PLEURA)
+        absorption[air] = ABSORB_AIR
         deep = around.chest(x, y, z)
         chest = np.flatnonzero(deep < 0)
         layers = sum(height * np.exp(-(((deep[chest] + depth) / 0.8) ** 2)) for depth, height in FASCIAE)
         scatter[chest], absorption[chest] = CHEST + layers, ABSORB_TISSUE
+        for rib in around.ribs:
+            bone = chest[rib.distance(x[chest], y[chest], z[chest]) < 0]
+            scatter[bone], absorption[bone] = BONE, ABSORB_BONE
         liver = around.liver(x, y, z) < 0
         scatter[liver], absorption[liver] = LIVER, ABSORB_LIVER
         return scatter, absorption

@@ -36,6 +36,8 @@ class Parameters:
         mitral, tricuspid: radii of the rings.
         ivc: diameter of the inferior vena cava.
         chest_wall: from the skin to the pericardium at the parasternal window.
+        rib_gap: half the distance between the ribs beside that window.
+        lung_edge: how far beside the axis the lung begins.
         ejection_fraction, rv_ejection_fraction: percent.
         shortening: of the left ventricle along its axis, at end-systole.
         twist: apex against base at end-systole.
@@ -64,6 +66,8 @@ class Parameters:
     tricuspid: float = 15.0
     ivc: float = 17.0
     chest_wall: float = 20.0
+    rib_gap: float = 15.0
+    lung_edge: float = 50.0
     ejection_fraction: float = 62.0
     rv_ejection_fraction: float = 55.0
     shortening: float = 0.17
@@ -144,6 +148,8 @@ HEALTHY: Mapping[str, Range] = {
     "tricuspid": Range(14.5, 1.5, 11.5, 18.0, 0.5),  # ring 28 +- 5 mm (Rudski 2010)
     "ivc": Range(16.5, 2.5, 10.0, 21.0),  # up to 21 mm (Rudski 2010)
     "chest_wall": Range(20.0, 4.0, 12.0, 32.0, 0.3),  # assumed
+    "rib_gap": Range(14.5, 2.0, 10.5, 19.0, 0.3),  # assumed: a narrow window's ribs shade the sector's edges
+    "lung_edge": Range(50.0, 9.0, 34.0, 75.0),  # assumed: a near edge hides the free wall
     "ejection_fraction": Range(63.0, 4.5, 52.0, 74.0),  # 52-72 % men, 54-74 % women (Lang 2015, table 2)
     "rv_ejection_fraction": Range(57.0, 5.0, 46.0, 70.0),  # 58 +- 6.5 %, abnormal below 45 % (Lang 2015, table 9)
     "twist": Range(8.0, 2.5, 3.0, 15.0),  # 6.7 +- 2.9 to 10.8 +- 4.9 degrees over age (Takeuchi 2006)

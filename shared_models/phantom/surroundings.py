@@ -1,4 +1,4 @@
-"""What lies around the heart and shows in some views: chest wall, liver and its veins, descending aorta."""
+"""What lies around the heart and shows in some views: chest wall, ribs, lung, liver and its veins, descending aorta."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from shared_models.phantom.anatomy import (
 )
 
 DIAPHRAGM: Vector = np.array([-0.60, -0.74, 0.30]) / np.linalg.norm([-0.60, -0.74, 0.30])  # toward the liver
+LUNG: Vector = radial(np.deg2rad(20.0))  # beside the free wall
+RIB_RADIUS = 5.5
 PARASTERNAL = np.deg2rad(122.0)  # the angle under which the heart is seen from beside the sternum
 
 
@@ -30,16 +32,20 @@ class Surroundings:
 
     Attributes:
         diaphragm: of the liver's surface from the axis, along `DIAPHRAGM`.
-        ribs: of the chest wall's inner side from the axis, along `PARASTERNAL`.
+        pleura: of the chest wall's inner side from the axis, along `PARASTERNAL`.
         apical: height of the chest wall's inner side over the apex.
+        lung_edge: of the lung from the axis, along `LUNG`.
+        ribs: beside the parasternal window, along the heart's axis.
         cava: the inferior vena cava, from the right atrium down through the liver.
         hepatic: a liver vein that joins it.
         descending: the descending aorta, behind the left atrium.
     """
 
     diaphragm: float
-    ribs: float
+    pleura: float
     apical: float
+    lung_edge: float
+    ribs: tuple[Tube, Tube]
     cava: Tube
     hepatic: Tube
     descending: Tube
@@ -50,11 +56,17 @@ class Surroundings:
         nx, ny, nz = (kind(value) for value in DIAPHRAGM)
         return kind(self.diaphragm) - (x * nx + y * ny + z * nz)
 
+    def lung(self, x: Array, y: Array, z: Array) -> Array:
+        """Beside the free wall, where no liver is; the heart takes its place where it reaches further."""
+        kind = dtype_of(x)
+        nx, ny = kind(LUNG[0]), kind(LUNG[1])
+        return np.maximum(kind(self.lung_edge) - (x * nx + y * ny), -self.liver(x, y, z))
+
     def chest(self, x: Array, y: Array, z: Array) -> Array:
         """What lies outside the ribs, in front of the heart and over its apex."""
         kind = dtype_of(x)
         nx, ny = kind(np.cos(PARASTERNAL)), kind(np.sin(PARASTERNAL))
-        return np.minimum(kind(self.ribs) - (x * nx + y * ny), kind(self.apical) - z)
+        return np.minimum(kind(self.pleura) - (x * nx + y * ny), kind(self.apical) - z)
 
 
 def surround(anatomy: Anatomy) -> Surroundings:
@@ -70,12 +82,24 @@ def surround(anatomy: Anatomy) -> Surroundings:
     descending = Tube(np.array([behind - course * 90.0, behind + course * 90.0]), np.array([10.5, 11.0]))
     return Surroundings(
         diaphragm=_diaphragm(anatomy),
-        ribs=front_of_heart(anatomy) + 0.45 * p.chest_wall,
+        pleura=front_of_heart(anatomy) + 0.35 * p.chest_wall,
+        lung_edge=p.lung_edge,
+        ribs=_ribs(anatomy),
         apical=anatomy.epicardial_apex + 3.0,
         cava=cava,
         hepatic=Tube(vein, np.array([0.42, 0.2]) * p.ivc),
         descending=descending,
     )
+
+
+def _ribs(anatomy: Anatomy) -> tuple[Tube, Tube]:
+    """In the middle of the chest wall, one on each side of the window."""
+    p = anatomy.parameters
+    window = radial(PARASTERNAL) * (front_of_heart(anatomy) + 0.55 * p.chest_wall)
+    aside, ends = radial(PARASTERNAL - np.pi / 2) * (p.rib_gap + RIB_RADIUS / 2), UPWARD * 150.0
+    thick = np.full(2, RIB_RADIUS)
+    first, second = (np.array([window + side * aside - ends, window + side * aside + ends]) for side in (-1, 1))
+    return Tube(first, thick), Tube(second, thick)
 
 
 def front_of_heart(anatomy: Anatomy) -> float:
