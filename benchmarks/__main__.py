@@ -49,14 +49,21 @@ def _phantom_transfer(quick: bool, gallery: Path = real_data.GALLERY) -> Measure
     return measure(quick=quick, gallery=gallery)
 
 
+def _phantom_realism(quick: bool, gallery: Path = real_data.GALLERY) -> Measured:
+    from benchmarks.phantom_realism import measure
+
+    return measure(quick=quick, gallery=gallery)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
     "front_ends": _front_ends,
     "leakage": _leakage,
+    "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
 }
-OF_A_GALLERY = ("phantom_transfer",)
+OF_A_GALLERY = ("phantom_realism", "phantom_transfer")
 
 
 def main(
@@ -87,7 +94,7 @@ def _of_a_gallery(name: str, gallery: Path | None) -> dict[str, Any]:
             raise typer.BadParameter(f"{folder} is no gallery: it has no index.csv", param_hint="--gallery")
         return {"gallery": folder}
     if gallery:
-        raise typer.BadParameter(f"only {', '.join(OF_A_GALLERY)} reads a gallery", param_hint="--gallery")
+        raise typer.BadParameter(f"only {', '.join(OF_A_GALLERY)} read a gallery", param_hint="--gallery")
     return {}
 
 

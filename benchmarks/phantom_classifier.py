@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.phantom_augment import augmented, moved
+from shared_models.phantom.augmentation import augmented, moved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ def train(squares: Squares, labels: NDArray[np.int64], classes: int, *, steps: i
 
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
-    model = network(classes)
+    model = network(classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=steps)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=SMOOTHING)

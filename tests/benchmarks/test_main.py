@@ -49,7 +49,7 @@ def test_a_gallery_is_handed_to_the_benchmark_that_reads_one(tmp_path: Path, mon
     assert read_result(tmp_path / "x.json").name == "phantom_transfer"
 
 
-@pytest.mark.parametrize(("name", "why"), [("spine", "reads a gallery"), ("phantom_transfer", "has no index.csv")])
+@pytest.mark.parametrize(("name", "why"), [("spine", "read a gallery"), ("phantom_transfer", "has no index.csv")])
 def test_a_gallery_in_the_wrong_place_is_told_in_words(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(typer.BadParameter, match=why):
         harness.main(name, tmp_path / "x.json", gallery=tmp_path)
