@@ -180,7 +180,7 @@ class Valve:
         squared = np.maximum(dx * dx + dy * dy + dz * dz - height * height, 0)
         if not self.slit:
             return height, np.sqrt(squared)
-        (vx, vy, vz) = (kind(v) for v in np.cross(self.axis, radial(OUTFLOW_ANGLE)))
+        (vx, vy, vz) = (kind(v) for v in unit(np.cross(self.axis, radial(OUTFLOW_ANGLE))))
         aside = np.abs(dx * vx + dy * vy + dz * vz)
         beyond = np.maximum(aside - kind(self.slit), 0)
         return height, np.sqrt(np.maximum(squared - aside * aside, 0) + beyond * beyond)
