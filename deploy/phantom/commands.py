@@ -38,7 +38,7 @@ def generate(
     ] = "",
     views: Annotated[str, typer.Option(help="Views with commas, as in A4C,PLAX,A2C+contrast; all by default.")] = "",
     contrast: Annotated[bool, typer.Option("--contrast", help="Each view a second time with contrast.")] = False,
-    machine: Annotated[str, typer.Option(help="The ultrasound machine, which differ as vendors do.")] = "",
+    machine: Annotated[str, typer.Option(help="The ultrasound machine, or a mix as in albatross=3,bittern=1.")] = "",
     ejection_fraction: Annotated[
         float | None, typer.Option(help="Of every patient, in percent; drawn from the population by default.")
     ] = None,

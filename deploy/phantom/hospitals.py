@@ -1,4 +1,4 @@
-"""The ready-made hospitals as orders: which views each labels and how often, its machine, its patients."""
+"""The ready-made hospitals as orders: which views each labels and how often, its machines, its patients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def hospital_order(hospital: Hospital, patients: int) -> SiteOrder:
         site=hospital.name,
         patients=patients,
         shots={shot_named(label): hospital.balance.get(label, 1.0) for label in hospital.labels},
-        machine=hospital.machine,
+        machines=hospital.machines,
         populations=hospital.populations,
         split="test" if hospital.role == EXTERNAL else "",
     )

@@ -25,7 +25,7 @@ class SiteOrder:
         site: its name.
         patients: how many.
         shots: what is acquired -> the share of patients in whom it is, 0 to 1.
-        machine: with what.
+        machines: with what -> the share of patients; they add up to one.
         populations: name -> the share of patients that come from it; they add up to one.
         ejection_fraction: of all patients, in percent; None to draw it.
         split: of all patients, as an index says it; "" to let whoever takes the images in choose.
@@ -34,7 +34,7 @@ class SiteOrder:
     site: str
     patients: int
     shots: Mapping[Shot, float]
-    machine: str = MACHINE
+    machines: Mapping[str, float] = field(default_factory=lambda: {MACHINE: 1.0})
     populations: Mapping[str, float] = field(default_factory=lambda: {POPULATION: 1.0})
     ejection_fraction: float | None = None
     split: str = ""
@@ -89,8 +89,10 @@ def site_order(
     if views or contrast or not ready:
         order = replace(order, shots=shots_named(views, contrast=contrast))
     if population:
-        order = replace(order, populations=mix_named(population))
-    return replace(order, machine=machine or order.machine, ejection_fraction=ejection_fraction)
+        order = replace(order, populations=mix_named(population, "--population", "healthy=3,dilated=1"))
+    if machine:
+        order = replace(order, machines=mix_named(machine, "--machine", "albatross=3,bittern=1"))
+    return replace(order, ejection_fraction=ejection_fraction)
 
 
 def check_pictures(pictures: Pictures) -> None:
@@ -113,7 +115,8 @@ def check_order(order: SiteOrder) -> None:
     if not re.fullmatch(NAME, order.site):
         raise ConsiliumError(f"'{order.site}' {FORMS[NAME]}", where="--site")
     check_patients(order.patients)
-    check_machine(order.machine)
+    for machine in order.machines:
+        check_machine(machine)
     for population in order.populations:
         check_population(population, order.ejection_fraction)
 
@@ -162,20 +165,21 @@ def shots_named(views: str, *, contrast: bool) -> dict[Shot, float]:
     return dict.fromkeys(shots, 1.0)
 
 
-def mix_named(text: str) -> dict[str, float]:
-    """Shares of populations from ``healthy`` or ``healthy=3,dilated=1``.
+def mix_named(text: str, option: str, example: str) -> dict[str, float]:
+    """Shares from ``healthy`` or ``healthy=3,dilated=1``.
 
     Raises:
         ConsiliumError: not of this form.
     """
     parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    wrong = ConsiliumError(f"'{text}' is no mix", where=option, cure=f"as in {example}")
     try:
         weights = {name.strip(): float(weight or 1) for name, _, weight in parts}
     except ValueError as error:
-        raise ConsiliumError(f"'{text}' is no mix", where="--population", cure="as in healthy=3,dilated=1") from error
+        raise wrong from error
     total = sum(weights.values())
     if not weights or min(weights.values()) <= 0 or not total < float("inf"):
-        raise ConsiliumError(f"'{text}' is no mix", where="--population", cure="as in healthy=3,dilated=1")
+        raise wrong
     return {name: weight / total for name, weight in weights.items()}
 
 

@@ -78,12 +78,13 @@ def patient_files(order: SiteOrder, pictures: Pictures, number: int) -> Iterator
     words = order.site, number
     population = choose(order.populations, share_of(pictures.seed, *words, "population"))
     patient = draw(seed_of(pictures.seed, *words, "patient"), population, order.ejection_fraction)
+    machine = choose(order.machines, share_of(pictures.seed, *words, "machine"))
     for shot in _shots(order, pictures.seed, number):
         still = (share_of(pictures.seed, *words, shot.name, "phase"),)  # a still shows any moment of the beat
         take = Take(
             patient,
             shot,
-            order.machine,
+            machine,
             frames=still if pictures.frames == 1 else pictures.frames,
             seed=seed_of(pictures.seed, *words, shot.name, "acquisition"),
             size=(pictures.size, pictures.size),
@@ -131,7 +132,7 @@ class _Writer:
     def _index_line(self) -> Line:
         take, order = self.take, self.order
         clip = "" if self.still else f"{self.patient}/{take.shot.name}"
-        seen = take.shot.name, order.machine, decimal(take.spacing_mm, 6)
+        seen = take.shot.name, take.machine, decimal(take.spacing_mm, 6)
         return Line(INDEX, (self.path, take.shot.label, self.patient, order.site, clip, "", order.split, *seen))
 
     def _truth_lines(self, number: int, frame: Frame) -> Iterator[Line]:

@@ -12,9 +12,12 @@ import json
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deploy.phantom.provenance import NOTICE, PROVENANCE, Provenance, difference, notice, read_provenance
@@ -79,8 +82,13 @@ class Outcome:
     found: int
 
 
-def fill(folder: Path, plan: Plan) -> Outcome:
+def fill(folder: Path, plan: Plan, processes: int = 1) -> Outcome:
     """Writes everything that the folder still lacks.
+
+    Args:
+        folder: empty, missing, or filled in part by the same plan.
+        plan: what it is to hold; with several processes its parts travel to them, as pickle takes them.
+        processes: how many work at once.
 
     Raises:
         ConsiliumError: the folder holds something else, is being filled by another process, or the disk is full.
@@ -89,12 +97,29 @@ def fill(folder: Path, plan: Plan) -> Outcome:
         if there.complete:
             return Outcome(there.files or 0, 0, len(plan.parts))
         notes = folder / NOTES
-        found = sum(_note(notes, part).exists() for part in plan.parts)
-        for part in track(plan.parts, total=len(plan.parts), what=f"writing {folder}"):
-            if not _note(notes, part).exists():
-                _make(folder, part)
-        files = _finish(folder, plan)
-        return Outcome(files, len(plan.parts) - found, found)
+        missing = [part for part in plan.parts if not _note(notes, part).exists()]
+        with _at_once(processes) as each:
+            for _ in track(each(partial(_make, folder), missing), total=len(missing), what=f"writing {folder}"):
+                pass
+        return Outcome(_finish(folder, plan), len(missing), len(plan.parts) - len(missing))
+
+
+@contextmanager
+def _at_once(processes: int) -> Iterator[Callable[[Callable[[Part], None], Sequence[Part]], Iterator[None]]]:
+    """A map over so many processes; stopped, it begins nothing more and waits for what is being made."""
+    if processes < 2:
+        yield map
+        return
+    pool = ProcessPoolExecutor(processes, initializer=_leave_interrupts_to_the_parent)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

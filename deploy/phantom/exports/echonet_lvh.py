@@ -16,7 +16,7 @@ from deploy.phantom.workplace import File, Line, Lines
 if TYPE_CHECKING:
     from deploy.phantom.acquisition import Recording
 
-MACHINES = ("bittern", "albatross", "fulmar")
+MACHINES = ("bittern", "albatross", "eider")
 BATCHES = 4
 LEVEL = 0.35  # of the long axis from the base: where the leaflets end
 MM_PER_CM = 10.0

@@ -20,7 +20,7 @@ from deploy.phantom.workplace import File, Line, Lines
 if TYPE_CHECKING:
     from deploy.phantom.acquisition import Recording
 
-MACHINE = "fulmar"
+MACHINE = "bittern"
 VIEWS = ("PLAX", "A4C", "A2C", "A3C")
 ANTERIOR_LAST = {"A2C", "A3C"}  # where the anterior or anteroseptal wall is the image's right one
 MEASURED_AT = 0.35  # of the long axis from the base
