@@ -15,7 +15,7 @@ from shared_models.phantom.views import view_named
 
 APICAL_GAP = 9.0  # mm between the transducer and the apex of the epicardium
 SEPTUM_CENTRED = 11.0  # mm by which four chambers are centred on the septum
-ANGLES = {"A4C": np.deg2rad(23.0), "A2C": np.deg2rad(92.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
+ANGLES = {"A4C": np.deg2rad(14.0), "A2C": np.deg2rad(92.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
 TILT_DEGREES, TURN_DEGREES, SHIFT_MM = 3.5, 6.0, 3.0  # standard deviations of the operator's jitter
 
 
