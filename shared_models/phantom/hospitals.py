@@ -86,11 +86,6 @@ class Hospital:
             if abs(sum(shares.values()) - 1) > ROUNDING:
                 raise ValueError(f"{' and '.join(shares)} of {self.name} do not add up to 1")
 
-    @property
-    def machine(self) -> str:
-        """The first of its machines."""
-        return next(iter(self.machines))
-
 
 _BASE = ("A2C", "A3C", "A4C", "A5C", "PLAX", "PLAX-AV", "PSAX-AV", "PSAX-PM")
 _WIDE = (*_BASE, "RV-INFLOW", "SC-4C", "SC-IVC")
@@ -130,11 +125,11 @@ _LIST = (
         populations={"healthy": 0.4, "dilated": 0.5, "hypertrophic": 0.1},
         balance={"A3C+contrast": 0.7, "PLAX+contrast": 0.4},
     ),
-    Hospital(  # a general hospital that keeps its images as small squares
+    Hospital(  # a general hospital; some of its images were kept as small squares only
         name="onyx",
         role="external",
         labels=(*_WIDE, *_CONTRAST),
-        machines={"godwit": 0.7, "fulmar": 0.3},
+        machines={"albatross": 0.4, "bittern": 0.4, "godwit": 0.2},
         populations={"healthy": 0.6, "dilated": 0.2, "hypertrophic": 0.2},
         balance=dict.fromkeys((*_WIDE, *_CONTRAST), 0.4) | {"A4C": 0.8, "PLAX": 0.8},
     ),
@@ -142,7 +137,7 @@ _LIST = (
         name="quartz",
         role="external",
         labels=(*_WIDE, *_CONTRAST),
-        machines={"dunlin": 0.5, "bittern": 0.5},
+        machines={"bittern": 0.5, "dunlin": 0.5},
         populations={"healthy": 0.15, "dilated": 0.5, "hypertrophic": 0.35},
         balance=dict.fromkeys((*_WIDE, *_CONTRAST), 0.5) | {"A4C": 0.9},
     ),
