@@ -140,11 +140,14 @@ def _inflow(heart: Heart) -> Plane:
 
 
 def _subcostal(heart: Heart) -> Plane:
-    """Through the liver, the right heart and the left atrium; the apex is at the image's right."""
-    p, atrium = heart.parameters, heart.anatomy.left_atrium.centre
+    """Through the liver, both atria and the apex, which is at the image's right."""
+    p, atrium, beside = heart.parameters, heart.anatomy.left_atrium.centre, heart.anatomy.right_atrium.centre
     apex = UPWARD * p.lv_length
-    middle = 0.55 * atrium + 0.45 * apex + radial(np.pi) * 0.25 * p.rv_width
-    aside = radial(np.deg2rad(207.0)) * 0.95 + UPWARD * 0.36
+    middle = 0.5 * atrium + 0.45 * apex + 0.05 * beside
+    across = np.cross(apex - atrium, apex - beside)
+    across /= np.linalg.norm(across)
+    liverward = radial(np.deg2rad(207.0)) * 0.95 + UPWARD * 0.36
+    aside = liverward - (liverward @ across) * across
     depth = (heart.surroundings.diaphragm - middle @ DIAPHRAGM) / (aside @ DIAPHRAGM) + 30.0
     return facing(middle + aside * depth, middle, apex - atrium)
 
