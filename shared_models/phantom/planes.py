@@ -162,7 +162,7 @@ def _cava(heart: Heart) -> Plane:
 _PLANES: Mapping[str, Callable[[Heart], Plane]] = {
     "A2C": _apical(ANGLES["A2C"], 0.0, 0.5),
     "A3C": _apical(ANGLES["A3C"]),
-    "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.55),
+    "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.65),
     "A5C": _five_chamber,
     "PLAX": _long_axis,
     "PLAX-AV": _aortic_zoom,
