@@ -20,7 +20,7 @@ from shared_models.phantom.views import VIEWS, view_named
 from site_agent.progress import track
 
 STREAM = 31  # of random numbers, apart from other uses of the same seeds
-SIZE = (144, 144)  # pixels, somewhat more than a classifier sees
+SIZE = (128, 128)  # pixels, somewhat more than a classifier sees
 POPULATIONS = (0.5, 0.25, 0.25)
 SWING_DEGREES = 6.0
 ZOOMED = 0.2  # share of frames

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-SIDE = 112
+SIDE = 80
 COARSE = 256  # pixels of the longer side on which the sector is sought
 DARK = 4.0  # grey levels above the background that count as an echo, on coarse pixels
 COLOURED = 40  # largest minus smallest channel, from which on a pixel is coloured

@@ -49,8 +49,8 @@ class Effort:
     textures: int
 
 
-FULL = Effort(frames=8400, validation=700, steps=700, seeds=4, textures=2100)
-QUICK = Effort(frames=700, validation=140, steps=60, seeds=2, textures=350)
+FULL = Effort(frames=7000, validation=700, steps=1200, seeds=4, textures=2100)
+QUICK = Effort(frames=1050, validation=140, steps=120, seeds=2, textures=350)
 
 
 def measure(*, quick: bool, gallery: Path = real_data.GALLERY) -> Measured:

@@ -13,7 +13,7 @@ from tests.benchmarks.phantom_toys import toy
 
 def test_families_and_their_views_come_in_turn() -> None:
     found = phantom_squares(61, first_seed=0, draw=toy)
-    assert found.images.shape == (61, 112, 112)
+    assert found.images.shape == (61, 80, 80)
     assert [VIEWS[view].family for view in found.views] == [FAMILIES[label] for label in found.labels]
     assert np.bincount(found.labels).tolist() == [9, 9, 9, 9, 9, 8, 8]
     assert {view for view in found.views if VIEWS[view].family == "psax"} == set(views_of_families()["psax"])
