@@ -33,6 +33,7 @@ Labels = NDArray[np.int64]
 CLASSES = (*VIEWS, *(view + CONTRAST for view in VIEWS))
 POPULATIONS = {"healthy": 0.5, "dilated": 0.25, "hypertrophic": 0.25}
 WITH_CONTRAST = 0.25  # of the frames
+VIEW_COUNT = len(VIEWS)
 A_PATIENT = 4  # frames
 HELD_OUT = 8  # every eighth patient
 PART = 13  # patients: each view four times
@@ -82,7 +83,7 @@ class FramePlan:
     def label(self, number: int) -> int:
         """Of one frame: views in turn, contrast by lot."""
         contrast = share_of(self.seed, WORD, "frame", number, "contrast") < WITH_CONTRAST
-        return number % len(VIEWS) + len(VIEWS) * contrast
+        return number % VIEW_COUNT + VIEW_COUNT * contrast
 
 
 def heart_machines(*, without: Sequence[str] = ()) -> tuple[str, ...]:
