@@ -42,6 +42,9 @@ def generate(
     ejection_fraction: Annotated[
         float | None, typer.Option(help="Of every patient, in percent; drawn from the population by default.")
     ] = None,
+    wall: Annotated[
+        float | None, typer.Option(help="Thickness of every patient's walls in mm; drawn by default.")
+    ] = None,
     seed: Seed = 1,
     frames: Frames = 1,
     size: Size = 112,
@@ -61,6 +64,7 @@ def generate(
         contrast=contrast,
         machine=machine,
         ejection_fraction=ejection_fraction,
+        wall_mm=wall,
     )
     given = {
         "site": site,
@@ -70,6 +74,7 @@ def generate(
         "contrast": "yes" if contrast else "",
         "machine": machine,
         "ejection-fraction": "" if ejection_fraction is None else f"{ejection_fraction:g}",
+        "wall": "" if wall is None else f"{wall:g}",
         **pictures.given(),
     }
     _fill(out, site_plan("generate", [order], pictures, given))
@@ -108,6 +113,30 @@ def export(
     from deploy.phantom.export import export_plan
 
     _fill(folder, export_plan(layout, patients=patients, seed=seed, frames=frames, size=size))
+
+
+@app.command()
+def backbone(
+    file: Annotated[Path, typer.Argument(help="FILE.safetensors; the same command again goes on where it stopped.")],
+    architecture: Annotated[str, typer.Option(help="As timm names it.")] = "resnet10t",
+    images: Annotated[int, typer.Option("--images", help="Phantom images; one patient in eight is held out.")] = 6000,
+    epochs: Annotated[int, typer.Option("--epochs", help="How often every image is learnt from.")] = 10,
+    size: Size = 112,
+    seed: Seed = 1,
+) -> None:
+    """Train a network on phantom views alone, for the front end timm to start from; its record is FILE.json."""
+    from deploy.phantom.backbone import BackboneOrder, train_backbone
+    from federated.processes import ended_by_sigterm
+
+    order = BackboneOrder(architecture, images, epochs, size, seed)
+    try:
+        with ended_by_sigterm():
+            record = train_backbone(file, order, say=lambda line: typer.echo(line, err=True))
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command again goes on after the last whole epoch", err=True)
+        raise
+    right = 100 * record.history[-1].views_right
+    typer.echo(f"{file}: {right:.1f} % of views right in {record.patients_held_out} phantom patients held out; no patient")
 
 
 def _fill(folder: Path, plan: Plan) -> None:
