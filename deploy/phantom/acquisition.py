@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +86,23 @@ def check_population(name: str, ejection_fraction: float | None = None) -> None:
             check_ejection_fraction(ejection_fraction)
 
 
-def draw(seed: int, population: str, ejection_fraction: float | None = None) -> Patient:
-    """A patient of a population.
+def check_wall(millimetres: float, population: str) -> None:
+    """Refuses walls that are too thick for the smallest heart of a population.
+
+    Raises:
+        ConsiliumError: saying how thick they may be.
+    """
+    from shared_models.phantom.population import POPULATIONS, Parameters
+
+    with told("--wall"):
+        smallest = POPULATIONS[population]["lv_radius"].low
+        Parameters(lv_radius=smallest, septal_wall=millimetres, lateral_wall=millimetres)
+
+
+def draw(
+    seed: int, population: str, *, ejection_fraction: float | None = None, wall_mm: float | None = None
+) -> Patient:
+    """A patient of a population; the ejection fraction (percent) and the thickness of the walls prescribed or drawn.
 
     Raises:
         ConsiliumError: no such heart can beat.
@@ -95,7 +110,11 @@ def draw(seed: int, population: str, ejection_fraction: float | None = None) -> 
     from shared_models.phantom.patients import draw_patient
 
     with told("phantom"):
-        return draw_patient(seed, population, ejection_fraction=ejection_fraction)
+        patient = draw_patient(seed, population, ejection_fraction=ejection_fraction)
+        if wall_mm is None:
+            return patient
+        walls = replace(patient.parameters, septal_wall=wall_mm, lateral_wall=wall_mm)
+        return replace(patient, parameters=walls)
 
 
 class Take:

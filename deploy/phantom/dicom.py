@@ -200,7 +200,8 @@ def _describe_view(dataset: Dataset, shot: Shot) -> None:
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "TTE", "0001"]  # the fourth: two-dimensional imaging
     dataset.ViewName = view.name
     dataset.ViewCodeSequence = [_code(principal)]
-    dataset.ViewCodeSequence[0].ViewModifierCodeSequence = [_code(each) for each in modifiers]
+    if modifiers:
+        dataset.ViewCodeSequence[0].ViewModifierCodeSequence = [_code(each) for each in modifiers]
     dataset.AnatomicRegionSequence = [_code(CAVA if view.name == "SC-IVC" else HEART)]
     if shot.contrast:
         dataset.ContrastBolusAgent = "PHANTOM microbubbles"

@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from deploy.phantom.acquisition import CONTRAST, Shot, all_views, check_machine, check_population, shot_named
+from deploy.phantom.acquisition import (
+    CONTRAST,
+    Shot,
+    all_views,
+    check_machine,
+    check_population,
+    check_wall,
+    shot_named,
+)
 from federated.errors import ConsiliumError
 from federated.faults import FORMS, NAME
 
@@ -28,7 +36,9 @@ class SiteOrder:
         machines: with what -> the share of patients; they add up to one.
         populations: name -> the share of patients that come from it; they add up to one.
         ejection_fraction: of all patients, in percent; None to draw it.
+        wall_mm: thickness of the septum and of the free wall of all patients; None to draw them.
         split: of all patients, as an index says it; "" to let whoever takes the images in choose.
+        first: number of the first patient, where a site has more than one order.
     """
 
     site: str
@@ -37,7 +47,9 @@ class SiteOrder:
     machines: Mapping[str, float] = field(default_factory=lambda: {MACHINE: 1.0})
     populations: Mapping[str, float] = field(default_factory=lambda: {POPULATION: 1.0})
     ejection_fraction: float | None = None
+    wall_mm: float | None = None
     split: str = ""
+    first: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,7 @@ def site_order(
     contrast: bool = False,
     machine: str = "",
     ejection_fraction: float | None = None,
+    wall_mm: float | None = None,
 ) -> SiteOrder:
     """The order of one site as a person words it; a ready-made hospital's, changed where the person says so.
 
@@ -92,7 +105,7 @@ def site_order(
         order = replace(order, populations=mix_named(population, "--population", "healthy=3,dilated=1"))
     if machine:
         order = replace(order, machines=mix_named(machine, "--machine", "albatross=3,bittern=1"))
-    return replace(order, ejection_fraction=ejection_fraction)
+    return replace(order, ejection_fraction=ejection_fraction, wall_mm=wall_mm)
 
 
 def check_pictures(pictures: Pictures) -> None:
@@ -119,6 +132,8 @@ def check_order(order: SiteOrder) -> None:
         check_machine(machine)
     for population in order.populations:
         check_population(population, order.ejection_fraction)
+        if order.wall_mm is not None:
+            check_wall(order.wall_mm, population)
 
 
 def check_patients(count: int) -> None:

@@ -61,7 +61,7 @@ def site_plan(command: str, orders: Sequence[SiteOrder], pictures: Pictures, giv
     parts = [
         Part(f"{order.site}/{patient_name(order.site, number)}", partial(patient_files, order, pictures, number))
         for order in orders
-        for number in range(1, order.patients + 1)
+        for number in range(order.first, order.first + order.patients)
     ]
     about = ABOUT + (ABOUT_TRUTH if pictures.truth else "")
     provenance = provenance_of(command, pictures.seed, given)
@@ -77,7 +77,12 @@ def patient_files(order: SiteOrder, pictures: Pictures, number: int) -> Iterator
     """Files and lines of one patient, one acquisition after another."""
     words = order.site, number
     population = choose(order.populations, share_of(pictures.seed, *words, "population"))
-    patient = draw(seed_of(pictures.seed, *words, "patient"), population, order.ejection_fraction)
+    patient = draw(
+        seed_of(pictures.seed, *words, "patient"),
+        population,
+        ejection_fraction=order.ejection_fraction,
+        wall_mm=order.wall_mm,
+    )
     machine = choose(order.machines, share_of(pictures.seed, *words, "machine"))
     for shot in _shots(order, pictures.seed, number):
         still = (share_of(pictures.seed, *words, shot.name, "phase"),)  # a still shows any moment of the beat

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deploy.phantom.acquisition import Shot, Take, draw, shot_named
+from deploy.phantom.acquisition import Shot, Take, check_wall, draw, shot_named
 from federated.errors import ConsiliumError
 from shared_models.phantom.labels import LV, OUTSIDE
 from shared_models.phantom.patients import Patient
@@ -15,7 +15,7 @@ SIZE = (96, 96)
 
 @pytest.fixture(scope="module")
 def patient() -> Patient:
-    return draw(11, "healthy", 60.0)
+    return draw(11, "healthy", ejection_fraction=60.0)
 
 
 def test_a_shot_has_a_name_and_a_label() -> None:
@@ -24,6 +24,17 @@ def test_a_shot_has_a_name_and_a_label() -> None:
     assert Shot("PLAX").name == "PLAX"
     with pytest.raises(ConsiliumError, match="--views: there is no view 'A4D'"):
         shot_named("A4D")
+
+
+def test_walls_and_ejection_fraction_can_be_prescribed() -> None:
+    thick, drawn = draw(3, "healthy", ejection_fraction=55.0, wall_mm=14.0), draw(3, "healthy", ejection_fraction=55.0)
+    assert (thick.parameters.septal_wall, thick.parameters.lateral_wall) == (14.0, 14.0)
+    assert thick.parameters.ejection_fraction == drawn.parameters.ejection_fraction == 55.0
+    assert thick.parameters.lv_radius == drawn.parameters.lv_radius
+    assert drawn.parameters.septal_wall != 14.0
+    check_wall(14.0, "healthy")
+    with pytest.raises(ConsiliumError, match=r"^--wall: septal_wall of 45 mm is thicker than the heart"):
+        check_wall(45.0, "healthy")
 
 
 def test_a_recording_has_the_truth_of_the_patient(patient: Patient) -> None:
@@ -90,7 +101,7 @@ def test_contrast_fills_the_ventricle(patient: Patient) -> None:
 
 def test_what_the_phantom_refuses_is_one_line(patient: Patient) -> None:
     with pytest.raises(ConsiliumError, match=r"^phantom: ejection.fraction of 95 % is none of a beating heart"):
-        draw(1, "healthy", 95.0)
+        draw(1, "healthy", ejection_fraction=95.0)
     with pytest.raises(ConsiliumError, match=r"^phantom: there is no machine 'acme'"):
         Take(patient, Shot("A4C"), "acme", frames=3, seed=1, size=SIZE)
     with pytest.raises(ConsiliumError, match=r"^phantom: a clip of 0 frames"):

@@ -111,6 +111,8 @@ def test_an_export_says_what_it_made(tmp_path: Path) -> None:
         (("generate", "--site", "n", "--machine", "acme"), "--machine: there is no machine 'acme'; known are "),
         (("generate", "--site", "n", "--population", "martian"), "--population: there is no 'martian'"),
         (("generate", "--site", "n", "--ejection-fraction", "95"), "--ejection-fraction: ejection fraction of 95 %"),
+        (("generate", "--site", "n", "--wall", "60"), "--wall: septal_wall of 60 mm is thicker than the heart"),
+        (("generate", "--site", "n", "--wall", "-1"), "--wall: septal_wall of -1 is no measure of a heart"),
         (("generate", "--site", "n", "--patients", "0"), "--patients: 0 is not from 1"),
         (("generate", "--site", "n", "--frames", "0"), "--frames: 0 is not from 1"),
         (("federation", "--patients", "0"), "--patients: 0 is not from 1"),
