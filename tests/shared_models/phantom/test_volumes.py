@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from shared_models.phantom import labels as label
+from shared_models.phantom.motion import END_SYSTOLE
+from shared_models.phantom.patients import draw_patient
+from shared_models.phantom.volumes import (
+    NINE_PLANES,
+    WALL_NAMES,
+    Grid,
+    bounding_grid,
+    displacement,
+    displacement_to_end_diastole,
+    landmarks,
+    nine_planes,
+    volume,
+)
+from tests.shared_models.phantom.hearts import FEW, patients, phases
+
+WALLS_OF = {  # what each of the nine planes must show
+    "RV inflow": {2, 4},
+    "PLAX": {1, 3},
+    "PSAX aortic": {3, 4},
+    "PSAX mitral": {1, 2},
+    "PSAX papillary": {1},
+    "PSAX low": {1},
+    "A4C": {1, 2, 3, 4},
+    "A5C": {1, 2},
+    "A2C": {1, 3},
+}
+
+
+def counted(taken, value):
+    """Volume in ml by counting voxels."""
+    return (taken.labels == value).sum() * taken.grid.spacing_mm**3 / 1000
+
+
+@given(patients())
+@FEW
+def test_voxels_hold_the_ventricle_and_its_ejection_fraction(patient):
+    before, after = (volume(patient.heart, phase, 64) for phase in (0.0, END_SYSTOLE))
+    full = counted(before, label.LV)
+    assert full == pytest.approx(patient.heart.anatomy.endocardial_volume(), rel=0.025)
+    percent = 100 * (1 - counted(after, label.LV) / full)
+    assert percent == pytest.approx(patient.parameters.ejection_fraction, abs=2.0)
+    assert counted(after, label.MYOCARDIUM) == pytest.approx(counted(before, label.MYOCARDIUM), rel=0.05)
+
+
+def test_the_finest_volume_holds_the_ejection_fraction_within_one_percent():
+    for population in ("healthy", "dilated", "hypertrophic"):
+        patient = draw_patient(3, population)
+        before, after = (counted(volume(patient.heart, phase, 128), label.LV) for phase in (0.0, END_SYSTOLE))
+        assert 100 * (1 - after / before) == pytest.approx(patient.parameters.ejection_fraction, abs=1.0)
+
+
+@given(patients(), phases)
+@FEW
+def test_volumes_of_any_edge_are_of_the_same_heart(patient, phase):
+    coarse, fine = (volume(patient.heart, phase, edge) for edge in (32, 64))
+    for taken, edge in ((coarse, 32), (fine, 64)):
+        assert taken.labels.shape == taken.walls.shape == taken.occupancy.shape == (edge,) * 3
+        assert taken.labels.dtype == taken.walls.dtype == np.uint8
+        assert set(np.unique(taken.labels)) == set(range(1, 8))
+        assert set(np.unique(taken.walls)) == set(range(len(WALL_NAMES)))
+        assert np.array_equal(taken.occupancy, taken.walls > 0)
+        assert np.array_equal(taken.walls == 1, taken.labels == label.MYOCARDIUM)
+        assert not taken.occupancy[np.isin(taken.labels, (label.LV, label.LA, label.RV, label.RA))].any()
+    assert np.mean(coarse.occupancy) == pytest.approx(np.mean(fine.occupancy), rel=0.06)
+    middle = fine.labels[::2, ::2, ::2] == coarse.labels
+    assert middle.mean() > 0.85
+
+
+@given(patients())
+@FEW
+def test_the_heart_lies_within_its_grid_at_every_phase(patient):
+    for phase in (0.0, END_SYSTOLE):
+        taken = volume(patient.heart, phase, 48)
+        for axis in range(3):
+            for face in (0, -1):
+                side = np.take(taken.walls, face, axis)
+                assert not np.isin(side, (1, 2)).any()
+                assert (np.take(taken.labels, face, axis) != label.LV).all()
+
+
+@given(patients())
+@FEW
+def test_chambers_are_walled_in_their_own_walls(patient):
+    taken = volume(patient.heart, 0.0, 64)
+    centres = {name: np.argwhere(taken.walls == number).mean(axis=0) for number, name in enumerate(WALL_NAMES)}
+    assert centres["right ventricle"][0] < centres["left ventricle"][0]  # at -x
+    assert centres["left atrium"][2] < centres["left ventricle"][2]  # the apex is at +z
+    assert centres["right atrium"][0] < centres["left atrium"][0]
+    assert centres["right atrium"][2] < centres["right ventricle"][2]
+
+
+def test_a_grid_counts_its_last_axis_fastest():
+    grid = Grid(np.array([1.0, 2.0, 3.0]), 0.5, 4)
+    points = grid.points().reshape(4, 4, 4, 3)
+    assert points.dtype == np.float32
+    assert points[1, 2, 3].tolist() == [1.5, 3.0, 4.5]
+
+
+@given(patients(), phases)
+@FEW
+def test_the_displacement_field_is_the_map(patient, phase):
+    grid = bounding_grid(patient.heart, 16)
+    field, points = displacement(patient.heart, phase, grid), grid.points()
+    assert field.shape == (16, 16, 16, 3)
+    assert field.dtype == np.float32
+    moved = points + field.reshape(-1, 3)
+    assert moved == pytest.approx(patient.heart.motion.forward(points, phase), abs=1e-4)
+    assert moved + displacement_to_end_diastole(patient.heart, moved, phase) == pytest.approx(points, abs=0.01)
+    assert np.abs(displacement(patient.heart, 0.0, grid)).max() < 1e-3
+    assert np.linalg.norm(displacement(patient.heart, END_SYSTOLE, grid), axis=3).max() > 5
+
+
+@given(patients())
+@FEW
+def test_landmarks_lie_in_what_they_name_and_move_with_it(patient):
+    chambers = ("left ventricle", "right ventricle", "left atrium", "right atrium")
+    wanted = [label.LV, label.RV, label.LA, label.RA]
+    for phase in (0.0, END_SYSTOLE):
+        at = landmarks(patient.heart, phase)
+        here = patient.heart.labels(np.array([at[name] for name in chambers]), phase)
+        assert here.tolist() == wanted
+    assert at["mitral valve"][2] > landmarks(patient.heart, 0.0)["mitral valve"][2] + 1
+
+
+@given(patients())
+@FEW
+def test_the_nine_planes_show_their_walls(patient):
+    planes = nine_planes(patient.heart, pixels=96)
+    assert planes.shape == (9, 96, 96)
+    assert planes.dtype == np.uint8
+    for name, plane in zip(NINE_PLANES, planes, strict=True):
+        shares = np.bincount(plane.ravel(), minlength=5) / plane.size
+        for wall in WALLS_OF[name]:
+            assert shares[wall] > 0.002, (name, WALL_NAMES[wall], shares)
+        assert shares[0] > 0.5
+
+
+def test_nine_planes_of_another_phase_are_others():
+    heart = draw_patient(1).heart
+    still, moved = nine_planes(heart, 0.0, 48), nine_planes(heart, END_SYSTOLE, 48)
+    assert all((one != other).mean() > 0.01 for one, other in zip(still, moved, strict=True))
+
+
+@pytest.mark.parametrize("edge", [7, 0, -3, 513])
+def test_a_volume_out_of_range_is_refused_in_one_line(edge):
+    with pytest.raises(ValueError, match=f"a volume of {edge} voxels a side is out of range: 8 to 512"):
+        bounding_grid(draw_patient(0).heart, edge)
