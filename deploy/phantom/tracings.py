@@ -64,16 +64,17 @@ def long_axis(contour: Points) -> Segment:
 
 
 def chords(mask: NDArray[np.bool_], axis: Segment, count: int = CHORDS) -> list[Segment]:
-    """Lines across the ventricle square to its axis, at equal distances, the first at the apex."""
+    """Lines across the ventricle square to its axis, at equal distances, from left to right, the first at the apex."""
     border = outline(mask)
     start, along = _frame(axis)
-    depth, side = (border - start) @ along, (border - start) @ _square(along)
+    across = _square(along) * (-1 if along[1] > 0 else 1)
+    depth, side = (border - start) @ along, (border - start) @ across
     step = (depth.max() - depth.min()) / (count - 1 + 2 * MARGIN)
     levels = depth.min() + step * (MARGIN + np.arange(count))
     found = []
     for level in levels:
         low, high = _crossings(depth, side, level)
-        ends = [start + level * along + offset * _square(along) for offset in (low, high)]
+        ends = [start + level * along + offset * across for offset in (low, high)]
         found.append(Segment(*map(float, (*ends[0], *ends[1]))))
     return found
 

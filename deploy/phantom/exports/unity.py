@@ -95,7 +95,7 @@ def _point(point: Points) -> dict[str, str]:
 
 
 def _curve(points: Points) -> dict[str, str]:
-    return {"type": "curve", "x": _numbers(points[:, 0]), "y": _numbers(points[:, 1]), "straight_segment": "0"}
+    return {"type": "curve", "x": _numbers(points[:, 0]), "y": _numbers(points[:, 1])}
 
 
 def _numbers(values: Points) -> str:

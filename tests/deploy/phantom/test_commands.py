@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import consilium
 from deploy.phantom.provenance import read_provenance
 from deploy.phantom.workplace import NOTES
 from tests.conftest import QUIET
@@ -118,11 +119,20 @@ def test_an_export_says_what_it_made(tmp_path: Path) -> None:
         (("federation", "--patients", "0"), "--patients: 0 is not from 1"),
     ],
 )
-def test_what_cannot_be_made_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    result = _run(*arguments, "--out", tmp_path / "out")
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"consilium: {says}")
-    assert result.stderr.count("\n") == 1
+def test_what_cannot_be_made_is_one_line(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["consilium", "phantom", *arguments, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stop:
+        consilium.main()
+    assert stop.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"consilium: {says}")
+    assert told.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -51,6 +51,7 @@ def test_chords_stand_for_the_ellipse_however_it_lies(turn: float) -> None:
     assert max(line.length for line in lines) == pytest.approx(44, abs=1)
     for line in lines:
         assert (line.x2 - line.x1) * down[0] + (line.y2 - line.y1) * down[1] == pytest.approx(0, abs=1e-6)
+    assert all(line.x1 <= line.x2 for line in lines), "from left to right"
     places = [(line.x1 + line.x2) / 2 * down[0] + (line.y1 + line.y2) / 2 * down[1] for line in lines]
     assert places == sorted(places), "from the apex to the base"
 
