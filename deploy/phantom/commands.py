@@ -136,7 +136,8 @@ def backbone(
         typer.echo("interrupted; the same command again goes on after the last whole epoch", err=True)
         raise
     right = 100 * record.history[-1].views_right
-    typer.echo(f"{file}: {right:.1f} % of views right in {record.patients_held_out} phantom patients held out; no patient")
+    held_out = f"{record.patients_held_out} phantom patients held out"
+    typer.echo(f"{file}: {right:.1f} % of views right in {held_out}; no patient")
 
 
 def _fill(folder: Path, plan: Plan) -> None:
