@@ -13,6 +13,7 @@ from deploy.phantom.exports import (
     echonet_lvh,
     echonet_pediatric,
     metaimage,
+    muscle,
     tmed2,
     unity,
 )
@@ -32,6 +33,7 @@ EXPORTS: Mapping[str, Layout] = {
     "unity": unity.LAYOUT,
     "metaimage": metaimage.LAYOUT,
     "dicom": dicom.LAYOUT,
+    "muscle": muscle.LAYOUT,
 }
 LEAST_FRAMES = 4
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]
 
-LOSSLESS, MOTION_JPEG = "ffv1", "mjpeg"
-PIXELS = {LOSSLESS: "gray", MOTION_JPEG: "yuvj420p"}
-QUALITY_SCALE = 2  # of ffmpeg's Motion JPEG: 2 is its best, 31 its worst
-FULL_RANGE = 2  # grey levels 0 to 255, ffmpeg's AVCOL_RANGE_JPEG
+LOSSLESS, MOTION_JPEG, MPEG4 = "ffv1", "mjpeg", "mpeg4"
+PIXELS = {LOSSLESS: "gray", MOTION_JPEG: "yuvj420p", MPEG4: "yuv420p"}
+CONTAINERS = {LOSSLESS: "avi", MOTION_JPEG: "avi", MPEG4: "mp4"}
+QUALITY_SCALE = 2  # of ffmpeg's Motion JPEG and MPEG-4: 2 is their best, 31 their worst
+VIDEO_RANGE, FULL_RANGE = 1, 2  # grey levels 16 to 235, or 0 to 255: ffmpeg's AVCOL_RANGE_MPEG and _JPEG
 
 
 def png(image: Gray) -> bytes:
@@ -51,14 +52,14 @@ class Still:
 
 
 class Cine:
-    """An AVI file that takes (H, W) frames one by one: FFV1 without loss, or Motion JPEG as many machines store it."""
+    """A cine file that takes (H, W) frames one by one: FFV1 without loss or Motion JPEG in AVI, MPEG-4 in MP4."""
 
     def __init__(self, rate_hz: float, codec: str = LOSSLESS) -> None:
         import av
 
         self._codec, self._rate = codec, Fraction(rate_hz).limit_denominator(1000)
         self._buffer = io.BytesIO()
-        self._container: Any = av.open(self._buffer, "w", format="avi", options={"fflags": "+bitexact"})
+        self._container: Any = av.open(self._buffer, "w", format=CONTAINERS[codec], options={"fflags": "+bitexact"})
         self._stream: Any = None
 
     def add(self, frame: Gray) -> None:
@@ -82,12 +83,13 @@ class Cine:
         context.thread_count = 1
         if self._codec == MOTION_JPEG:
             context.color_range = FULL_RANGE
+        if self._codec != LOSSLESS:
             context.qmin = context.qmax = QUALITY_SCALE
         return stream
 
 
 def cine(frames: Gray, rate_hz: float, codec: str = LOSSLESS) -> bytes:
-    """A (T, H, W) clip as AVI."""
+    """A (T, H, W) clip as a cine file."""
     file = Cine(rate_hz, codec)
     for frame in frames:
         file.add(frame)
@@ -100,4 +102,5 @@ def _video_frame(image: Gray, codec: str) -> Any:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray")
     if codec == LOSSLESS:
         return frame
-    return frame.reformat(format=PIXELS[codec], src_color_range=FULL_RANGE, dst_color_range=FULL_RANGE)
+    stored = FULL_RANGE if codec == MOTION_JPEG else VIDEO_RANGE
+    return frame.reformat(format=PIXELS[codec], src_color_range=FULL_RANGE, dst_color_range=stored)
