@@ -110,7 +110,7 @@ def root(
 @app.command()
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="A folder with index.csv; scikit-learn's digits where none is given.")
+        Path | None, typer.Option(help="A folder with index.csv; the hospitals of the phantom where none is given.")
     ] = None,
     columns: Annotated[
         str, typer.Option(help="Other names of the index's columns, as in site=hospital,patient=case.")
@@ -118,13 +118,16 @@ def demo(
     order: Annotated[
         str, typer.Option(help="Sites in the order they arrive, with commas; fewest labels first by default.")
     ] = "",
+    patients: Annotated[
+        int | None, typer.Option(help="Patients of each hospital of the phantom that arrives; fewer are quicker.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="A folder for everything the demo writes.")] = Path("demo-out"),
     offline: Annotated[bool, typer.Option("--offline", help="Pass files instead of running Flower.")] = False,
 ) -> None:
     """Watch sites that never share an image build one classifier together."""
     from deploy.demo.command import demo as run_demo
 
-    run_demo(data=data, columns=columns, order=order, out=out, offline=offline)
+    run_demo(data=data, columns=columns, order=order, patients=patients, out=out, offline=offline)
 
 
 @app.command()

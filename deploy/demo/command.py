@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.demo.data import Material, arrival_order, digits_material, folder_material, write_digits
+from deploy.demo.data import Material, arrival_order, folder_material
+from deploy.demo.phantom import PATIENTS, phantom_material, write_phantom
 from deploy.demo.places import Places, claimed
-from deploy.demo.results import Arrival, Received, Results
+from deploy.demo.results import Arrival, Received, Results, Setting
 from deploy.demo.show import Show
 from deploy.demo.table import READING, arrival_view, incremental_table
+from deploy.phantom.orders import check_patients
 from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.processes import ended_by_sigterm
@@ -38,13 +40,14 @@ POLICY_NOTE = (
 )
 
 
-def demo(*, data: Path | None, columns: str, order: str, out: Path, offline: bool) -> None:
+def demo(*, data: Path | None, columns: str, order: str, patients: int | None, out: Path, offline: bool) -> None:
     """The whole demonstration; everything it starts is stopped, also when it is interrupted.
 
     Args:
-        data: a folder with an index; None for scikit-learn's digits.
+        data: a folder with an index; None for the phantom's hospitals.
         columns: other names of the index's columns.
-        order: sites in order of arrival; empty for fewest labels first.
+        order: sites in order of arrival; empty for fewest labels first, and for the phantom's own order.
+        patients: of each of the phantom's hospitals that arrive; None for as many as a demonstration takes.
         out: the folder for everything.
         offline: files instead of Flower.
 
@@ -54,17 +57,29 @@ def demo(*, data: Path | None, columns: str, order: str, out: Path, offline: boo
     from threadpoolctl import threadpool_limits
 
     show = Show()
-    material = folder_material(data, columns) if data is not None else digits_material(Places(out).data)
+    _require_fitting(data, columns, patients)
+    material = folder_material(data, columns) if data is not None else phantom_material(Places(out).data)
     names = arrival_order(material, order)
     _require_outside(material.index if data is not None else None, out)
     with ended_by_sigterm(), threadpool_limits(1), claimed(out, show.say) as places:
-        if data is None:
-            write_digits(places.data)
         try:
+            if data is None:
+                show.say("Computing the images of the phantom.")
+                write_phantom(places.data, PATIENTS if patients is None else patients)
             _Demonstration(material, names, places, show).run(offline=offline)
         except KeyboardInterrupt:
             show.say("Interrupted. Everything that was started has been stopped.")
             raise
+
+
+def _require_fitting(data: Path | None, columns: str, patients: int | None) -> None:
+    """Options that go with the images."""
+    if data is not None and patients is not None:
+        raise DataError("goes with the phantom only", where="--patients", cure="leave it out, or --data")
+    if data is None and columns:
+        raise DataError("goes with images of your own only", where="--columns", cure="name their folder with --data")
+    if patients is not None:
+        check_patients(patients)
 
 
 def _require_outside(index: Path | None, out: Path) -> None:
@@ -78,6 +93,7 @@ class _Demonstration:
 
     def __init__(self, material: Material, order: tuple[str, ...], places: Places, show: Show) -> None:
         self.material, self.order, self.places, self.show = material, order, places, show
+        self.setting = Setting(kind=material.kind, order=order, testing=material.testing, names=dict(material.names))
         self.arrivals: list[Arrival] = []
         self.homes: dict[str, SiteHome] = {}
         self.taking_in: dict[str, float] = {}
@@ -88,15 +104,19 @@ class _Demonstration:
         from deploy.demo.routes import Files, Flower
 
         began = time.monotonic()
-        self.show.say(f"The images: {self.material.about}", f"Order of arrival: {', '.join(self.order)}.", "")
+        self.show.say(f"The images: {self.material.about}", *self._cast(), "")
         coordinator = federation.found(self.material, self.places, f"127.0.0.1:{_free_port()}")
         self.homes = {name: federation.join(coordinator, self.places, name) for name in self.order}
+        self.homes |= {name: federation.move_in(coordinator, self.places, name) for name in self.setting.testing}
         way: Way = Files(coordinator, self.places.exchange) if offline else Flower(coordinator)
         with ExitStack() as stack:
             with self.show.doing(f"getting {way.name} ready"):
                 stack.enter_context(way)
             way.connect(self.homes[self.order[0]])
-            onlooker = Onlooker([self._take_in(name) for name in self.order])
+            arriving, testing = (
+                [self._take_in(name) for name in names] for names in (self.order, self.setting.testing)
+            )
+            onlooker = Onlooker(arriving, testing)
             if not len(onlooker.held):
                 raise DataError("no site has patients enough to hold one back", where=str(self.material.index))
             self.show.say("", POLICY_NOTE, "", READING, "")
@@ -104,6 +124,12 @@ class _Demonstration:
                 self._arrive(name, way, onlooker)
         self._finish(onlooker, way.name)
         self.show.say(f"{time.monotonic() - began:.0f} seconds in all. Everything that was started has been stopped.")
+
+    def _cast(self) -> list[str]:
+        """Who arrives, and who does not."""
+        arriving = f"Order of arrival: {', '.join(self.order)}."
+        testing = ", ".join(self.setting.testing)
+        return [arriving, f"Never arriving, only testing: {testing}."] if testing else [arriving]
 
     def _take_in(self, name: str) -> SiteFolds:
         """A site looks at its images and makes their features."""
@@ -113,12 +139,13 @@ class _Demonstration:
         report = federation.take_in(self.homes[name], self.material)
         folds = federation.folds_of(self.homes[name], self.material)
         self.taking_in[name] = time.monotonic() - began
-        self.show.say(f"{name} has joined and takes in {report.images} images of {report.patients} patients.")
+        role = "has joined and takes in" if name in self.order else "only tests, on"
+        self.show.say(f"{name} {role} {report.images} images of {report.patients} patients.")
         for path, reason in report.quarantined[:SHOWN]:
             self.show.say(f"  kept apart: {path} {reason}")
         if len(report.quarantined) > SHOWN:
             self.show.say(f"  and {len(report.quarantined) - SHOWN} more files: consilium site status")
-        for note in report.notes:
+        for note in report.notes if name in self.order else ():  # who only tests has one fold
             self.show.say(f"  {note}")
         return folds
 
@@ -137,7 +164,7 @@ class _Demonstration:
             seconds = self.taking_in[name] + offered - began, released - offered
             arrival = self._judge(name, summary, onlooker, seconds)
         self.arrivals.append(arrival)
-        self.show.say(arrival_view(arrival, self.order), "")
+        self.show.say(arrival_view(arrival, self.setting), "")
 
     def _contribute(self, home: SiteHome) -> None:
         from deploy.demo import federation
@@ -188,21 +215,21 @@ class _Demonstration:
 
         places, last = self.places, self.arrivals[-1]
         results = Results(
+            **self.setting.model_dump(),
             about=self.material.about,
             route=route,
-            order=self.order,
             arrivals=tuple(self.arrivals),
             incremental=onlooker.over_arrivals(),
             parts=onlooker.parts(),
         )
-        self.show.say(incremental_table(results.incremental), "")
+        self.show.say(incremental_table(results.incremental, self.setting), "")
         write_whole(places.release, release_path(self.homes[last.site], last.release).read_bytes())
         shutil.copyfile(places.coordinator / "keys.toml", places.keys)
         write_whole(places.predictions, "".join(one.json_line() for one in onlooker.decisions).encode())
         write_whole(places.results, json.dumps(results.model_dump(mode="json"), indent=1).encode())
         with self.show.doing("drawing"):
-            accuracy_over_arrivals(self.arrivals, self.order, places.accuracy_plot)
-            parts_by_class(results.parts, places.parts_plot)
+            accuracy_over_arrivals(self.arrivals, self.setting, places.accuracy_plot)
+            parts_by_class(results.parts, self.setting, places.parts_plot)
         self.show.list([*_where(places, last.release), ""])
         write_whole(places.tables, self.show.text.encode())
 

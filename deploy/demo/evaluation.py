@@ -67,10 +67,12 @@ class Figures(Frozen):
     balanced: Interval
     seen: Interval
     unseen: Interval
+    testing: Interval
     refused: Interval
     refused_unknown: Interval
     site_accuracy: dict[str, Interval]
     site_balanced: dict[str, Interval]
+    site_refused: dict[str, Interval]
     site_own: dict[str, float | None]
 
 
@@ -135,19 +137,26 @@ def _mean_share(right: NDArray[np.float64], total: NDArray[np.float64]) -> NDArr
 
 
 def figures(
-    held: HeldBack, answers: Answers, taught: Mapping[str, Sequence[str]], sites: Sequence[str], *, seed: int = 0
+    held: HeldBack,
+    answers: Answers,
+    taught: Mapping[str, Sequence[str]],
+    sites: Sequence[str],
+    testing: Sequence[str] = (),
+    *,
+    seed: int = 0,
 ) -> Figures:
     """Figures of one method.
 
     Accuracies are over the clips of sites that have arrived (the keys of `taught`) whose label some site taught;
-    refusals of the unknown over clips of any site whose label none did; the figures of a site over all its clips that
-    the method answers.
+    those at sites that only test likewise; refusals of the unknown over clips of any site whose label none did; the
+    figures of a site over all its clips that the method answers.
 
     Args:
         held: the clips of all sites.
         answers: one method's answers to them.
         taught: labels of the training patients of every site that has arrived.
-        sites: every site of the federation, arrived or not.
+        sites: every site, arrived or not.
+        testing: those of them that never arrive.
         seed: of the bootstrap.
     """
     right = np.array([answer == label for answer, label in zip(answers.labels, held.labels, strict=True)], dtype=bool)
@@ -163,10 +172,12 @@ def figures(
         balanced=share(held, right, known, balanced=True, seed=seed),
         seen=share(held, right, known & (kinds == "seen"), seed=seed),
         unseen=share(held, right, known & (kinds == "unseen"), seed=seed),
+        testing=share(held, right, held.at(testing) & given & (kinds != "unknown"), seed=seed),
         refused=share(held, refused, known, seed=seed),
         refused_unknown=share(held, refused, kinds == "unknown", seed=seed),
         site_accuracy={site: share(held, right, mask, seed=seed) for site, mask in at.items()},
         site_balanced={site: share(held, right, mask, balanced=True, seed=seed) for site, mask in at.items()},
+        site_refused={site: share(held, refused, mask, seed=seed) for site, mask in at.items()},
         site_own={site: float(right[mask & own].mean()) if (mask & own).any() else None for site, mask in at.items()},
     )
 

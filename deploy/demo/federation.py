@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.demo.baselines import SiteFolds
-from deploy.demo.data import Material
+from deploy.demo.data import FRONT_END, Material
 from deploy.demo.places import Places
 from federated.canonical import digest
 from federated.enrolment import read_kit, write_kit
 from federated.keys import fingerprint, read_private_key
 from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard
-from federated.vocabulary import plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
 from site_agent.catalogue import Case, Catalogue
@@ -39,17 +38,16 @@ def found(material: Material, places: Places, superlink: str) -> Coordinator:
     """A coordinator with a home of its own; `superlink` is host:port of its Flower link, on this machine."""
     from shared_models.front_ends import create_front_end
 
-    front_end = create_front_end(material.front_end)
+    front_end = create_front_end(FRONT_END)
     card = FrontEndCard(
         name=front_end.name, config=dict(front_end.config), digest=front_end.digest, features=front_end.features
     )
     config = CoordinatorConfig(federation=FEDERATION, name=COORDINATOR, task=TASK, front_end=card, superlink=superlink)
-    home = CoordinatorHome.create(places.coordinator, config, plain_vocabulary(FEDERATION, list(material.codes)))
-    return Coordinator(home)
+    return Coordinator(CoordinatorHome.create(places.coordinator, config, material.vocabulary))
 
 
-def join(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
-    """Invite, join, enrol: kit and request are files whose fingerprints both sides compare.
+def move_in(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
+    """A site's home, made from the kit that the coordinator hands it; the site is invited and no more.
 
     The site's secret, from which pseudonyms and folds follow, is fixed here, so that every run splits alike.
     """
@@ -60,6 +58,12 @@ def join(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
     told = fingerprint(bytes.fromhex(kit.coordinator_public))
     home = SiteHome.create(places.site(name), read_kit(path, fingerprint=told))
     (home.keys_path / "secret").write_bytes(bytes.fromhex(digest(f"demo {name}".encode())[7:]))
+    return home
+
+
+def join(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
+    """Invite, join, enrol: kit and request are files whose fingerprints both sides compare."""
+    home = move_in(coordinator, places, name)
     coordinator.enrol(home.request_path, fingerprint(home.key().public_key().public_bytes_raw()))
     return home
 

@@ -29,15 +29,16 @@ class Onlooker:
     """Keeps, over all arrivals, the heads of the rows beside.
 
     Args:
-        sites: every site of the demonstration, in the order of arrival.
+        sites: every site that arrives, in that order.
+        testing: sites whose images only test.
 
     Attributes:
         held: the held-back clips of all sites.
         decisions: the last release's answers to every held-back image, and to every clip.
     """
 
-    def __init__(self, sites: Sequence[SiteFolds]) -> None:
-        self.sites = tuple(sites)
+    def __init__(self, sites: Sequence[SiteFolds], testing: Sequence[SiteFolds] = ()) -> None:
+        self.sites, self.testing = (*sites, *testing), tuple(site.name for site in testing)
         self.held = held_back(self.sites)
         self.arrived: list[SiteFolds] = []
         self._heads: dict[str, Head] = {}
@@ -64,7 +65,7 @@ class Onlooker:
             joint,
         )
         names = [one.name for one in self.sites]
-        rows = tuple(figures(self.held, answer, self.taught, names) for answer in answers)
+        rows = tuple(figures(self.held, answer, self.taught, names, self.testing) for answer in answers)
         self._rows.append({row.method: row for row in rows})
         known = np.array(pair_kinds(self.held, self.taught)) != "unknown"
         return rows, difference(self.held, fused, joint, self.held.at(list(self.taught)) & known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deploy.demo.evaluation import Figures, Interval
 from federated.manifest import Digest, Frozen, Name
 
@@ -60,12 +62,40 @@ class Incremental(Frozen):
     forgetting: float | None
 
 
-class Results(Frozen):
+class Setting(Frozen):
+    """Who takes part and how things are called.
+
+    Attributes:
+        kind: a word that every table and picture bears, such as ``phantom``, or none.
+        order: sites in the order in which they arrive.
+        testing: sites that never arrive: their images only test.
+        names: code -> what is shown in its place.
+    """
+
+    kind: str
+    order: tuple[Name, ...]
+    testing: tuple[Name, ...]
+    names: dict[str, str]
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.order, *self.testing)
+
+    def marked(self, title: str) -> str:
+        """A title that bears the word."""
+        return f"{title} ({self.kind})" if self.kind else title
+
+    def named(self, codes: Iterable[str]) -> str:
+        """Labels in a row."""
+        return ", ".join(self.names[code] for code in codes)
+
+
+class Results(Setting):
     """Everything the demonstration measured."""
 
     about: str
     route: str
-    order: tuple[Name, ...]
     arrivals: tuple[Arrival, ...]
     incremental: tuple[Incremental, ...]
     parts: tuple[Part, ...]

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.evaluation import Figures, Interval
-from deploy.demo.results import Arrival, Incremental
+from deploy.demo.results import Arrival, Incremental, Setting
 
 FUSED = "fused experts"
 DASH = "–"
@@ -15,9 +15,10 @@ LEAST_PATIENTS = 5  # fewer bound nothing
 READING = (
     "How to read the tables. Figures are per clip, in %, of the label with the largest score, refused or not, with "
     "[95 % interval over patients], where there are five. Seen pairs: the site taught this label; unseen: only other "
-    "sites did; unknown: nobody has yet, so a refusal is right. Most frequent: the site's most frequent label, without "
-    "looking at the image. Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after "
-    "site. Joint: one linear head on the pooled features of all sites so far, which no hospital would allow."
+    "sites did; unknown: nobody has yet, so a refusal is right. Test sites never arrive: their figures "
+    "are of labels that somebody taught. Most frequent: the site's most frequent label, without looking at the image. "
+    "Site alone: a linear head of its own. Sequential: one linear head, fine-tuned by site after site. Joint: one "
+    "linear head on the pooled features of all sites so far, which no hospital would allow."
 )
 
 
@@ -52,21 +53,21 @@ def received_table(arrival: Arrival) -> Table:
     return table
 
 
-def method_table(arrival: Arrival) -> RenderableType:
-    """Every method over the sites that have arrived."""
+def method_table(arrival: Arrival, setting: Setting) -> RenderableType:
+    """Every method over the sites that have arrived, and over those that only test."""
     clips, patients = arrival.rows[0].accuracy.clips, arrival.rows[0].accuracy.patients
     title = f"Held-back clips of the sites that have arrived: {clips} clips of {_patients(patients)}"
     table = Table(box=None, pad_edge=False)
     table.add_column("method")
-    names = ("accuracy", "balanced", "seen\npairs", "unseen\npairs", "known\nrefused", "unknown\nrefused")
-    for name in names:
+    refusals = ("known\nrefused", "unknown\nrefused")
+    names = ("accuracy", "balanced", "seen\npairs", "unseen\npairs", *(["test\nsites"] if setting.testing else []))
+    for name in (*names, *refusals):
         table.add_column(name, justify="right")
     for row in arrival.rows:
-        cells = (row.accuracy, row.balanced, row.seen, row.unseen)
-        refusals = (row.refused, row.refused_unknown) if row.method == FUSED else ()
-        shown = [*map(percent, cells), *map(percent, refusals)]
-        table.add_row(row.method, *shown, *[DASH] * (len(names) - len(shown)), style=_style(row))
-    return _titled(title, table)
+        cells = [row.accuracy, row.balanced, row.seen, row.unseen, row.testing][: len(names)]
+        refused = [percent(row.refused), percent(row.refused_unknown)] if row.method == FUSED else [DASH] * 2
+        table.add_row(row.method, *map(percent, cells), *refused, style=_style(row))
+    return _titled(setting.marked(title), table)
 
 
 def _titled(title: str, table: Table) -> RenderableType:
@@ -74,39 +75,48 @@ def _titled(title: str, table: Table) -> RenderableType:
     return Group(Text(title, style="italic"), table)
 
 
-def site_table(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
+def site_table(arrival: Arrival, setting: Setting) -> RenderableType:
     """Accuracy and balanced accuracy of every method at every site, arrived or not."""
-    title = "Accuracy / balanced accuracy over all held-back clips of each site (round brackets: has not arrived)"
+    title = "Accuracy / balanced accuracy over all held-back clips of a site, and how many the fused experts refuse"
     table = Table(box=None, pad_edge=False)
-    table.add_column("method")
-    for site in order:
-        table.add_column(site if site in arrival.taught else f"({site})", justify="right")
-    for row in arrival.rows:
-        cells = [_pair(row.site_accuracy[site], row.site_balanced[site]) for site in order]
-        table.add_row(row.method, *cells, style=_style(row))
-    return _titled(title, table)
+    table.add_column("site")
+    for name in (*(row.method for row in arrival.rows), "refused"):
+        table.add_column(name, justify="right")
+    for site in setting.sites:
+        cells = [_pair(row, site) for row in arrival.rows]
+        refused = [percent(row.site_refused[site], bounds=False) for row in arrival.rows if row.method == FUSED]
+        table.add_row(_present(site, arrival, setting), *cells, *refused)
+    return _titled(setting.marked(title), table)
 
 
-def _pair(accuracy: Interval, balanced: Interval) -> str:
+def _present(site: str, arrival: Arrival, setting: Setting) -> str:
+    if site in setting.testing:
+        return f"{site} (only tests)"
+    return site if site in arrival.taught else f"{site} (not yet)"
+
+
+def _pair(row: Figures, site: str) -> str:
+    accuracy, balanced = row.site_accuracy[site], row.site_balanced[site]
     if accuracy.value is None:
         return DASH
-    return f"{percent(accuracy)} / {percent(balanced, bounds=False)}"
+    return f"{percent(accuracy, bounds=row.method == FUSED)} / {percent(balanced, bounds=False)}"
 
 
 def _style(row: Figures) -> str:
     return "bold" if row.method == FUSED else ""
 
 
-def arrival_view(arrival: Arrival, order: tuple[str, ...]) -> RenderableType:
+def arrival_view(arrival: Arrival, setting: Setting) -> RenderableType:
     """Everything shown after one arrival."""
-    added = ", ".join(arrival.labels_added) or "no new label"
-    head = Text(f"Arrival {arrival.number} of {len(order)}: {arrival.site} adds {added}", style="bold")
+    added = setting.named(arrival.labels_added) or "no new label"
+    title = setting.marked(f"Arrival {arrival.number} of {len(setting.order)}")
+    head = Text(f"{title}: {arrival.site} adds {added}", style="bold")
     times = (
         f"{arrival.local_seconds:.1f} s at the site, {arrival.exchange_seconds:.1f} s from its offer to the release; "
         f"ridge {arrival.ridge:.3g}, scatter {arrival.scatter:.3g}, outside weight {arrival.outside:.2g}"
     )
     blank = Text("")
-    tables = (received_table(arrival), blank, method_table(arrival), blank, site_table(arrival, order))
+    tables = (received_table(arrival), blank, method_table(arrival, setting), blank, site_table(arrival, setting))
     gain = Text(f"Fused experts minus joint training: {_gain(arrival)}")
     return Group(head, Text(times), blank, *tables, gain, Text(_calibration(arrival)))
 
@@ -134,9 +144,10 @@ def _gain(arrival: Arrival) -> str:
     return f"{100 * gain.value:+.0f} points [{100 * gain.low:+.0f}, {100 * gain.high:+.0f}]{told}"
 
 
-def incremental_table(rows: tuple[Incremental, ...]) -> Table:
+def incremental_table(rows: tuple[Incremental, ...], setting: Setting) -> Table:
     """Metrics over all arrivals."""
-    table = Table(title="Over all arrivals", title_justify="left", box=None, pad_edge=False)
+    title = setting.marked("Over all arrivals")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
     for name in ("average incremental accuracy", "last", "forgetting"):
         table.add_column(name, justify="right")

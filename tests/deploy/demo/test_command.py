@@ -15,12 +15,15 @@ from federated.decision import check_decision, parse_decision
 from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ConsiliumError
 from federated.keys import read_trust
+from server.coordinator import Coordinator
+from server.home import CoordinatorHome
+from shared_models.phantom.hospitals import HOSPITALS
 
 COLUMNS = "site=hospital"
 
 
 def _demo(data: Path, out: Path, *, columns: str = COLUMNS, order: str = "") -> None:
-    demo(data=data, columns=columns, order=order, out=out, offline=True)
+    demo(data=data, columns=columns, order=order, patients=None, out=out, offline=True)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +104,64 @@ def test_a_second_run_says_so_and_gives_the_same_release(
     assert not stray.exists()
     again = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert again["arrivals"][-1]["release"] == results["arrivals"][-1]["release"]
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "out"
+    demo(data=None, columns="", order="agate,beryl,diorite,citrine", patients=6, out=folder, offline=True)
+    return folder
+
+
+def test_hospitals_of_the_phantom_arrive_where_no_images_are_given(phantom: Path) -> None:
+    found = json.loads((phantom / "results.json").read_text(encoding="utf-8"))
+    assert (found["kind"], found["testing"]) == ("phantom", ["onyx", "quartz"])
+    assert (
+        found["order"] == [arrival["site"] for arrival in found["arrivals"]] == ["agate", "beryl", "diorite", "citrine"]
+    )
+    base, two, contrast, wide = (
+        {found["names"][code] for code in arrival["labels_added"]} for arrival in found["arrivals"]
+    )
+    assert base <= set(HOSPITALS["agate"].labels)
+    assert two <= {"A2C", "A4C"}
+    assert "A2C+contrast" in contrast <= set(HOSPITALS["diorite"].labels)
+    assert "SC-4C" in wide <= set(HOSPITALS["citrine"].labels)
+    rows = {row["method"]: row for row in found["arrivals"][-1]["rows"]}
+    assert rows["fused experts"]["accuracy"]["value"] > 2 * rows["most frequent"]["accuracy"]["value"]
+    assert rows["fused experts"]["testing"]["patients"] == 4
+    assert rows["site alone"]["testing"]["patients"] == 0
+
+
+def test_every_table_of_the_phantom_says_so(phantom: Path) -> None:
+    text = (phantom / "tables.txt").read_text(encoding="utf-8")
+    titles = [line for line in text.splitlines() if line.startswith(("Arrival", "Held-back", "Accuracy /", "Over all"))]
+    assert len(titles) == 3 * 4 + 1
+    assert all("(phantom)" in title for title in titles)
+    assert "hearts that never were" in text
+    assert "diorite adds A2C+contrast" in text
+    assert "onyx (only tests)" in text
+
+
+def test_who_only_tests_is_invited_and_sends_nothing(phantom: Path) -> None:
+    home = Coordinator(CoordinatorHome(phantom / "coordinator"))
+    assert home.sites() == ["agate", "beryl", "citrine", "diorite"]
+    assert not [path for path in (phantom / "exchange").iterdir() if "onyx" in path.name or "quartz" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": Path("x"), "patients": 3}, "--patients: goes with the phantom only"),
+        ({"columns": "site=ward"}, "--columns: goes with images of your own only"),
+        ({"patients": 0}, "--patients: 0 is not from 1 to"),
+        ({"order": "agate,onyx"}, "sites: agate,beryl,citrine,diorite"),
+    ],
+)
+def test_options_that_do_not_fit_the_images(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"data": None, "columns": "", "order": "", "patients": None} | options
+    with pytest.raises(ConsiliumError, match=message):
+        demo(**given, out=tmp_path / "out", offline=True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,68 +1,19 @@
-"""Digits as made-up sites, and folders with an index of their own."""
+"""Folders with an index of their own: sites, labels, and who arrives when."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from deploy.demo.data import (
-    DIGIT_SITES,
-    arrival_order,
-    digits_material,
-    folder_material,
-    plain_code,
-    plain_name,
-    write_digits,
-)
+from deploy.demo.data import arrival_order, folder_material, plain_code, plain_name
 from federated.errors import DataError
-
-
-def _digest(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _index(folder: Path, *rows: str) -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "index.csv").write_text("\n".join(["path,label,hospital", *rows]) + "\n", encoding="utf-8")
+    (folder / "index.csv").write_text("\n".join(["path,label,hospital,split", *rows]) + "\n", encoding="utf-8")
     return folder
-
-
-def test_digits_are_the_same_every_time(tmp_path: Path) -> None:
-    write_digits(tmp_path / "one")
-    write_digits(tmp_path / "two")
-    assert _digest(tmp_path / "one") == _digest(tmp_path / "two")
-
-
-def test_digits_have_overlapping_labels_and_held_back_strangers(tmp_path: Path) -> None:
-    write_digits(tmp_path)
-    material = digits_material(tmp_path)
-    assert material.codes == tuple("0123456789")
-    assert material.taught == {name: tuple(site.labels) for name, site in DIGIT_SITES.items()}
-    assert set.intersection(*(set(labels) for labels in material.taught.values())) == {"4"}
-    with material.index.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len({row["patient"] for row in rows}) == len(rows)
-    strangers = Counter((row["site"], row["label"]) for row in rows if row["split"] == "test")
-    assert all(count == 12 and label not in DIGIT_SITES[site].labels for (site, label), count in strangers.items())
-    assert len(strangers) == sum(10 - len(site.labels) for site in DIGIT_SITES.values())
-
-
-def test_made_up_scanners_differ_as_they_say(tmp_path: Path) -> None:
-    write_digits(tmp_path)
-    spread = {}
-    for name in DIGIT_SITES:
-        images = [np.asarray(Image.open(path), dtype=float) for path in sorted((tmp_path / name).glob("*.png"))[:40]]
-        assert {image.shape for image in images} == {(32, 32)}
-        spread[name] = float(np.mean([image.std() for image in images]))
-    assert spread["digits-b"] < 0.75 * spread["digits-a"]
-    assert spread["digits-b"] < 0.75 * spread["digits-c"]
 
 
 def test_a_folder_says_its_sites_and_labels(tmp_path: Path) -> None:
@@ -73,6 +24,17 @@ def test_a_folder_says_its_sites_and_labels(tmp_path: Path) -> None:
     assert material.taught == {"st.-mary": ("B-lines", "healthy"), "north": ("healthy",)}
     assert arrival_order(material, "") == ("north", "st.-mary")
     assert arrival_order(material, "St. Mary,north") == ("st.-mary", "north")
+
+
+def test_a_site_whose_images_all_test_never_arrives(tmp_path: Path) -> None:
+    held = ("c.png,sick,South,test", "d.png,healthy,South,test", "e.png,healthy,East,test")
+    folder = _index(tmp_path / "x", "a.png,sick,North", "b.png,healthy,North,train", *held)
+    material = folder_material(folder, "site=hospital")
+    assert (material.arriving, material.testing) == (("north",), ("south", "east"))
+    assert material.taught["south"] == ()
+    assert arrival_order(material, "") == arrival_order(material, "North") == ("north",)
+    with pytest.raises(DataError, match=r"'north,south' does not name every site once; sites: north$"):
+        arrival_order(material, "north,south")
 
 
 @pytest.mark.parametrize("order", ["north", "north,north,st.-mary", "north,south"])
@@ -90,6 +52,7 @@ def test_an_order_must_name_every_site_once(tmp_path: Path, order: str) -> None:
         (("a.png,healthy,North", "b.png,healthy,South"), "", "does not say the site of every image"),
         (("a.png,healthy,North", "b.png,healthy,north"), "site=hospital", "differ in case or punctuation only"),
         (("a.png,a b,North", "b.png,a-b,South"), "site=hospital", "differ in case or punctuation only"),
+        (("a.png,sick,North,test", "b.png,sick,South,test"), "site=hospital", "puts every image into the test split"),
         (("a.png,healthy,North",), "site=clinic", "has no column 'clinic'"),
     ],
 )

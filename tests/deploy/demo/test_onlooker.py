@@ -50,6 +50,17 @@ def test_metrics_over_arrivals(onlooker: Onlooker) -> None:
     assert found["fused experts"].last > 0.7
 
 
+def test_a_site_that_only_tests_is_answered_and_never_taught(sites: list[SiteFolds]) -> None:
+    watcher = Onlooker(sites[:1], sites[1:])
+    rows, _ = watcher.judge(released(sites[:1])[0], sites[0].name)
+    assert set(watcher.taught) == {sites[0].name}
+    fused, frequent, *_ = rows
+    assert fused.testing.clips == sum(label == "healthy" for label in watcher.held.labels) - fused.seen.clips
+    assert fused.testing.value == 1.0  # one label is all it knows
+    assert frequent.testing.clips == 0  # no answer without training images
+    assert set(fused.site_refused) == set(ORDER)
+
+
 def test_one_arrival_forgets_nothing_yet(sites: list[SiteFolds]) -> None:
     watcher = Onlooker(sites)
     rows, gain = watcher.judge(released(sites[:1])[0], sites[0].name)
