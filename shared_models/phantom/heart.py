@@ -13,6 +13,8 @@ from shared_models.phantom.scene import Points, Tissue
 from shared_models.phantom.structures import Distances, distances, structure_labels
 from shared_models.phantom.surroundings import surround
 
+CHUNK = 65536  # points at a time: what is computed of them stays in the cache
+
 
 class Heart:
     """Anatomy, motion and surroundings of one heart; a `Scene`."""
@@ -26,7 +28,8 @@ class Heart:
 
     def labels(self, points: Points, phase: float) -> NDArray[np.uint8]:
         """(N,) label values at (N, 3) points."""
-        return self.labelled(self.motion.locate(points, phase))[1]
+        parts = np.split(points, range(CHUNK, len(points), CHUNK))
+        return np.concatenate([self.labelled(self.motion.locate(part, phase))[1] for part in parts])
 
     def labelled(self, found: Located) -> tuple[Distances, NDArray[np.uint8]]:
         """Signed distances to the walls, measured where the tissue is at end-diastole, and label values."""

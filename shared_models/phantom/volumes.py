@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared_models.phantom import labels as label
 from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, Vector
-from shared_models.phantom.heart import Heart
+from shared_models.phantom.heart import CHUNK, Heart
 from shared_models.phantom.motion import Located
 from shared_models.phantom.structures import in_rv_wall
 
@@ -21,7 +21,6 @@ WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right
 NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillary", "PSAX low", "A4C", "A5C", "A2C")
 PLANE_PIXELS = 224
 MARGIN = 6.0  # mm about the heart
-CHUNK = 65536  # points at a time: the arrays of one chunk stay in the cache
 
 
 @dataclass(frozen=True)
