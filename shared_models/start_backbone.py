@@ -150,7 +150,7 @@ class Training:
             scores, torch.from_numpy(labels), label_smoothing=self.settings.smoothing
         )
         if not torch.isfinite(loss):
-            raise ValueError(f"training went astray at step {number}: its loss is {float(loss)}")
+            raise ValueError(f"training went astray at step {number}: its loss is {float(loss.detach())}")
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()

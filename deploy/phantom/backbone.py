@@ -111,13 +111,15 @@ def train_backbone(path: Path, order: BackboneOrder, say: Say = _nothing) -> Bac
         ConsiliumError: something that cannot be done, or `path` is something else.
     """
     check_order(path, order)
+    with told("--architecture"):
+        training = Training(order.settings())
     wanted = _record(order)
     if path.exists():
         return _finished(path, wanted)
     with _claimed(path, wanted) as folder:
         begun = read_record(folder / RECORD)
         frames = _frames(folder, order.plan())
-        history, training = _trained(folder, order, begun.threads, frames, say)
+        history = _trained(folder, training, order.plan(), begun.threads, frames, say)
         return _finish(path, begun.model_copy(update={"history": tuple(history)}), training)
 
 
@@ -233,23 +235,20 @@ def _frames(folder: Path, plan: FramePlan) -> Frames:
         return np.concatenate([np.load(path, allow_pickle=False) for path in paths])
 
 
-def _trained(
-    folder: Path, order: BackboneOrder, threads: int, frames: Frames, say: Say
-) -> tuple[list[Epoch], Training]:
+def _trained(folder: Path, training: Training, plan: FramePlan, threads: int, frames: Frames, say: Say) -> list[Epoch]:
     """All epochs, or those that are still to come."""
-    labels, held = order.plan().labels(), order.plan().held_out()
-    with told("--architecture"):
-        training = Training(order.settings())
+    labels, held = plan.labels(), plan.held_out()
     history = _resume(folder / CHECKPOINT, training)
+    epochs = training.settings.epochs
     with _threads(threads), told("training"):
-        for number in range(len(history), order.epochs):
-            what = f"epoch {number + 1} of {order.epochs}"
+        for number in range(len(history), epochs):
+            what = f"epoch {number + 1} of {epochs}"
             before = f", before: {_line(history[-1])}" if history else ""
             loss = _learn(training, number, frames[~held], labels[~held], what + before)
             history.append(_asked(training, loss, frames[held], labels[held]))
             _write_checkpoint(folder / CHECKPOINT, training, history)
             say(f"{what}: {_line(history[-1])} in phantom patients held out")
-    return history, training
+    return history
 
 
 def _line(epoch: Epoch) -> str:

@@ -97,9 +97,10 @@ def heart_machines(*, without: Sequence[str] = ()) -> tuple[str, ...]:
 
 def all_parts(plan: FramePlan, wanted: Sequence[int]) -> Iterator[tuple[int, Frames]]:
     """The wanted parts and their numbers in turn, as many at once as there are cores."""
-    if not wanted:
-        return
     processes = min(len(os.sched_getaffinity(0)), len(wanted))
+    if processes < 2:
+        yield from ((part, part_frames(plan, part)) for part in wanted)
+        return
     fresh = multiprocessing.get_context("spawn")  # a fork of a process whose torch has threads may hang
     with ProcessPoolExecutor(processes, mp_context=fresh, initializer=_end_with_parent) as pool:
         try:
