@@ -43,6 +43,12 @@ def _leakage(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _phantom(quick: bool) -> Measured:
+    from benchmarks.phantom import measure
+
+    return measure(quick=quick)
+
+
 def _phantom_transfer(quick: bool, gallery: Path = real_data.GALLERY) -> Measured:
     from benchmarks.phantom_transfer import measure
 
@@ -60,6 +66,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "lung": _lung,
     "front_ends": _front_ends,
     "leakage": _leakage,
+    "phantom": _phantom,
     "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
 }
