@@ -51,7 +51,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_the_first_losses_are_golden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_backbone, "augmented", lambda images, random: images)
+    monkeypatch.setattr(start_backbone, "augmented", lambda images, _random: images)
     losses = run(Training(TOY), range(1), *toy(48))
     assert losses == pytest.approx([0.64494, 0.65638, 0.36354], abs=1e-3)
 
