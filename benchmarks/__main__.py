@@ -61,6 +61,12 @@ def _phantom_realism(quick: bool, gallery: Path = real_data.GALLERY) -> Measured
     return measure(quick=quick, gallery=gallery)
 
 
+def _start_backbone(quick: bool) -> Measured:
+    from benchmarks.start_backbone import measure
+
+    return measure(quick=quick)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -69,6 +75,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "phantom": _phantom,
     "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
+    "start_backbone": _start_backbone,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer")
 
