@@ -42,7 +42,7 @@ def test_the_demonstration_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
         return Watched(12.0, 2**30)
 
     monkeypatch.setattr(spine, "watch", run)
-    claims = spine._demonstrating("digits", 120.0, ["--offline"]).claims
+    claims = spine._demonstrating(spine.PHANTOM, 240.0, ["--offline"]).claims
     assert [claim.value for claim in claims[:3]] == [12.0, 61.0, 1.0]
     assert [claim.holds for claim in claims[:3]] == [True, False, True]
 

@@ -1,4 +1,4 @@
-"""Hospitals with a handful of digits as images, and the processes that they run."""
+"""Hospitals with a handful of small phantom images, and the processes that they run."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import psutil
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from federated.keys import fingerprint, public_hex, read_private_key
 from federated.manifest import FrontEndCard
-from federated.vocabulary import plain_vocabulary
 from server.coordinator import Coordinator
 from server.event import ExchangeRequest
 from server.home import CoordinatorConfig, CoordinatorHome
 from shared_models.front_ends import create_front_end
+from shared_models.phantom.hospitals import label_of
+from shared_models.phantom.patients import draw_patient
+from shared_models.phantom.study import still
 from site_agent.agent import exchange
 from site_agent.home import SiteHome
 from site_agent.ingest import ingest
 from site_agent.policy import permissive_policy, sign_policy, write_policy
+from site_agent.sources.phantom import heart_vocabulary
 
 CONSILIUM = str(Path(sys.executable).parent / "consilium")
-DIGITS = {"ada": (0, 1, 2), "ben": (1, 2, 3)}
+FEDERATION = "phantom"
+VIEWS = {"ada": ("A2C", "A4C", "PLAX"), "ben": ("A4C", "PLAX", "PSAX-PM")}
+MACHINES = {"ada": "bittern", "ben": "fulmar"}
+SIZE = 32  # pixels
 PATIENTS = 16
 PATIENCE = 90.0
 
@@ -78,10 +83,9 @@ def found(folder: Path, superlink: str) -> Coordinator:
     front_end = create_front_end("pixels")
     card = FrontEndCard(name="pixels", config={}, digest=front_end.digest, features=front_end.features)
     config = CoordinatorConfig(
-        federation="digits", name="hub", task="classification", front_end=card, superlink=superlink
+        federation=FEDERATION, name="hub", task="classification", front_end=card, superlink=superlink
     )
-    vocabulary = plain_vocabulary("digits", ["0", "1", "2", "3"])
-    return Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
+    return Coordinator(CoordinatorHome.create(folder / "hub", config, heart_vocabulary()))
 
 
 def join(coordinator: Coordinator, name: str) -> SiteHome:
@@ -90,24 +94,29 @@ def join(coordinator: Coordinator, name: str) -> SiteHome:
     home = SiteHome.create(folder / name, coordinator.invite(name))
     (home.keys_path / "secret").write_bytes(name.encode().ljust(32, b"."))  # the same folds in both federations
     coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
-    ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, _images(folder / f"{name}-images", DIGITS[name]))
-    write_policy(home, permissive_policy("digits", name))
+    ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, _images(folder / f"{name}-images", name))
+    write_policy(home, permissive_policy(FEDERATION, name))
     sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
     return home
 
 
-def _images(folder: Path, digits: tuple[int, ...]) -> Path:
-    """Digits as images, two a patient, with their index."""
+def _images(folder: Path, name: str) -> Path:
+    """Views as images, two a patient, with their index."""
     folder.mkdir()
-    images, labels = load_digits(return_X_y=True)
     lines = ["path,label,patient"]
-    for digit in digits:
-        for number, pixels in enumerate(images[labels == digit][: 2 * PATIENTS]):
-            path = f"{digit}-{number}.png"
-            Image.fromarray((15 * pixels.reshape(8, 8)).astype(np.uint8)).save(folder / path)
-            lines.append(f"{path},{digit},p{digit}-{number // 2}")
+    for view in VIEWS[name]:
+        for number in range(2 * PATIENTS):
+            path = f"{view}-{number}.png"
+            _drawn(name, view, number).save(folder / path)
+            lines.append(f"{path},{label_of(view)},{view}-{number // 2}")
     (folder / "index.csv").write_text("\n".join(lines))
     return folder
+
+
+@cache
+def _drawn(name: str, view: str, number: int) -> Image.Image:
+    patient = draw_patient(2 * (number // 2) + (name == "ben"))
+    return Image.fromarray(still(patient, view, MACHINES[name], seed=number, size=(SIZE, SIZE)).image)
 
 
 def address() -> str:

@@ -19,7 +19,7 @@ from server.event import EventSummary, run_event
 from server.superlink import SuperLink
 from site_agent import adopt
 from site_agent.agent import exchange
-from tests.e2e.digits import CONSILIUM, PATIENCE, Files, Hospital, address, found, join, processes, wait_until
+from tests.e2e.hospitals import CONSILIUM, PATIENCE, Files, Hospital, address, found, join, processes, wait_until
 
 pytestmark = [
     pytest.mark.timeout(300),

@@ -13,6 +13,9 @@ from federated.errors import ContractError
 from federated.statistics import Array, Statistics, from_features
 from server.spectrum import Spectrum, check_spectrum, largest_share, mean_square, spectrum
 from shared_models.front_ends import create_front_end
+from shared_models.phantom.hospitals import HOSPITALS, parted
+from shared_models.phantom.patients import draw_patient
+from shared_models.phantom.study import still
 
 RNG_SEED = 3
 IMAGES = 40
@@ -94,6 +97,19 @@ def _digits(*wanted: int) -> Array:
     return (15 * images[np.isin(labels, wanted)][:IMAGES].reshape(-1, 8, 8)).astype(np.uint8)
 
 
+def _seen_at(name: str) -> Array:
+    """Phantom images of a hospital, two a patient: its labels, machines and populations in turn."""
+    hospital, first = HOSPITALS[name], IMAGES * list(HOSPITALS).index(name)
+    labels, machines, populations = hospital.labels, [*hospital.machines], [*hospital.populations]
+    images = []
+    for number in range(IMAGES):
+        view, contrast = parted(labels[number % len(labels)])
+        patient = draw_patient(first + number // 2, populations[number // 2 % len(populations)])
+        machine = machines[number // 2 % len(machines)]
+        images.append(still(patient, view, machine, contrast=contrast, seed=number, size=(SIZE, SIZE)).image)
+    return np.stack(images)
+
+
 def _refuse_everything_strange(front_end: Callable[[Array], Array], others: list[Spectrum], like: Array) -> None:
     for rows in (front_end(_noise_images()), front_end(_one_image()), _noise_numbers(like)):
         with pytest.raises(ContractError, match="not plausible"):
@@ -107,6 +123,20 @@ def _refuse_everything_strange(front_end: Callable[[Array], Array], others: list
 
 def test_digits_pass_and_what_is_no_picture_of_them_does_not(front_end: Callable[[Array], Array]) -> None:
     sites = [front_end(_digits(*wanted)) for wanted in ((0, 1, 2), (1, 2, 3), (5,), (7, 9))]
+    _each_passes_beside_the_others(front_end, sites)
+
+
+def test_phantom_hospitals_pass_and_what_is_no_picture_of_theirs_does_not() -> None:
+    """Many views or two, with contrast or without, from machines of one make or two."""
+    made = create_front_end("texture")
+
+    def front_end(images: Array) -> Array:
+        return np.stack([made(image) for image in images])
+
+    _each_passes_beside_the_others(front_end, [front_end(_seen_at(name)) for name in HOSPITALS])
+
+
+def _each_passes_beside_the_others(front_end: Callable[[Array], Array], sites: list[Array]) -> None:
     found = [spectrum(_block(rows), len(rows)) for rows in sites]
     for number, rows in enumerate(sites):
         check_spectrum(_block(rows), "train", len(rows), found[:number] + found[number + 1 :])

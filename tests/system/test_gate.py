@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from server.superlink import SuperLink
-from tests.e2e.digits import Hospital, address, found, join, wait_until
+from tests.e2e.hospitals import Hospital, address, found, join, wait_until
 from tests.system.conftest import ROOT
 
 pytestmark = [
