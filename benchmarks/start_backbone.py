@@ -141,7 +141,8 @@ def convex_lungs() -> ImageSet:
     """The lung set without the frames of another probe, which are of another shape."""
     data = load(*LUNG)
     with (real_data.LUNG / "index.csv").open(encoding="utf-8") as file:
-        return some(data, np.array([line["probe"] == "convex" for line in csv.DictReader(file)]))
+        convex = np.array([line["probe"] == "convex" for line in csv.DictReader(file)])
+    return some(data, convex)
 
 
 def some(data: ImageSet, taken: NDArray[np.bool_]) -> ImageSet:
@@ -158,8 +159,9 @@ def on_phantom(machine: str, data: ImageSet, features: Mapping[str, Features], s
     for name, extract in features.items():
         found = np.stack([np.append(extract(image), 1.0) for image in data.images])
         right = np.stack([few_patients(found, data, FIRST_SPLIT + number) for number in range(splits)])
-        by_split, asked = np.nanmean(right, axis=1), np.isfinite(right).any(axis=0)  # the same for all features
+        asked = np.asarray(np.isfinite(right).any(axis=0))  # the same for all features
         by_image = np.nanmean(right[:, asked], axis=0)
+        by_split = np.nanmean(right, axis=1)
         first = by_image if first is None else first
         rows.append(
             {
