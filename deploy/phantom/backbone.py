@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -227,8 +227,8 @@ def _frames(folder: Path, plan: FramePlan) -> Frames:
     """(N, S, S) all frames; those that are not there yet are made."""
     paths = [folder / f"frames-{part:05d}.npy" for part in range(plan.parts)]
     missing = [part for part, path in enumerate(paths) if not path.exists()]
-    with told("phantom"):
-        for part, frames in track(all_parts(plan, missing), total=len(missing), what="phantom frames"):
+    with told("phantom"), closing(all_parts(plan, missing)) as made:
+        for part, frames in track(made, total=len(missing), what="phantom frames"):
             buffer = io.BytesIO()
             np.save(buffer, frames, allow_pickle=False)
             write_whole(paths[part], buffer.getvalue())

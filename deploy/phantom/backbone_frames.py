@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -95,8 +95,11 @@ def heart_machines(*, without: Sequence[str] = ()) -> tuple[str, ...]:
     )
 
 
-def all_parts(plan: FramePlan, wanted: Sequence[int]) -> Iterator[tuple[int, Frames]]:
-    """The wanted parts and their numbers in turn, as many at once as there are cores."""
+def all_parts(plan: FramePlan, wanted: Sequence[int]) -> Generator[tuple[int, Frames], None, None]:
+    """The wanted parts and their numbers in turn, as many at once as there are cores.
+
+    Closed early, it does not make the rest.
+    """
     processes = min(len(os.sched_getaffinity(0)), len(wanted))
     if processes < 2:
         yield from ((part, part_frames(plan, part)) for part in wanted)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,13 @@ def test_frames_are_the_same_whoever_makes_them() -> None:
     assert made[0].shape[1:] == (32, 32)
     assert made[0].dtype == np.uint8
     assert made[0].std(axis=(1, 2)).min() > 5  # there is something to see in all of them
+
+
+def test_closed_early_it_leaves_nobody_at_work() -> None:
+    parts = all_parts(replace(PLAN, images=2600), range(50))
+    assert next(parts)[0] == 0
+    parts.close()
+    assert not multiprocessing.active_children()
 
 
 def test_nothing_wanted_nothing_made() -> None:
