@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.phantom import labels as label
-from shared_models.phantom.anatomy import ATRIAL_WALL, FAR, Anatomy, Array, Ellipsoid, Layers, Tube, Vector, unit
+from shared_models.phantom.anatomy import ATRIAL_WALL, Anatomy, Layers
 from shared_models.phantom.motion import Located, aortic_opening, mitral_opening
 from shared_models.phantom.scene import Tissue
+from shared_models.phantom.shapes import FAR, Array, Ellipsoid, Tube, Vector, unit
 from shared_models.phantom.structures import Distances, in_rv_wall
 from shared_models.phantom.surroundings import Surroundings
 

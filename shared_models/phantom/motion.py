@@ -24,7 +24,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from shared_models.phantom.anatomy import BASE_FADE, Anatomy, Array, Ellipsoid, Layers, dtype_of
+from shared_models.phantom.anatomy import BASE_FADE, Anatomy, Layers
+from shared_models.phantom.shapes import Array, Ellipsoid, dtype_of
 
 END_SYSTOLE = 0.36
 OUTER = 1.55  # radius, against the heart's own, from which everything stands still

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, UPWARD, Anatomy, Vector, radial
+from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, UPWARD, Anatomy
 from shared_models.phantom.heart import Heart
+from shared_models.phantom.shapes import Vector, radial
 from shared_models.phantom.surroundings import DIAPHRAGM, PARASTERNAL, front_of_heart
 from shared_models.phantom.views import view_named
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.phantom import labels as label
-from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, VESSEL_WALL, Anatomy, Array, dtype_of
+from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, VESSEL_WALL, Anatomy
 from shared_models.phantom.motion import Located
+from shared_models.phantom.shapes import Array, dtype_of
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared_models.phantom.anatomy import (
-    ANTERIOR,
-    OUTFLOW_ANGLE,
-    SUPERIOR,
-    UPWARD,
-    Anatomy,
-    Array,
-    Tube,
-    Vector,
-    dtype_of,
-    radial,
-    unit,
-)
+from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, UPWARD, Anatomy
+from shared_models.phantom.shapes import Array, Tube, Vector, dtype_of, radial, unit
 
 DIAPHRAGM: Vector = np.array([-0.60, -0.74, 0.30]) / np.linalg.norm([-0.60, -0.74, 0.30])  # toward the liver
 LUNG: Vector = radial(np.deg2rad(20.0))  # beside the free wall

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.phantom import labels as label
-from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT, Vector
+from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT
 from shared_models.phantom.heart import CHUNK, Heart
 from shared_models.phantom.motion import Located
+from shared_models.phantom.shapes import Vector
 from shared_models.phantom.structures import in_rv_wall
 
 WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right atrium")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -38,3 +40,11 @@ def along_axis(heart: Heart, count: int, low: float, high: float) -> tuple[NDArr
     heights = np.linspace(low, high, count) * heart.parameters.lv_length
     angle, height = np.meshgrid(turns, heights)
     return angle.ravel(), height.ravel()
+
+
+def gradient(
+    distance: Callable[..., NDArray[np.floating]], points: NDArray[np.floating], step: float = 1e-5
+) -> NDArray[np.floating]:
+    """(N, 3) slopes of a function of x, y and z by central differences."""
+    sides = [(points + step * axis, points - step * axis) for axis in np.eye(3)]
+    return np.stack([(distance(*plus.T) - distance(*minus.T)) / (2 * step) for plus, minus in sides], axis=1)

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 
 from shared_models.phantom import labels as label
-from shared_models.phantom.anatomy import ANTERIOR, SUPERIOR, UPWARD, radial
+from shared_models.phantom.anatomy import ANTERIOR, SUPERIOR, UPWARD
 from shared_models.phantom.motion import END_SYSTOLE
+from shared_models.phantom.shapes import radial
 from shared_models.phantom.surroundings import DIAPHRAGM, LUNG, PARASTERNAL, front_of_heart
 from tests.shared_models.phantom.hearts import FEW, SOME, along_axis, patients, scattered
 
