@@ -17,7 +17,7 @@ from shared_models.phantom.hospitals import HOSPITALS, Hospital, label_of
 from site_agent.sources.phantom import heart_vocabulary
 
 SEED = 1993
-PATIENTS = 100
+PATIENTS = 80
 TESTING = 0.4  # of as many patients: sites that only test
 UNTAUGHT, UNTAUGHT_SHARE = (
     0.15,
