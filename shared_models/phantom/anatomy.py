@@ -21,7 +21,7 @@ RV_CENTRE, RV_HALF_ANGLE = np.deg2rad(167.0), np.deg2rad(74.0)  # from the anter
 OUTFLOW_ANGLE = np.deg2rad(125.0)
 AORTIC_TILT = np.deg2rad(22.0)  # of the root against the left ventricle's axis
 TRICUSPID_HEIGHT = 3.0  # the tricuspid ring lies closer to the apex than the mitral one
-BASE_FADE = 15.0  # above the base the layers go on unchanged for so many mm, which the motion needs
+BASE_FADE = 12.0  # above the base the layers go on unchanged for so many mm, which the motion needs
 VESSEL_WALL, ATRIAL_WALL = 2.0, 2.5
 
 UPWARD: Vector = np.array([0.0, 0.0, 1.0])  # along the left ventricle's axis, to the apex

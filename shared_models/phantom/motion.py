@@ -30,7 +30,7 @@ from shared_models.phantom.shapes import Array, Ellipsoid, dtype_of
 END_SYSTOLE = 0.36
 OUTER = 1.55  # radius, against the heart's own, from which everything stands still
 ATRIAL_ROOM = 1.5  # the same about an atrium
-ATRIAL_FILLING = 0.42  # gain of an atrium's cross-section at end-systole
+ATRIAL_FILLING = 0.65  # gain of an atrium's cross-section at end-systole
 ATRIAL_FADE = 10.0  # mm below the mitral plane over which that gain sets in
 STEP = 0.25
 NEWTON_STEPS = 3

@@ -137,10 +137,10 @@ HEALTHY: Mapping[str, Range] = {
     "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015, table 8)
     "la_radius": Range(
         17.3, 1.5, 13.5, 21.0, 0.6
-    ),  # diameter 27-40 mm at end-systole (Lang 2015, table 4): 1.19 times more
+    ),  # diameter 27-40 mm at end-systole (Lang 2015, table 4): 1.2 times more
     "la_length": Range(47.0, 4.0, 38.0, 58.0, 0.6),  # assumed: volumes 16-34 ml/m2 (Lang 2015, table 4)
-    "ra_radius": Range(16.3, 1.7, 12.5, 20.5, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015, table 10)
-    "ra_length": Range(44.0, 4.0, 34.0, 54.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015, table 10)
+    "ra_radius": Range(18.0, 1.7, 14.0, 22.0, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015, table 10)
+    "ra_length": Range(46.0, 4.0, 36.0, 56.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015, table 10)
     "annulus": Range(23.0, 2.0, 19.0, 28.0, 0.6),  # 26 +- 3 and 23 +- 2 mm (Lang 2015, table 14)
     "sinus": Range(32.0, 3.0, 26.0, 39.0, 0.6),  # 34 +- 3 and 30 +- 3 mm (Lang 2015, table 14)
     "ascending": Range(28.5, 3.0, 22.0, 36.0, 0.6),  # 30 +- 4 and 27 +- 4 mm (Lang 2015, table 14)
