@@ -85,9 +85,8 @@ def test_the_prescribed_ejection_fraction_is_met_by_the_surface_that_the_map_mov
 @FEW
 def test_the_ejection_fraction_counted_in_voxels_is_the_prescribed_one(patient):
     counted = ejected(counted_volume, patient.heart)
-    assert counted == pytest.approx(
-        patient.parameters.ejection_fraction, rel=0.01, abs=0.5
-    )  # the count errs by so much
+    # the count itself errs by so much
+    assert counted == pytest.approx(patient.parameters.ejection_fraction, rel=0.01, abs=0.3)
 
 
 @given(patients(prescribed=True), phases)
@@ -218,9 +217,8 @@ def test_the_apex_turns_against_the_base_by_the_twist(patient):
 def test_the_atria_fill_while_the_ventricles_empty(patient):
     ball = np.random.default_rng(0).normal(size=(400, 3))
     ball *= 0.8 / np.linalg.norm(ball, axis=1, keepdims=True)
-    for atrium, least in zip(
-        patient.heart.motion._atria, (1.2, 0.95), strict=True
-    ):  # the right one's base is pulled in
+    # the right one less: its base is pulled in with the right ventricle's
+    for atrium, least in zip(patient.heart.motion._atria, (1.2, 0.95), strict=True):
         body = atrium.centre + ball * atrium.radii
         before, after = (ConvexHull(patient.heart.motion.forward(body, phase)).volume for phase in (0.0, END_SYSTOLE))
         assert after > least * before
