@@ -71,7 +71,9 @@ def surround(anatomy: Anatomy) -> Surroundings:
     descending = Tube(np.array([behind - course * 90.0, behind + course * 90.0]), np.array([10.5, 11.0]))
     return Surroundings(
         diaphragm=_diaphragm(anatomy),
-        pleura=front_of_heart(anatomy) + 0.35 * p.chest_wall,
+        pleura=max(
+            front_of_heart(anatomy) + 0.35 * p.chest_wall, (_outside(anatomy) @ radial(PARASTERNAL)).max() + 1.0
+        ),
         lung_edge=p.lung_edge,
         ribs=_ribs(anatomy),
         apical=anatomy.epicardial_apex + 3.0,
@@ -98,10 +100,15 @@ def front_of_heart(anatomy: Anatomy) -> float:
 
 def _diaphragm(anatomy: Anatomy) -> float:
     """As close as the heart's lower surface allows."""
+    atrium = anatomy.right_atrium
+    below = (_outside(anatomy) @ DIAPHRAGM).max()
+    return float(max(below, atrium.centre @ DIAPHRAGM + 0.9 * atrium.radii.max()) + 4.0)
+
+
+def _outside(anatomy: Anatomy) -> Vector:
+    """(M, 3) points of the ventricles' outer surface."""
     angles = np.deg2rad(np.arange(0.0, 360.0, 5.0))
     heights = np.linspace(0.0, anatomy.epicardial_apex, 24)
     angle, height = (grid.ravel() for grid in np.meshgrid(angles, heights))
     outer = anatomy.layers(angle, height).rv_epicardium
-    surface = np.stack([outer * np.cos(angle), outer * np.sin(angle), height], axis=1)
-    atrium = anatomy.right_atrium
-    return float(max((surface @ DIAPHRAGM).max(), atrium.centre @ DIAPHRAGM + 0.9 * atrium.radii.max()) + 4.0)
+    return np.stack([outer * np.cos(angle), outer * np.sin(angle), height], axis=1)
