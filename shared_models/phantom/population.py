@@ -135,9 +135,7 @@ HEALTHY: Mapping[str, Range] = {
     "rv_width": Range(35.0, 3.5, 28.0, 46.0, 0.5),  # basal 25-41 mm in four chambers, 0.85 of this (Lang 2015, table 8)
     "rv_length": Range(71.0, 6.0, 59.0, 83.0, 0.6),  # 59-83 mm (Lang 2015, table 8)
     "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015, table 8)
-    "la_radius": Range(
-        17.3, 1.5, 13.5, 21.0, 0.6
-    ),  # diameter 27-40 mm at end-systole (Lang 2015, table 4): 1.2 times more
+    "la_radius": Range(17.8, 1.5, 14.0, 21.5, 0.6),  # 27-40 mm across in end-systole, when 1.2 times wider (Lang, t. 4)
     "la_length": Range(47.0, 4.0, 38.0, 58.0, 0.6),  # assumed: volumes 16-34 ml/m2 (Lang 2015, table 4)
     "ra_radius": Range(18.0, 1.7, 14.0, 22.0, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015, table 10)
     "ra_length": Range(46.0, 4.0, 36.0, 56.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015, table 10)

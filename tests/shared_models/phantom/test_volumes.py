@@ -45,7 +45,9 @@ def test_voxels_hold_the_ventricle_and_its_ejection_fraction(patient):
     full = counted(before, label.LV)
     assert full == pytest.approx(patient.heart.anatomy.endocardial_volume(), rel=0.025)
     percent = 100 * (1 - counted(after, label.LV) / full)
-    assert percent == pytest.approx(patient.parameters.ejection_fraction, abs=2.0)
+    base = np.pi * patient.parameters.lv_radius**2 / 1000 * before.grid.spacing_mm / 2  # ml of half a layer of voxels
+    allowed = 0.5 + 100 * base / full
+    assert percent == pytest.approx(patient.parameters.ejection_fraction, abs=allowed)
     assert counted(after, label.MYOCARDIUM) == pytest.approx(counted(before, label.MYOCARDIUM), rel=0.05)
 
 
