@@ -43,7 +43,7 @@ def counted(taken, value):
 def test_voxels_hold_the_ventricle_and_its_ejection_fraction(patient):
     before, after = (volume(patient.heart, phase, 64) for phase in (0.0, END_SYSTOLE))
     full = counted(before, label.LV)
-    assert full == pytest.approx(patient.heart.anatomy.endocardial_volume(), rel=0.025)
+    assert full == pytest.approx(patient.heart.anatomy.endocardial_volume(), rel=0.04)
     percent = 100 * (1 - counted(after, label.LV) / full)
     base = np.pi * patient.parameters.lv_radius**2 / 1000 * before.grid.spacing_mm / 2  # ml of half a layer of voxels
     allowed = 0.5 + 100 * base / full
