@@ -16,7 +16,8 @@ from shared_models.phantom.views import view_named
 
 APICAL_GAP = 9.0  # mm between the transducer and the apex of the epicardium
 SEPTUM_CENTRED = 11.0  # mm by which four chambers are centred on the septum
-ANGLES = {"A4C": np.deg2rad(14.0), "A2C": np.deg2rad(92.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
+ANGLES = {"A4C": np.deg2rad(14.0), "A2C": np.deg2rad(74.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
+LIVER_DEPTH = 46.0  # mm of liver between the transducer and the diaphragm
 TILT_DEGREES, TURN_DEGREES, SHIFT_MM = 3.5, 6.0, 3.0  # standard deviations of the operator's jitter
 
 
@@ -149,7 +150,7 @@ def _subcostal(heart: Heart) -> Plane:
     across /= np.linalg.norm(across)
     liverward = radial(np.deg2rad(207.0)) * 0.95 + UPWARD * 0.36
     aside = liverward - (liverward @ across) * across
-    depth = (heart.surroundings.diaphragm - middle @ DIAPHRAGM) / (aside @ DIAPHRAGM) + 30.0
+    depth = (heart.surroundings.diaphragm - middle @ DIAPHRAGM) / (aside @ DIAPHRAGM) + LIVER_DEPTH
     return facing(middle + aside * depth, middle, apex - atrium)
 
 
@@ -161,7 +162,7 @@ def _cava(heart: Heart) -> Plane:
 
 
 _PLANES: Mapping[str, Callable[[Heart], Plane]] = {
-    "A2C": _apical(ANGLES["A2C"], 0.0, 0.5),
+    "A2C": _apical(ANGLES["A2C"]),
     "A3C": _apical(ANGLES["A3C"]),
     "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.65),
     "A5C": _five_chamber,

@@ -207,5 +207,5 @@ def draw_parameters(
     drawn["rv_length"] = min(drawn["rv_length"], 0.95 * drawn["lv_length"])
     strength = SHORTENING_PER_EJECTION[population] * generator.uniform(0.92, 1.08)
     drawn["shortening"] = strength * drawn["ejection_fraction"] / 100.0
-    oval, lobes, turn = (float(value) for value in generator.uniform(0.0, [0.035, 0.02, 360.0]))  # assumed
+    oval, lobes, turn = (float(value) for value in generator.uniform(0.0, [0.025, 0.012, 360.0]))  # assumed
     return replace(Parameters(lv_oval=oval, lv_lobes=lobes, lv_turn=turn), **drawn)

@@ -266,7 +266,7 @@ def _depths(heart: Heart, view: View) -> tuple[float, float]:
     if view.window == "apical":
         return 0.0, APICAL_GAP + a.epicardial_apex + p.la_length + 14.0
     if view.window == "subcostal":
-        return 0.0, 150.0 if view.name == "SC-IVC" else 175.0
+        return 0.0, 150.0 if view.name == "SC-IVC" else 190.0
     across = p.chest_wall + 2 * (p.lv_radius + max(p.septal_wall, p.lateral_wall))
     if view.name == "PLAX-AV":
         return p.chest_wall + 2.0, across + 8.0
