@@ -62,6 +62,7 @@ def _phantom_realism(quick: bool, gallery: Path = real_data.GALLERY) -> Measured
 
 
 def _start_backbone(quick: bool) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is loaded
     from benchmarks.start_backbone import measure
 
     return measure(quick=quick)

@@ -75,7 +75,7 @@ class BackboneOrder:
     """
 
     architecture: str = "resnet10t"
-    images: int = 6000
+    images: int = 5000
     epochs: int = 10
     size: int = 112
     seed: int = 1
