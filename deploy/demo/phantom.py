@@ -19,10 +19,8 @@ from site_agent.sources.phantom import heart_vocabulary
 SEED = 1993
 PATIENTS = 80
 TESTING = 0.4  # of as many patients: sites that only test
-UNTAUGHT, UNTAUGHT_SHARE = (
-    0.15,
-    0.4,
-)  # of as many patients, each with this share of the labels that a site does not teach
+UNTAUGHT = 0.15  # of as many patients: with labels that a site does not teach
+UNTAUGHT_SHARE = 0.4  # of these labels in each of them
 KIND = "phantom"
 ABOUT = (
     "computed ultrasound images of hearts that never were (a phantom): no hospital, no patient. Six made-up hospitals "
@@ -61,7 +59,8 @@ def write_phantom(folder: Path, patients: int = PATIENTS) -> None:
     """
     orders = [order for hospital in HOSPITALS.values() for order in _orders(hospital, patients)]
     plan = site_plan("federation", orders, Pictures(SEED), {"patients": str(patients)})
-    fill(folder, plan, processes=len(os.sched_getaffinity(0)))
+    told = plan.provenance.model_copy(update={"command": f"consilium demo --patients {patients}"})
+    fill(folder, replace(plan, provenance=told), processes=len(os.sched_getaffinity(0)))
 
 
 def _orders(hospital: Hospital, patients: int) -> Iterator[SiteOrder]:

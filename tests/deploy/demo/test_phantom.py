@@ -11,6 +11,7 @@ import pytest
 
 from deploy.demo.data import arrival_order
 from deploy.demo.phantom import phantom_material, write_phantom
+from deploy.phantom.provenance import NOTICE, read_provenance
 from federated.errors import ConsiliumError
 from shared_models.phantom.hospitals import HOSPITALS
 from site_agent.index import Row, parse_columns, read_index
@@ -48,6 +49,13 @@ def test_four_arrive_and_two_only_test() -> None:
     assert set(material.labels) < set(material.vocabulary.codes)
     assert material.names["399214001+contrast"] == "A4C+contrast"
     assert "phantom" in material.about
+
+
+def test_the_folder_names_the_command_that_makes_it_again(folder: Path) -> None:
+    said = read_provenance(folder)
+    assert said
+    assert said.command == f"consilium demo --patients {PATIENTS}"
+    assert said.command in (folder / NOTICE).read_text()
 
 
 def test_labels_that_a_site_does_not_teach_are_among_its_held_back_images(rows: list[Row]) -> None:
