@@ -91,10 +91,12 @@ def fill(folder: Path, plan: Plan, processes: int = 1) -> Outcome:
         processes: how many work at once.
 
     Raises:
-        ConsiliumError: the folder holds something else, is being filled by another process, or the disk is full.
+        ConsiliumError: the folder holds something else or has lost files, is being filled by another process, or the
+            disk is full.
     """
     with _claimed(folder, plan) as there:
         if there.complete:
+            _require_all(folder, there.files or 0)
             return Outcome(there.files or 0, 0, len(plan.parts))
         notes = folder / NOTES
         missing = [part for part in plan.parts if not _note(notes, part).exists()]
@@ -153,6 +155,13 @@ def _require_empty(folder: Path) -> None:
         raise ConsiliumError("is a file", where=str(folder), cure=OTHER)
     if folder.is_dir() and any(folder.iterdir()):
         raise ConsiliumError("is not empty and holds no phantom", where=str(folder), cure=OTHER)
+
+
+def _require_all(folder: Path, files: int) -> None:
+    """Counts only: what is in them, the digest in `PROVENANCE` tells."""
+    found = sum(path.is_file() for path in folder.rglob("*")) - 1  # PROVENANCE does not count itself
+    if found < files:
+        raise ConsiliumError(f"holds {found} of its {files} files; the others were lost", where=str(folder), cure=OTHER)
 
 
 def _require_idle(descriptor: int, folder: Path) -> None:

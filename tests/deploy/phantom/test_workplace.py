@@ -41,6 +41,13 @@ def _numbered(number: int) -> Iterator[File | Line]:
     yield Line("list.csv", (str(number), str(os.getpid())))
 
 
+def test_a_folder_that_lost_a_file_is_not_called_whole(tmp_path: Path) -> None:
+    fill(tmp_path / "out", _plan())
+    (tmp_path / "out" / "list.csv").unlink()
+    with pytest.raises(ConsiliumError, match="holds 4 of its 5 files"):
+        fill(tmp_path / "out", _plan())
+
+
 def test_two_processes_share_the_work_and_the_order_is_kept(tmp_path: Path, tree: Tree) -> None:
     plan = replace(_plan(), parts=[Part(f"a/{number}", partial(_numbered, number)) for number in range(60)])
     assert fill(tmp_path / "out", plan, processes=2) == Outcome(files=62, made=60, found=0)
