@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Patients = Annotated[int, typer.Option("--patients", help="How many patients, each site.")]
+Patients = Annotated[int, typer.Option("--patients", help="How many patients; of each site, if there are many.")]
 Seed = Annotated[int, typer.Option("--seed", help="All randomness comes from it: the same seed, the same bytes.")]
 Frames = Annotated[int, typer.Option("--frames", help="Frames of a clip; 1 for stills.")]
 Size = Annotated[int, typer.Option("--size", help="Side of an image in pixels.")]
@@ -31,7 +31,9 @@ def phantom() -> None:
 
 @app.command()
 def generate(
-    site: Annotated[str, typer.Option(help="The site's name; a ready-made hospital's name brings what that has.")],
+    site: Annotated[
+        str, typer.Option(help="Its name; agate, beryl, citrine, diorite, onyx and quartz are ready-made hospitals.")
+    ],
     out: Out,
     patients: Patients = 10,
     population: Annotated[
@@ -39,7 +41,13 @@ def generate(
     ] = "",
     views: Annotated[str, typer.Option(help="Views with commas, as in A4C,PLAX,A2C+contrast; all by default.")] = "",
     contrast: Annotated[bool, typer.Option("--contrast", help="Each view a second time with contrast.")] = False,
-    machine: Annotated[str, typer.Option(help="The ultrasound machine, or a mix as in albatross=3,bittern=1.")] = "",
+    machine: Annotated[
+        str,
+        typer.Option(
+            help="albatross, bittern, curlew, dunlin, eider, fulmar, godwit or hoopoe; or a mix, as in "
+            "albatross=3,bittern=1."
+        ),
+    ] = "",
     ejection_fraction: Annotated[
         float | None, typer.Option(help="Of every patient, in percent; drawn from the population by default.")
     ] = None,
@@ -104,7 +112,14 @@ def federation(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="The folder; the same command again goes on where it stopped.")],
-    layout: Annotated[str, typer.Option("--as", help="Whose layout: echonet-dynamic, camus, dicom and others.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="Whose layout: echonet-dynamic, echonet-pediatric, echonet-lvh, camus, camus-mhd, tmed2, "
+            "unity, metaimage, dicom or muscle.",
+        ),
+    ],
     patients: Patients = 10,
     seed: Seed = 1,
     frames: Annotated[int, typer.Option("--frames", help="Frames of a clip, where the layout has clips.")] = 32,

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from PIL import Image
 
 import consilium
+from deploy.phantom.commands import app
+from deploy.phantom.export import EXPORTS
 from deploy.phantom.provenance import read_provenance
 from deploy.phantom.workplace import NOTES
+from shared_models.phantom.hospitals import HOSPITALS
+from shared_models.phantom.machines import MACHINES
+from shared_models.phantom.population import POPULATIONS
 from tests.conftest import QUIET
 
 PROGRAM = [sys.executable, "-m", "consilium", "phantom"]
@@ -134,6 +142,20 @@ def test_what_cannot_be_made_is_one_line(
     assert told.startswith(f"consilium: {says}")
     assert told.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_names_all_there_is_to_choose_from() -> None:
+    commands: Any = typer.main.get_command(app)
+    told = {
+        f"{command} --{option.name}": set(re.findall(r"[a-z][a-z0-9-]+", option.help or ""))
+        for command in ("generate", "export")
+        for option in commands.commands[command].params
+    }
+    cardiac = {name for name, machine in MACHINES.items() if machine.geometry != "linear"}
+    assert told["generate --site"] >= set(HOSPITALS)
+    assert told["generate --population"] >= set(POPULATIONS)
+    assert told["generate --machine"] >= cardiac
+    assert told["export --layout"] >= set(EXPORTS)
 
 
 def test_an_unknown_layout_and_a_strangers_folder_are_one_line(tmp_path: Path) -> None:
