@@ -155,7 +155,7 @@ class Take:
     ) -> None:
         from shared_models.phantom.machines import machine_named, without_marks
         from shared_models.phantom.motion import END_SYSTOLE
-        from shared_models.phantom.study import Acquisition
+        from shared_models.phantom.study import Acquisition, nearest_frame
 
         self.patient, self.shot, self.machine = patient, shot, machine
         with told("phantom"):
@@ -165,7 +165,8 @@ class Take:
                 patient, shot.view, held, seed=seed, contrast=shot.contrast, size=size, overlay_key=key
             )
             self.phases, self.times_s = _moments(frames, held, patient.parameters.heart_rate)
-        self.end_diastole, self.end_systole = _nearest(self.phases, 0.0), _nearest(self.phases, END_SYSTOLE)
+        self.end_diastole = nearest_frame(self.phases, 0.0)
+        self.end_systole = nearest_frame(self.phases, END_SYSTOLE)
         self.sector, self.spacing_mm = self._held.scanner.sector, self._held.scanner.spacing_mm
 
     @property
@@ -254,11 +255,6 @@ def _moments(
         return frame_phases(frames, machine, heart_rate)
     phases = np.array(frames, dtype=np.float64)
     return phases, np.concatenate([[0.0], np.cumsum(np.diff(phases) % 1.0)]) * SECONDS / heart_rate
-
-
-def _nearest(phases: NDArray[np.float64], wanted: float) -> int:
-    away = np.abs(phases - wanted)
-    return int(np.argmin(np.minimum(away, 1.0 - away)))
 
 
 @contextmanager

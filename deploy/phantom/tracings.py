@@ -79,12 +79,6 @@ def chords(mask: NDArray[np.bool_], axis: Segment, count: int = CHORDS) -> list[
     return found
 
 
-def chord_polygon(lines: list[Segment]) -> Points:
-    """The outline that chords stand for: down one end of them and up the other."""
-    ends = np.array(lines)
-    return np.vstack([ends[:, :2], ends[::-1, 2:]])
-
-
 def walls(labels: Labels, axis: Segment, fraction: float) -> dict[str, Segment]:
     """Upper wall, cavity and lower wall on the line square to the axis at a fraction of it from the base.
 

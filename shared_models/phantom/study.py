@@ -229,8 +229,8 @@ def acquire(
         times_s=times,
         volumes_ml=np.array([frame.volume_ml for frame in taken]),
         ejection_fraction=patient.parameters.ejection_fraction,
-        end_diastole=_nearest(phases, 0.0),
-        end_systole=_nearest(phases, END_SYSTOLE),
+        end_diastole=nearest_frame(phases, 0.0),
+        end_systole=nearest_frame(phases, END_SYSTOLE),
         spacing_mm=held.scanner.spacing_mm,
         plane=held.plane,
     )
@@ -255,7 +255,8 @@ def still(
     return next(held.frames([phase]))
 
 
-def _nearest(phases: NDArray[np.float64], wanted: float) -> int:
+def nearest_frame(phases: NDArray[np.float64], wanted: float) -> int:
+    """Number of the frame whose phase is nearest to the one wanted, around the beat."""
     away = np.abs(phases - wanted)
     return int(np.argmin(np.minimum(away, 1.0 - away)))
 
