@@ -126,11 +126,12 @@ class Acquisition:
         heart, sector = self.patient.heart, self.scanner.sector
         inside = self.scanner.pixel_points()[sector.ravel()]
         images = self.scanner.frames(heart, phases, contrast=self.contrast)
-        for number, (phase, image) in enumerate(zip(phases, images, strict=True)):
+        beats = np.unwrap(np.asarray(phases, np.float64), period=1.0)  # the trace goes on from beat to beat
+        for phase, beat, image in zip(phases, beats, images, strict=True):
             marks = np.full(sector.shape, label.OUTSIDE, np.uint8)
             marks[sector] = heart.labels(inside, float(phase))
             yield Frame(
-                image=self._marked(image, phases, number),
+                image=self._marked(image, float(beat)),
                 labels=marks,
                 contour=self._contour(float(phase)),
                 phase=float(phase),
@@ -145,13 +146,10 @@ class Acquisition:
         field[sector] = displacement_to_end_diastole(self.patient.heart, inside, phase)
         return field
 
-    def _marked(
-        self, image: NDArray[np.uint8], phases: Sequence[float] | NDArray[np.floating], number: int
-    ) -> NDArray[np.uint8]:
-        shown = np.asarray(phases)[number : number + 1]
+    def _marked(self, image: NDArray[np.uint8], beat: float) -> NDArray[np.uint8]:
         rate = self.patient.parameters.heart_rate
         return overlays.draw(
-            image[None], self.scanner, shown, END_SYSTOLE, heart_rate_bpm=rate, overlay_key=self.overlay_key
+            image[None], self.scanner, [beat], END_SYSTOLE, heart_rate_bpm=rate, overlay_key=self.overlay_key
         )[0]
 
     def _contour(self, phase: float) -> NDArray[np.float32]:

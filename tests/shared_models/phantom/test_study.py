@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared_models.phantom import labels as label
+from shared_models.phantom import overlays
 from shared_models.phantom.machines import MACHINES, machine_named
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import draw_patient
@@ -52,6 +53,15 @@ def test_labels_partition_the_sector(patient, view, machine, seed, phase):
     assert frame.image[sector].std() > 5
     assert frame.phase == phase
     assert frame.volume_ml == patient.heart.motion.lv_volume(phase)
+
+
+def test_the_trace_goes_on_from_beat_to_beat():
+    held, moments = Acquisition(PATIENT, "A4C", "bittern", size=(150, 200)), [0.5, 0.9, 0.3, 0.7, 0.1]
+    images = np.stack(list(held.scanner.frames(PATIENT.heart, moments)))
+    rate = PATIENT.parameters.heart_rate
+    whole = overlays.draw(images, held.scanner, moments, END_SYSTOLE, heart_rate_bpm=rate)
+    assert np.array_equal(np.stack([frame.image for frame in held.frames(moments)]), whole)
+    assert not np.array_equal(whole, images)
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
