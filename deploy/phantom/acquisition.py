@@ -60,15 +60,18 @@ def all_views() -> tuple[str, ...]:
 
 
 def check_machine(name: str) -> None:
-    """Refuses a machine that is none.
+    """Refuses a machine that is none, and one that is too narrow for a heart.
 
     Raises:
         ConsiliumError: naming those there are.
     """
-    from shared_models.phantom.machines import machine_named
+    from shared_models.phantom.machines import MACHINES, machine_named
 
     with told("--machine"):
-        machine_named(name)
+        machine = machine_named(name)
+    if machine.geometry == "linear":
+        wide = ", ".join(each.name for each in MACHINES.values() if each.geometry != "linear")
+        raise ConsiliumError(f"'{name}' is made for muscle and sees no heart", where="--machine", cure=f"one of {wide}")
 
 
 def check_population(name: str, ejection_fraction: float | None = None) -> None:

@@ -118,6 +118,7 @@ def test_an_export_says_what_it_made(tmp_path: Path) -> None:
         (("generate", "--site", "n", "--views", "A9C"), "--views: there is no view 'A9C'; known are A2C, A3C"),
         (("generate", "--site", "North"), "--site: 'North' is no name"),
         (("generate", "--site", "n", "--machine", "acme"), "--machine: there is no machine 'acme'; known are "),
+        (("generate", "--site", "n", "--machine", "sanderling"), "--machine: 'sanderling' is made for muscle"),
         (("generate", "--site", "n", "--population", "martian"), "--population: there is no 'martian'"),
         (("generate", "--site", "n", "--ejection-fraction", "95"), "--ejection-fraction: ejection fraction of 95 %"),
         (("generate", "--site", "n", "--wall", "60"), "--wall: septal_wall of 60 mm is thicker than the heart"),
