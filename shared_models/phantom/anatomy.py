@@ -55,7 +55,7 @@ class Anatomy:
         self.aorta = self._aorta()
         self.left_atrium = self._left_atrium()
         self.right_atrium = self._right_atrium()
-        self.rv_outflow = self._rv_outflow()
+        self.rv_outflow, self.pulmonary = self._rv_outflow()
         self.papillary = self._papillary()
         self.mitral = Valve(
             self.mitral_centre,
@@ -182,8 +182,8 @@ class Anatomy:
         centre = np.array([ring[0] + 3.0, ring[1] - 2.0, TRICUSPID_HEIGHT - half + deep])
         return Ellipsoid(centre, np.array([1.15 * p.ra_radius, 1.05 * p.ra_radius, half]))
 
-    def _rv_outflow(self) -> Tube:
-        """From the right ventricle's anterior base across the aortic root to the pulmonary artery."""
+    def _rv_outflow(self) -> tuple[Tube, Tube]:
+        """From the right ventricle's anterior base across the aortic root to the pulmonary valve, and the artery on."""
         p = self.parameters
         aorta = float(np.linalg.norm(self.outflow_centre)) + p.sinus / 2
         across = p.lv_radius + p.septal_wall + 9.0
@@ -194,8 +194,9 @@ class Anatomy:
             (88.0, beyond, -20.0),
             (68.0, 0.92 * beyond, -30.0),
         )
-        points = [radial(np.deg2rad(angle)) * off + np.array([0.0, 0.0, z]) for angle, off, z in cylinder]
-        return Tube(np.array(points), np.array([14.5, 14.0, 13.0, 11.5]))
+        points = np.array([radial(np.deg2rad(angle)) * off + z * UPWARD for angle, off, z in cylinder])
+        radii, valve = np.array([14.5, 14.0, 13.0, 11.5]), 2
+        return Tube(points[: valve + 1], radii[: valve + 1]), Tube(points[valve:], radii[valve:])
 
     def _papillary(self) -> tuple[Tube, Tube]:
         p = self.parameters

@@ -110,11 +110,11 @@ class Echoes:
         scatter[base] = 0.5 * RING if contrast else RING
 
     def _vessels(self, found: Located, marks: NDArray[np.uint8], scatter: Array, absorption: Array) -> None:
-        """Veins of the liver and the descending aorta, in place."""
+        """Veins of the liver, the descending aorta and the pulmonary artery, in place."""
         free = np.flatnonzero(marks == label.BACKGROUND)
         x, y, z = found.x[free], found.y[free], found.z[free]
         around = self.surroundings
-        for vessels in ((around.descending,), (around.cava, around.hepatic)):
+        for vessels in ((around.descending,), (around.cava, around.hepatic), (self.anatomy.pulmonary,)):
             distance = np.min([vessel.distance(x, y, z) for vessel in vessels], axis=0)
             scatter[free[(distance >= 0) & (distance < 1.2)]] = WALL
             inside = free[distance < 0]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.phantom import labels as label
 from shared_models.phantom.anatomy import ANTERIOR, OUTFLOW_ANGLE, SUPERIOR, UPWARD, Anatomy
 from shared_models.phantom.heart import Heart
+from shared_models.phantom.labels import LABEL_NAMES
 from shared_models.phantom.shapes import Vector, radial
 from shared_models.phantom.surroundings import DIAPHRAGM, PARASTERNAL, front_of_heart
 from shared_models.phantom.views import view_named
@@ -18,6 +20,23 @@ APICAL_GAP = 9.0  # mm between the transducer and the apex of the epicardium
 SEPTUM_CENTRED = 11.0  # mm by which four chambers are centred on the septum
 ANGLES = {"A4C": np.deg2rad(14.0), "A2C": np.deg2rad(74.0), "A3C": OUTFLOW_ANGLE}  # of the image's right side
 LIVER_DEPTH = 46.0  # mm of liver between the transducer and the diaphragm
+LOOKS, CALMER, LOOK_MM = 8, 0.85, 4.0  # how often an operator tries, ever more carefully, and how finely he looks
+SHOWN_MM2, FOREIGN_MM2 = 120.0, 180.0
+SHOWN: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {  # what a view must show, and what it must not
+    "A2C": ((label.LV, label.LA), (label.RV, label.RA, label.AORTA)),
+    "A3C": ((label.LV, label.LA, label.AORTA), (label.RA,)),
+    "A4C": ((label.LV, label.LA, label.RV, label.RA), (label.AORTA,)),
+    "A5C": ((label.LV, label.RV, label.AORTA), ()),
+    "PLAX": ((label.LV, label.LA, label.RV, label.AORTA), (label.RA,)),
+    "PLAX-AV": ((label.LV, label.LA, label.RV, label.AORTA), ()),
+    "PSAX-AV": ((label.LA, label.AORTA), (label.LV,)),
+    "PSAX-MV": ((label.LV, label.MYOCARDIUM, label.RV), (label.LA, label.AORTA)),
+    "PSAX-PM": ((label.LV, label.MYOCARDIUM, label.RV), (label.LA, label.AORTA)),
+    "PSAX-APEX": ((label.LV, label.MYOCARDIUM), (label.LA, label.AORTA)),
+    "RV-INFLOW": ((label.RV, label.RA), ()),
+    "SC-4C": ((label.LV, label.LA, label.RV, label.RA), ()),
+    "SC-IVC": ((label.RA,), ()),
+}
 TILT_DEGREES, TURN_DEGREES, SHIFT_MM = 3.5, 6.0, 3.0  # standard deviations of the operator's jitter
 
 
@@ -67,17 +86,34 @@ def facing(origin: Vector, target: Vector, rightward: Vector) -> Plane:
 
 
 def standard_plane(heart: Heart, view: str, jitter: np.random.Generator | None = None) -> Plane:
-    """The plane of a view, exact or as an operator holds it.
+    """The plane of a view, exact or as an operator holds it, who looks and tries again until the view is there.
 
     Raises:
         ValueError: there is no such view.
     """
-    plane = _PLANES[view_named(view).name](heart)
+    exact = _PLANES[view_named(view).name](heart)
     if jitter is None:
-        return plane
-    tilt, turn, swing = np.deg2rad(jitter.normal(0.0, [TILT_DEGREES, TURN_DEGREES, TILT_DEGREES]))
+        return exact
+    for look in range(LOOKS):
+        held = _shaken(exact, jitter, CALMER**look)
+        if shows(heart, view, held):
+            return held
+    return exact
+
+
+def shows(heart: Heart, view: str, plane: Plane) -> bool:
+    """Whether a plane shows at end-diastole what its view is named for, and little of what would make it another."""
+    wanted, foreign = SHOWN[view]
+    across, down = np.meshgrid(np.arange(-66.0, 70.0, LOOK_MM), np.arange(6.0, 180.0, LOOK_MM))
+    areas = np.bincount(heart.labels(plane.points(across, down), 0.0), minlength=len(LABEL_NAMES)) * LOOK_MM**2
+    return all(areas[one] >= SHOWN_MM2 for one in wanted) and all(areas[one] <= FOREIGN_MM2 for one in foreign)
+
+
+def _shaken(plane: Plane, jitter: np.random.Generator, strength: float) -> Plane:
+    """As a hand holds it whose deviations are `strength` times the usual."""
+    tilt, turn, swing = np.deg2rad(strength * jitter.normal(0.0, [TILT_DEGREES, TURN_DEGREES, TILT_DEGREES]))
     moved = plane.turned(tilt, turn, swing)
-    right, out = jitter.normal(0.0, SHIFT_MM, 2)
+    right, out = strength * jitter.normal(0.0, SHIFT_MM, 2)
     return Plane(moved.origin + right * moved.right + 0.5 * out * moved.normal, moved.right, moved.down)
 
 
@@ -162,7 +198,7 @@ def _cava(heart: Heart) -> Plane:
 
 
 _PLANES: Mapping[str, Callable[[Heart], Plane]] = {
-    "A2C": _apical(ANGLES["A2C"]),
+    "A2C": _apical(ANGLES["A2C"], 0.0, 0.3),
     "A3C": _apical(ANGLES["A3C"]),
     "A4C": _apical(ANGLES["A4C"], SEPTUM_CENTRED, 0.65),
     "A5C": _five_chamber,

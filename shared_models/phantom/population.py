@@ -1,6 +1,7 @@
 """What hearts measure: parameters drawn from published adult ranges, correlated through body size and disease.
 
-Sources beside the numbers: Lang 2015 = chamber quantification of the ASE and EACVI, J Am Soc Echocardiogr 28:1-39;
+Sources beside the numbers: Lang 2015 = chamber quantification of the ASE and EACVI, J Am Soc Echocardiogr 28:1-39,
+and Lang 2005 the edition before it, ibid. 18:1440-1463;
 Rudski 2010 = right heart guideline of the ASE, ibid. 23:685-713; Yingchoncharoen 2013 = strain meta-analysis, ibid.
 26:185-191; Takeuchi 2006 = twist over age, ibid. 19:1140-1147; Maron 2003 = hypertrophic cardiomyopathy consensus,
 J Am Coll Cardiol 42:1687-1713. "assumed" marks what has no source: it makes the shapes fit together.
@@ -82,10 +83,10 @@ class Parameters:
         for name in ("ejection_fraction", "rv_ejection_fraction"):
             check_ejection_fraction(getattr(self, name), name)
         for name in ("septal_wall", "lateral_wall", "apical_wall"):
-            if getattr(self, name) >= 2.0 * self.lv_radius:
+            if getattr(self, name) >= 1.6 * self.lv_radius:
                 raise ValueError(
                     f"{name} of {getattr(self, name):g} mm is thicker than the heart: "
-                    f"less than {2.0 * self.lv_radius:g} mm with a cavity of {self.lv_radius:g} mm radius"
+                    f"less than {1.6 * self.lv_radius:g} mm with a cavity of {self.lv_radius:g} mm radius"
                 )
         if not 0 <= self.shortening < 1 - (1 - self.ejection_fraction / 100) ** 0.8:
             raise ValueError(
@@ -127,39 +128,39 @@ class Range:
 
 
 HEALTHY: Mapping[str, Range] = {
-    "lv_radius": Range(23.8, 2.0, 19.0, 29.0, 0.8),  # diameter 37.8-58.4 mm, women and men (Lang 2015, table 2)
-    "lv_length": Range(85.0, 6.0, 70.0, 100.0, 0.8),  # volumes 46-150 ml with the radius above (Lang 2015, table 2)
-    "septal_wall": Range(8.5, 1.0, 6.0, 10.0, 0.5),  # 6-10 mm men, 6-9 mm women (Lang 2015, table 6)
-    "lateral_wall": Range(8.3, 1.0, 6.0, 10.0, 0.5),  # as the septum (Lang 2015, table 6)
+    "lv_radius": Range(23.8, 2.0, 19.0, 29.0, 0.8),  # diameter 37.8-58.4 mm, women and men (Lang 2015)
+    "lv_length": Range(85.0, 6.0, 70.0, 100.0, 0.8),  # volumes 46-150 ml with the radius above (Lang 2015)
+    "septal_wall": Range(8.5, 1.0, 6.0, 10.0, 0.5),  # 6-10 mm men, 6-9 mm women (Lang 2015)
+    "lateral_wall": Range(8.3, 1.0, 6.0, 10.0, 0.5),  # as the septum (Lang 2015)
     "apical_wall": Range(6.5, 0.8, 5.0, 8.5, 0.3),  # assumed: thinner than the other walls
-    "rv_width": Range(35.0, 3.5, 28.0, 46.0, 0.5),  # basal 25-41 mm in four chambers, 0.85 of this (Lang 2015, table 8)
-    "rv_length": Range(71.0, 6.0, 59.0, 83.0, 0.6),  # 59-83 mm (Lang 2015, table 8)
-    "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015, table 8)
-    "la_radius": Range(17.8, 1.5, 14.0, 21.5, 0.6),  # 27-40 mm across in end-systole, when 1.2 times wider (Lang, t. 4)
-    "la_length": Range(47.0, 4.0, 38.0, 58.0, 0.6),  # assumed: volumes 16-34 ml/m2 (Lang 2015, table 4)
-    "ra_radius": Range(18.0, 1.7, 14.0, 22.0, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015, table 10)
-    "ra_length": Range(46.0, 4.0, 36.0, 56.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015, table 10)
-    "annulus": Range(23.0, 2.0, 19.0, 28.0, 0.6),  # 26 +- 3 and 23 +- 2 mm (Lang 2015, table 14)
-    "sinus": Range(32.0, 3.0, 26.0, 39.0, 0.6),  # 34 +- 3 and 30 +- 3 mm (Lang 2015, table 14)
-    "ascending": Range(28.5, 3.0, 22.0, 36.0, 0.6),  # 30 +- 4 and 27 +- 4 mm (Lang 2015, table 14)
+    "rv_width": Range(35.0, 3.5, 28.0, 46.0, 0.5),  # basal 25-41 mm in four chambers, 0.85 of this (Lang 2015)
+    "rv_length": Range(71.0, 6.0, 59.0, 83.0, 0.6),  # 59-83 mm (Lang 2015)
+    "rv_wall": Range(3.2, 0.6, 2.0, 5.0),  # 1-5 mm (Lang 2015)
+    "la_radius": Range(17.8, 1.5, 14.0, 21.5, 0.6),  # 27-40 mm across in end-systole, 1.2 times wider then (Lang 2005)
+    "la_length": Range(47.0, 4.0, 38.0, 58.0, 0.6),  # assumed: volumes 16-34 ml/m2 (Lang 2015)
+    "ra_radius": Range(18.0, 1.7, 14.0, 22.0, 0.6),  # minor axis 19 +- 3 mm/m2 at end-systole (Lang 2015)
+    "ra_length": Range(46.0, 4.0, 36.0, 56.0, 0.6),  # major axis 24-25 +- 3 mm/m2 (Lang 2015)
+    "annulus": Range(23.0, 2.0, 19.0, 28.0, 0.6),  # 26 +- 3 and 23 +- 2 mm (Lang 2015)
+    "sinus": Range(32.0, 3.0, 26.0, 39.0, 0.6),  # 34 +- 3 and 30 +- 3 mm (Lang 2015)
+    "ascending": Range(28.5, 3.0, 22.0, 36.0, 0.6),  # 30 +- 4 and 27 +- 4 mm (Lang 2015)
     "mitral": Range(14.0, 1.0, 12.0, 17.0, 0.6),  # assumed: a ring of 24-34 mm
     "tricuspid": Range(14.5, 1.5, 11.5, 18.0, 0.5),  # ring 28 +- 5 mm (Rudski 2010)
     "ivc": Range(16.5, 2.5, 10.0, 21.0),  # up to 21 mm (Rudski 2010)
     "chest_wall": Range(20.0, 4.0, 12.0, 32.0, 0.3),  # assumed
     "rib_gap": Range(14.5, 2.0, 10.5, 19.0, 0.3),  # assumed: a narrow window's ribs shade the sector's edges
     "lung_edge": Range(50.0, 9.0, 34.0, 75.0),  # assumed: a near edge hides the free wall
-    "ejection_fraction": Range(63.0, 4.5, 52.0, 74.0),  # 52-72 % men, 54-74 % women (Lang 2015, table 2)
-    "rv_ejection_fraction": Range(57.0, 5.0, 46.0, 70.0),  # 58 +- 6.5 %, abnormal below 45 % (Lang 2015, table 9)
+    "ejection_fraction": Range(63.0, 4.5, 52.0, 74.0),  # 52-72 % men, 54-74 % women (Lang 2015)
+    "rv_ejection_fraction": Range(57.0, 5.0, 46.0, 70.0),  # 58 +- 6.5 %, abnormal below 45 % (Lang 2015)
     "twist": Range(8.0, 2.5, 3.0, 15.0),  # 6.7 +- 2.9 to 10.8 +- 4.9 degrees over age (Takeuchi 2006)
     "heart_rate": Range(68.0, 9.0, 50.0, 95.0),  # assumed: at rest
 }
 DILATED: Mapping[str, Range] = {
     **HEALTHY,
-    "lv_radius": Range(32.5, 2.5, 29.5, 38.0, 0.5),  # diameter above 58.4 and 52.2 mm is dilated (Lang 2015, table 2)
+    "lv_radius": Range(32.5, 2.5, 29.5, 38.0, 0.5),  # diameter above 58.4 and 52.2 mm is dilated (Lang 2015)
     "lv_length": Range(94.0, 6.0, 80.0, 110.0, 0.6),  # assumed: rounder than a healthy ventricle
     "septal_wall": Range(8.5, 1.0, 6.0, 11.0, 0.3),
     "lateral_wall": Range(8.3, 1.0, 6.0, 11.0, 0.3),
-    "la_radius": Range(20.5, 1.6, 17.5, 24.0, 0.4),  # above 40 and 38 mm is large (Lang 2015, table 4)
+    "la_radius": Range(20.5, 1.6, 17.5, 24.0, 0.4),  # above 40 and 38 mm is large (Lang 2005)
     "la_length": Range(56.0, 4.0, 46.0, 66.0, 0.4),
     "mitral": Range(16.5, 1.0, 14.0, 19.0, 0.5),
     "ejection_fraction": Range(29.0, 6.0, 15.0, 40.0),  # 40 % and less is moderately to severely abnormal (Lang 2015)

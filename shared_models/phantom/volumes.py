@@ -146,7 +146,7 @@ def landmarks(heart: Heart, phase: float) -> dict[str, Vector]:
         "mitral valve": a.mitral_centre,
         "tricuspid valve": a.tricuspid_centre,
         "aortic valve": a.aortic.centre,
-        "pulmonary valve": a.rv_outflow.points[-2],
+        "pulmonary valve": a.pulmonary.points[0],
     }
     moved = heart.motion.forward(np.array(list(still.values())), phase)
     return dict(zip(still, moved, strict=True))

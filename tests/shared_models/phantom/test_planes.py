@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from shared_models.phantom import labels as label
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import draw_patient
-from shared_models.phantom.planes import SHIFT_MM, TILT_DEGREES, TURN_DEGREES, Plane, facing, standard_plane
+from shared_models.phantom.planes import SHIFT_MM, TILT_DEGREES, TURN_DEGREES, Plane, facing, shows, standard_plane
 from shared_models.phantom.study import Acquisition
 from shared_models.phantom.views import VIEWS
 from tests.shared_models.phantom.hearts import FEW, patients
@@ -96,7 +97,7 @@ def test_planes_are_orthonormal_with_and_without_an_operator(patient):
 @FEW
 def test_an_operators_hand_shakes_as_far_as_it_says_and_repeats_itself(patient):
     heart = patient.heart
-    for view in ("A4C", "PSAX-PM", "SC-IVC"):
+    for view, least in (("A4C", 0.4), ("PSAX-PM", 0.65), ("SC-IVC", 0.65)):  # some tries are not taken
         still = standard_plane(heart, view)
         held = [standard_plane(heart, view, np.random.default_rng(seed)) for seed in range(120)]
         again = standard_plane(heart, view, np.random.default_rng(0))
@@ -104,10 +105,13 @@ def test_an_operators_hand_shakes_as_far_as_it_says_and_repeats_itself(patient):
         assert np.array_equal(held[0].origin, again.origin)
         moved = np.array([one.origin - still.origin for one in held])
         assert np.linalg.norm(moved, axis=1).max() < 6 * SHIFT_MM
-        assert np.std([one.down @ still.normal for one in held]) == pytest.approx(np.deg2rad(TILT_DEGREES), rel=0.3)
-        assert np.std([one.down @ still.right for one in held]) == pytest.approx(np.deg2rad(TILT_DEGREES), rel=0.3)
-        turn = [one.right @ still.normal for one in held]
-        assert np.std(turn) == pytest.approx(np.deg2rad(TURN_DEGREES), rel=0.35)
+        for axis, towards, usual in (
+            ("down", still.normal, TILT_DEGREES),
+            ("down", still.right, TILT_DEGREES),
+            ("right", still.normal, TURN_DEGREES),
+        ):
+            spread = np.rad2deg(np.std([getattr(one, axis) @ towards for one in held]))
+            assert least * usual < spread < 1.3 * usual
 
 
 @given(patients())
@@ -187,3 +191,22 @@ def test_an_unknown_view_is_told_in_one_line():
     with pytest.raises(ValueError, match="there is no view 'A9C'; known are A2C") as told:
         standard_plane(draw_patient(0).heart, "A9C")
     assert "\n" not in str(told.value)
+
+
+@given(patients(), st.integers(0, 1000))
+@FEW
+def test_a_hand_that_shakes_still_shows_what_the_view_is_named_for(patient, seed):
+    for view in VIEWS:
+        plane = standard_plane(patient.heart, view, np.random.default_rng(seed))
+        exact = standard_plane(patient.heart, view)
+        assert shows(patient.heart, view, plane) or np.allclose(plane.origin, exact.origin)
+
+
+def test_few_hands_give_up_and_take_the_exact_plane():
+    given_up = 0
+    for seed in range(30):
+        heart = draw_patient(seed, ("healthy", "dilated", "hypertrophic")[seed % 3]).heart
+        for view in ("A2C", "A4C", "SC-4C"):
+            held = standard_plane(heart, view, np.random.default_rng(seed))
+            given_up += np.allclose(held.origin, standard_plane(heart, view).origin)
+    assert given_up <= 3
