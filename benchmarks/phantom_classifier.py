@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_models.phantom.augmentation import augmented, moved
+from shared_models.phantom.augmentation import augmented, chosen, moved
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
     from torch.nn import Module
 
 Array = NDArray[np.float64]
@@ -21,6 +21,7 @@ WIDTHS = (24, 48, 96, 160)
 BATCH = 64
 RATE, DECAY = 2e-3, 0.05
 SMOOTHING = 0.1
+MUCH_CHANGED = 0.5  # share of images; more of them and a network learns too little in its time
 
 
 def network(classes: int) -> Module:
@@ -65,12 +66,18 @@ def train(squares: Squares, labels: NDArray[np.int64], classes: int, *, steps: i
     model.train()
     for _ in range(steps):
         rows = torch.multinomial(rarity, BATCH, replacement=True, generator=random)
-        images = augmented(pictures(squares[rows.numpy()]), random)
+        images = changed(pictures(squares[rows.numpy()]), random)
         optimiser.zero_grad()
         loss(model(levelled(images)), torch.from_numpy(labels[rows.numpy()])).backward()
         optimiser.step()
         schedule.step()
     return model.eval()
+
+
+def changed(images: Tensor, random: Generator) -> Tensor:
+    """Some images with everything done to them, the others only turned, stretched and shifted."""
+    much = chosen(images, MUCH_CHANGED, random)
+    return much * augmented(images, random) + (1 - much) * moved(images, random)
 
 
 def pictures(squares: Squares) -> Tensor:

@@ -49,7 +49,7 @@ class Effort:
     textures: int
 
 
-FULL = Effort(frames=7000, validation=700, steps=1200, seeds=4, textures=2100)
+FULL = Effort(frames=7000, validation=700, steps=1000, seeds=4, textures=2100)
 QUICK = Effort(frames=1050, validation=140, steps=120, seeds=2, textures=350)
 
 
