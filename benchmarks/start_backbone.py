@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ FIRST_PATIENT = 20_000_000  # seeds far from those of the training
 FIRST_SPLIT = 500
 TAUGHT, TUNED = 6, 3  # patients of a machine whose views a head learns, and is chosen by
 TEXTURE, BACKBONE, RANDOM, BOTH = "texture", "timm: start backbone", "timm: random weights", "texture beside backbone"
+VIEWS_RIGHT, CLIPS, BALANCED = "views right, %", "clips right, %", "balanced, %"
 WHAT = """
 PHANTOM: the backbone has seen computed images alone, of all machines but two. Its figures on phantom views say how
 features carry over to another machine, not how well patients' views are told apart.
@@ -168,7 +170,7 @@ def on_phantom(machine: str, data: ImageSet, features: Mapping[str, Features], s
                 "table": f"Phantom views at a machine never learnt from: {machine}",
                 "features": name,
                 "M": found.shape[1],
-                "views right, %": _percent(by_split.mean()),
+                VIEWS_RIGHT: _percent(by_split.mean()),
                 "sd": _percent(by_split.std(ddof=1)),
                 "less texture": "" if by_image is first else _difference(by_image, first, some(data, asked)),
             }
@@ -218,13 +220,14 @@ def claims(rows: list[Row], record: BackboneRecord) -> list[Claim]:
         for other in (TEXTURE, RANDOM):
             gain = _told_by(rows, machine, BACKBONE) - _told_by(rows, machine, other)
             found.append(at_least(f"{machine}, start backbone less {other}", gain, "points", 0))
-    for table in dict.fromkeys(str(row["table"]) for row in rows if "clips right, %" in row):
-        for name in (BACKBONE, BOTH):
-            gain = _told_by(rows, table, name) - _told_by(rows, table, TEXTURE)
-            found.append(told(f"{table.split()[0]}, {name} less texture", gain, "points"))
+    for table in dict.fromkeys(str(row["table"]) for row in rows if CLIPS in row):
+        organ = table.split()[0]
+        for name, column in product((BACKBONE, BOTH), (CLIPS, BALANCED)):
+            gain = _told_by(rows, table, name, column) - _told_by(rows, table, TEXTURE, column)
+            found.append(told(f"{organ}, {name} less texture, {column.removesuffix(', %')}", gain, "points"))
     return found
 
 
-def _told_by(rows: list[Row], table: str, features: str) -> float:
+def _told_by(rows: list[Row], table: str, features: str, column: str = VIEWS_RIGHT) -> float:
     row = next(row for row in rows if str(row["table"]).endswith(table) and row["features"] == features)
-    return float(row.get("views right, %") or row.get("clips right, %") or 0)
+    return float(row[column] or 0)

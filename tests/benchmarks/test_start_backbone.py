@@ -134,11 +134,15 @@ def test_it_must_beat_what_learnt_nothing(backbone: float, holds: bool) -> None:
         for machine in KEPT_BACK
         for name, value in right.items()
     ]
-    rows += [{"table": "Lung", "features": name, "clips right, %": value} for name, value in right.items()]
+    rows += [
+        {"table": "Lung", "features": name, "clips right, %": value, "balanced, %": value / 2}
+        for name, value in right.items()
+    ]
     found = {claim.claim: claim for claim in claims(rows, record())}
     assert found["phantom views of patients held out, right"].value == 75.0
     assert found["dunlin, start backbone less texture"].value == backbone - 60
     assert found["dunlin, start backbone less texture"].holds is holds
     assert found["eider, start backbone less timm: random weights"].holds is (backbone > 55)
-    assert found[f"Lung, {BOTH} less texture"].value == 21.0
-    assert found[f"Lung, {BOTH} less texture"].holds is None
+    assert found[f"Lung, {BOTH} less texture, clips right"].value == 21.0
+    assert found[f"Lung, {BOTH} less texture, balanced"].value == 10.5
+    assert found[f"Lung, {BOTH} less texture, balanced"].holds is None
