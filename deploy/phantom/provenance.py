@@ -17,6 +17,7 @@ PROVENANCE = "provenance.json"
 NOTICE = "PHANTOM.txt"
 NOTE = "PHANTOM: computed images of a heart that never was; no patient, no hospital. Research use only."
 SOURCES = ("shared_models/phantom", "deploy/phantom")
+LIBRARIES = ("numpy", "scipy")
 
 
 class Provenance(Frozen):
@@ -108,9 +109,11 @@ def notice(provenance: Provenance, about: str) -> bytes:
 
 
 def _digest_of_sources() -> str:
-    """Other code may compute other images from the same seed."""
+    """Other code, of our own or of the libraries that compute, may make other images from the same seed."""
     root = Path(__file__).resolve().parents[2]
     total = hashlib.sha256()
+    for library in LIBRARIES:
+        total.update(f"{library} {importlib.metadata.version(library)}\n".encode())
     for folder in SOURCES:
         for path in sorted((root / folder).rglob("*.py")):
             total.update(

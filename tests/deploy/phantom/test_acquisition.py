@@ -92,11 +92,12 @@ def test_a_shortcut_is_drawn_over_the_image_and_differs_by_label(patient: Patien
 
 
 def test_contrast_fills_the_ventricle(patient: Patient) -> None:
-    grey = {}
-    for contrast in (False, True):
-        clip = Take(patient, Shot("A4C", contrast), "bittern", frames=(0.0,), seed=1, size=SIZE).record()
-        grey[contrast] = clip.images[clip.labels == LV].mean()
-    assert grey[True] > 2 * grey[False]
+    greys: dict[bool, list[float]] = {False: [], True: []}
+    for contrast, found in greys.items():
+        for seed in range(6):  # operators differ in gain
+            clip = Take(patient, Shot("A4C", contrast), "bittern", frames=(0.0,), seed=seed, size=SIZE).record()
+            found.append(float(clip.images[clip.labels == LV].mean()))
+    assert np.mean(greys[True]) > 2 * np.mean(greys[False])
 
 
 def test_what_the_phantom_refuses_is_one_line(patient: Patient) -> None:
