@@ -1,7 +1,8 @@
 """Does what is learnt on the phantom hold for real hearts? Families of views in a real gallery.
 
-Networks are trained on phantom frames alone. The half of the gallery that `phantom_gallery.may_guide` names could be
-looked at while the phantom and its augmentation were made; the other half was not, and is what counts.
+Networks are trained on phantom frames alone. The half of the gallery that `phantom_gallery.may_guide` names served to
+choose networks and augmentation; the other half did not, and is what counts. The phantom's machines were set beside
+images of both halves.
 """
 
 from __future__ import annotations
