@@ -71,9 +71,7 @@ def surround(anatomy: Anatomy) -> Surroundings:
     descending = Tube(np.array([behind - course * 90.0, behind + course * 90.0]), np.array([10.5, 11.0]))
     return Surroundings(
         diaphragm=_diaphragm(anatomy),
-        pleura=max(
-            front_of_heart(anatomy) + 0.35 * p.chest_wall, (_outside(anatomy) @ radial(PARASTERNAL)).max() + 1.0
-        ),
+        pleura=_pleura(anatomy),
         lung_edge=p.lung_edge,
         ribs=_ribs(anatomy),
         apical=anatomy.epicardial_apex + 3.0,
@@ -83,10 +81,16 @@ def surround(anatomy: Anatomy) -> Surroundings:
     )
 
 
+def _pleura(anatomy: Anatomy) -> float:
+    """Where the chest wall begins, which the heart does not reach."""
+    reach = float((_outside(anatomy) @ radial(PARASTERNAL)).max())
+    return max(front_of_heart(anatomy) + 0.35 * anatomy.parameters.chest_wall, reach + 1.0)
+
+
 def _ribs(anatomy: Anatomy) -> tuple[Tube, Tube]:
     """In the middle of the chest wall, one on each side of the window."""
     p = anatomy.parameters
-    window = radial(PARASTERNAL) * (front_of_heart(anatomy) + 0.55 * p.chest_wall)
+    window = radial(PARASTERNAL) * max(front_of_heart(anatomy) + 0.55 * p.chest_wall, _pleura(anatomy) + RIB_RADIUS / 2)
     aside, ends = radial(PARASTERNAL - np.pi / 2) * (p.rib_gap + RIB_RADIUS / 2), UPWARD * 150.0
     thick = np.full(2, RIB_RADIUS)
     first, second = (np.array([window + side * aside - ends, window + side * aside + ends]) for side in (-1, 1))
