@@ -188,7 +188,7 @@ def _streaming(quick: bool) -> Measured:
     )
     rows: tuple[Row, ...] = tuple(
         {
-            "table": "consilium phantom generate --truth: streamed to disk",
+            "table": "Frames with their truth, streamed to disk",
             "frames": number,
             "wall, s": watched.seconds,
             "memory, MiB": watched.peak_bytes / MIB,
