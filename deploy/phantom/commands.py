@@ -168,7 +168,8 @@ def _fill(folder: Path, plan: Plan) -> None:
     except KeyboardInterrupt:
         typer.echo(f"interrupted; the same command again goes on: {plan.provenance.command}", err=True)
         raise
+    patients = outcome.found + outcome.made
     before = f", {outcome.found} of them there before" if outcome.found else ""
     typer.echo(
-        f"{folder}: {outcome.files} files of {outcome.found + outcome.made} phantom patients{before}; no patient"
+        f"{folder}: {outcome.files} files of {patients} phantom patient{'s' * (patients != 1)}{before}; no patient"
     )

@@ -3,8 +3,10 @@
 Both ventricles are layers around the left ventricle's axis: the endocardium, the epicardium, the right ventricle's
 endocardium and its epicardium are radii over angle and height, each at least as large as the one before, so they
 cannot cross. Atria, vessels, muscles and leaflets are ellipsoids, tubes and sheets, carved where two would overlap.
-Distances to spheres, tubes and sheets are exact, those to layers and ellipsoids are exact to first order (f divided
-by the length of its gradient): the zero set is right, the error grows with the square of the distance.
+Distances to spheres, tubes and sheets are exact, those to the left ventricle and to ellipsoids are exact to first
+order (f divided by the length of its gradient): the zero set is right, the error grows with the square of the
+distance. At the right ventricle's layers the zero set is right too, but one mean slope divides f: distances are off
+by up to two fifths.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ class Anatomy:
         return _ellipse_distance(radius, z - kind(self.widest), widest, kind(self.half_length + p.apical_wall))
 
     def outer_distances(self, radius: Array, epicardial: Array, layers: Layers) -> tuple[Array, Array]:
-        """Signed distances to the right ventricle's endocardium and to the whole heart's epicardium; first order.
+        """Signed distances to the right ventricle's endocardium and to the whole heart's epicardium; roughly.
 
         Where the right ventricle has ended both are the left ventricle's `epicardial` distance.
         """

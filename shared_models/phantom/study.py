@@ -58,7 +58,7 @@ class Clip:
         times_s: (T,) seconds.
         volumes_ml: (T,) of the left ventricle.
         ejection_fraction: percent.
-        end_diastole, end_systole: numbers of the frames nearest to them.
+        end_diastole, end_systole: numbers of the frames nearest to them, in whichever beat of the clip.
         spacing_mm: edge of a pixel.
         plane: where the image lies.
     """
