@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -22,13 +22,22 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
 class Concept(BaseModel):
-    """One label: a code, the scheme it belongs to, and what it means."""
+    """One label: a code, the scheme it belongs to, and what it means.
+
+    Attributes:
+        parents: codes of the concepts right above it; an answer that is not sure of it goes up to the first.
+        view: code of the view that it is an image of; itself where empty.
+        contrast: whether a contrast agent fills the ventricle: ``no``, ``yes``, or ``any`` where that is left open.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     code: Code
     scheme: Text
     meaning: Text
+    parents: tuple[Code, ...] = Field(default=(), max_length=8)
+    view: Code | Literal[""] = ""
+    contrast: Literal["no", "yes", "any"] = "no"
 
 
 class Vocabulary(BaseModel):
