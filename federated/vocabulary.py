@@ -1,12 +1,17 @@
-"""The federation's labels: a flat, versioned list of concepts, each a code in a scheme with its meaning.
+"""The federation's labels: a list of concepts that only grows, each a code in a scheme with its meaning.
 
-A site's own names are mapped to these codes when images are taken in; an unknown label is refused there, never guessed.
+Concepts may lie above others: what that says of an image is in `federated.hierarchy`. A site's own names are mapped to
+these codes when images are taken in (`federated.label_map`); an unknown label is refused there, never guessed.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from graphlib import CycleError
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from federated.errors import DataError
 from federated.faults import LABEL, first_fault
 from federated.files import write_whole
+from federated.hierarchy import closure
 
 Code = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+NEAREST = 3  # concepts named to a person whose word is unknown
 
 
 class Concept(BaseModel):
@@ -54,28 +61,93 @@ class Vocabulary(BaseModel):
             raise ValueError("a code occurs twice")
         return self
 
+    @model_validator(mode="after")
+    def _parents_are_known(self) -> Vocabulary:
+        codes = set(self.codes)
+        for concept in self.concepts:
+            if strangers := {*concept.parents, concept.view or concept.code} - codes:
+                raise ValueError(
+                    f"'{concept.code}' has the parent or view '{min(strangers)}', which is no concept here"
+                )
+            if len(set(concept.parents)) != len(concept.parents):
+                raise ValueError(f"'{concept.code}' names a parent twice")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_lies_above_itself(self) -> Vocabulary:
+        try:
+            closure(self._parents())
+        except CycleError as error:
+            raise ValueError(f"concepts lie above themselves: {', '.join(error.args[1])}") from error
+        return self
+
+    def __hash__(self) -> int:
+        """Of little, since hashing every concept would cost more than what is kept by the hash."""
+        return hash((self.name, len(self.concepts)))
+
     @property
     def codes(self) -> tuple[str, ...]:
         """Codes in the vocabulary's order."""
         return tuple(concept.code for concept in self.concepts)
 
+    def meaning(self, code: str) -> str:
+        """What a code stands for.
+
+        Raises:
+            DataError: the vocabulary has no such concept.
+        """
+        known = {concept.code: concept.meaning for concept in self.concepts}
+        return known[self.require(code, where="vocabulary")]
+
     def require(self, label: str, *, where: str) -> str:
         """The label itself, if the vocabulary knows it.
 
         Raises:
-            DataError: the label is not in the vocabulary.
+            DataError: the label is not in the vocabulary; the nearest concepts are named.
         """
         if label not in self.codes:
+            near = "; ".join(f"{concept.code} = {concept.meaning}" for concept in self.nearest(label))
             raise DataError(
-                f"label '{label}' is not in the vocabulary '{self.name}' ({', '.join(self.codes)})",
+                f"label '{label}' is not in the vocabulary '{self.name}'",
                 where=where,
-                cure="map it in [labels] of config.toml; or the coordinator appends it, and the next release brings it",
+                cure=f"nearest are {near}; map it in the site's labels.toml (consilium site labels FILE), or the "
+                "coordinator appends it and the next release brings it",
             )
         return label
 
+    def nearest(self, word: str) -> list[Concept]:
+        """The three concepts whose code or meaning looks most like a word; in the vocabulary's order where alike."""
+        return sorted(self.concepts, key=lambda concept: -_likeness(word, concept))[:NEAREST]
+
     def extends(self, other: Vocabulary) -> bool:
-        """Whether this vocabulary only appends to the other."""
-        return self.concepts[: len(other.concepts)] == other.concepts
+        """Whether this vocabulary only appends to the other, and what its labels say of each other stays as it was.
+
+        A new concept below two that excluded each other would change what images labelled before have said.
+        """
+        count, above = len(other.concepts), closure(self._parents())
+        appended = self.concepts[count:]
+        return self.concepts[:count] == other.concepts and all(
+            _met(pair, above, other.codes) for concept in appended for pair in _pairs(above[concept.code], other.codes)
+        )
+
+    def _parents(self) -> dict[str, tuple[str, ...]]:
+        return {concept.code: concept.parents for concept in self.concepts}
+
+
+def _pairs(above: frozenset[str], among: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    return combinations([code for code in among if code in above], 2)
+
+
+def _met(pair: tuple[str, str], above: Mapping[str, frozenset[str]], among: tuple[str, ...]) -> bool:
+    """Whether one of the two lies above the other, or both lie above one of these concepts."""
+    return any(set(pair) <= above[code] | {code} for code in among)
+
+
+def _likeness(word: str, concept: Concept) -> float:
+    """From 0 to 1, of a word to a concept's code, its meaning or the short name that ends it in brackets."""
+    plain = word.strip().lower()
+    texts = (concept.code, concept.meaning, concept.meaning.rpartition("(")[2].rstrip(")"))
+    return max(SequenceMatcher(None, plain, text.lower()).ratio() for text in texts)
 
 
 def plain_vocabulary(name: str, labels: list[str], scheme: str = "local") -> Vocabulary:
