@@ -10,7 +10,9 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import cache
 from graphlib import CycleError
+from importlib.resources import as_file, files
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,6 +27,9 @@ from federated.hierarchy import closure
 
 Code = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+BUILTIN = ("heart", "lung", "breast", "digits")
+PRIVATE = "99CONSILIUM"  # the scheme of codes that are nobody else's
+CONTRAST, ANY = "+contrast", "+any"
 NEAREST = 3  # concepts named to a person whose word is unknown
 
 
@@ -45,6 +50,47 @@ class Concept(BaseModel):
     parents: tuple[Code, ...] = Field(default=(), max_length=8)
     view: Code | Literal[""] = ""
     contrast: Literal["no", "yes", "any"] = "no"
+
+
+class View(BaseModel):
+    """A view of a file's ``[[views]]``, which stands for three concepts.
+
+    Attributes:
+        name: the short name, as in ``A4C``.
+        parents: codes of the views that it is a kind of.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Code
+    code: Code
+    scheme: Text
+    meaning: Text
+    parents: tuple[Code, ...] = Field(default=(), max_length=7)
+
+    def plain(self) -> Concept:
+        """The view without contrast, under its own code."""
+        meaning, above = f"{self.meaning} ({self.name})", (self.code + ANY, *self.parents)
+        return Concept(code=self.code, scheme=self.scheme, meaning=meaning, parents=above)
+
+    def filled(self) -> Concept:
+        """The view with contrast in the left ventricle."""
+        above = (self.code + ANY, *(parent + CONTRAST for parent in self.parents))
+        return self._variant(CONTRAST, "with contrast", above, "yes")
+
+    def either(self) -> Concept:
+        """The view, whether with contrast or without."""
+        return self._variant(ANY, "with or without contrast", tuple(parent + ANY for parent in self.parents), "any")
+
+    def _variant(self, end: str, words: str, parents: tuple[str, ...], contrast: Literal["yes", "any"]) -> Concept:
+        return Concept(
+            code=self.code + end,
+            scheme=PRIVATE,
+            meaning=f"{self.meaning}, {words} ({self.name}{end})",
+            parents=parents,
+            view=self.code,
+            contrast=contrast,
+        )
 
 
 class Vocabulary(BaseModel):
@@ -134,6 +180,21 @@ class Vocabulary(BaseModel):
         return {concept.code: concept.parents for concept in self.concepts}
 
 
+class _VocabularyFile(BaseModel):
+    """What a file holds: views, which come first, and concepts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Text
+    views: tuple[View, ...] = ()
+    concepts: tuple[Concept, ...] = ()
+
+    def vocabulary(self) -> Vocabulary:
+        """All views without contrast, then all with it, then all with that left open, then the concepts."""
+        plain, filled, either = ([form(view) for view in self.views] for form in (View.plain, View.filled, View.either))
+        return Vocabulary(name=self.name, concepts=(*plain, *filled, *either, *self.concepts))
+
+
 def _pairs(above: frozenset[str], among: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     return combinations([code for code in among if code in above], 2)
 
@@ -156,20 +217,33 @@ def plain_vocabulary(name: str, labels: list[str], scheme: str = "local") -> Voc
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
-    """A vocabulary from TOML: ``name`` and ``[[concepts]]`` with code, scheme, meaning.
+    """A vocabulary from TOML: ``name``, then ``[[views]]`` or ``[[concepts]]`` with code, scheme, meaning and parents.
 
     Raises:
         DataError: the file cannot be read as such.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Vocabulary.model_validate_json(json.dumps(content))
+        return _VocabularyFile.model_validate_json(json.dumps(content)).vocabulary()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
         raise DataError(first_fault(error), where=str(path)) from error
 
 
+@cache
+def builtin_vocabulary(name: str) -> Vocabulary:
+    """A vocabulary that comes with the program: heart, lung, breast or digits.
+
+    Raises:
+        DataError: there is none of that name.
+    """
+    if name not in BUILTIN:
+        raise DataError(f"there is no built-in vocabulary '{name}'; there are {', '.join(BUILTIN)}", where="vocabulary")
+    with as_file(files("federated") / "vocabularies" / f"{name}.toml") as path:
+        return read_vocabulary(path)
+
+
 def write_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
-    """The vocabulary as TOML."""
-    write_whole(path, tomli_w.dumps(vocabulary.model_dump(mode="json")).encode())
+    """The vocabulary as TOML, every concept by itself."""
+    write_whole(path, tomli_w.dumps(vocabulary.model_dump(mode="json", exclude_defaults=True)).encode())

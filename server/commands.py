@@ -32,7 +32,9 @@ def init(
         list[str] | None, typer.Option(help="A setting of the front end, as in size=64.")
     ] = None,
     front_end_weights: Annotated[Path | None, typer.Option(help="A local file with the weights of timm.")] = None,
-    vocabulary: Annotated[Path | None, typer.Option(help="The labels: a TOML file of concepts.")] = None,
+    vocabulary: Annotated[
+        str, typer.Option(help="The labels: heart, lung, breast or digits, or a TOML file of concepts.")
+    ] = "",
     labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
     task: Annotated[str, typer.Option(help="What the federation learns.")] = "classification",
     superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
@@ -278,14 +280,15 @@ def _setting(text: str) -> tuple[str, Scalar]:
     return key, parsed if isinstance(parsed, bool | int | float | str) else value
 
 
-def _vocabulary(federation: str, path: Path | None, labels: str) -> Vocabulary:
-    from federated.vocabulary import Vocabulary, read_vocabulary
+def _vocabulary(federation: str, named: str, labels: str) -> Vocabulary:
+    from federated.vocabulary import BUILTIN, Vocabulary, builtin_vocabulary, read_vocabulary
     from server.home import validated
 
-    if (path is None) == (not labels):
-        raise ConsiliumError("give --vocabulary FILE or --labels a,b,c", where="init")
-    if path is not None:
-        return read_vocabulary(path)
+    if bool(named) == bool(labels):
+        known = ", ".join(BUILTIN)
+        raise ConsiliumError(f"give --vocabulary FILE or one of {known}, or --labels a,b,c", where="init")
+    if named:
+        return builtin_vocabulary(named) if named in BUILTIN else read_vocabulary(Path(named))
     codes = [label.strip() for label in labels.split(",")]
     concepts = tuple({"code": code, "scheme": "local", "meaning": code} for code in codes)
     return validated(Vocabulary, {"name": federation, "concepts": concepts}, where="--labels")

@@ -13,8 +13,8 @@ from deploy.phantom.hospitals import EXTERNAL, hospital_order
 from deploy.phantom.orders import Pictures, SiteOrder
 from deploy.phantom.site_images import site_plan
 from deploy.phantom.workplace import fill
+from federated.vocabulary import builtin_vocabulary
 from shared_models.phantom.hospitals import HOSPITALS, Hospital, label_of
-from site_agent.sources.phantom import heart_vocabulary
 
 SEED = 1993
 PATIENTS = 80
@@ -40,7 +40,7 @@ def phantom_material(folder: Path) -> Material:
         arriving=arriving,
         labels={code: code for code in names},
         taught={name: tuple(label_of(label) for label in HOSPITALS[name].labels) for name in arriving},
-        vocabulary=heart_vocabulary(),
+        vocabulary=builtin_vocabulary("heart"),
         about=ABOUT,
         names=names,
         kind=KIND,

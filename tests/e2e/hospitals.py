@@ -16,6 +16,7 @@ from PIL import Image
 
 from federated.keys import fingerprint, public_hex, read_private_key
 from federated.manifest import FrontEndCard
+from federated.vocabulary import builtin_vocabulary
 from server.coordinator import Coordinator
 from server.event import ExchangeRequest
 from server.home import CoordinatorConfig, CoordinatorHome
@@ -27,7 +28,6 @@ from site_agent.agent import exchange
 from site_agent.home import SiteHome
 from site_agent.ingest import ingest
 from site_agent.policy import permissive_policy, sign_policy, write_policy
-from site_agent.sources.phantom import heart_vocabulary
 
 CONSILIUM = str(Path(sys.executable).parent / "consilium")
 FEDERATION = "phantom"
@@ -85,7 +85,7 @@ def found(folder: Path, superlink: str) -> Coordinator:
     config = CoordinatorConfig(
         federation=FEDERATION, name="hub", task="classification", front_end=card, superlink=superlink
     )
-    return Coordinator(CoordinatorHome.create(folder / "hub", config, heart_vocabulary()))
+    return Coordinator(CoordinatorHome.create(folder / "hub", config, builtin_vocabulary("heart")))
 
 
 def join(coordinator: Coordinator, name: str) -> SiteHome:

@@ -6,13 +6,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydicom.sr.codedict import codes as dicom_codes
 
 from federated.errors import DataError
-from federated.vocabulary import Concept, Vocabulary, plain_vocabulary, read_vocabulary, write_vocabulary
+from federated.hierarchy import ancestors, granularity, target
+from federated.vocabulary import (
+    BUILTIN,
+    Concept,
+    Vocabulary,
+    builtin_vocabulary,
+    plain_vocabulary,
+    read_vocabulary,
+    write_vocabulary,
+)
+from shared_models.phantom.hospitals import HOSPITALS, label_of
+from shared_models.phantom.views import VIEWS
 
 codes = st.lists(
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", fullmatch=True), min_size=1, unique=True, max_size=9
 )
+HEART = builtin_vocabulary("heart")
+OF_VOLUMES = "398994001"  # the five-chamber view: in DICOM's context group 501, not in 12226
+SHORT_AXIS, PAPILLARY, FOUR_CHAMBERS = "399306005", "399271003", "399214001"
+TWO_VIEWS = """
+name = "two"
+[[views]]
+name = "PSAX"
+code = "1"
+scheme = "SCT"
+meaning = "short axis"
+[[views]]
+name = "PM"
+code = "2"
+scheme = "SCT"
+meaning = "papillary"
+parents = ["1"]
+[[concepts]]
+code = "other"
+scheme = "local"
+meaning = "no heart"
+"""
 GOOD = '[[concepts]]\ncode = "a4c"\nscheme = "local"\nmeaning = "apical four chamber"\n'
 
 
@@ -144,3 +177,108 @@ def test_a_wrong_file_is_one_line(text: str, reason: str, tmp_path: Path) -> Non
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_vocabulary(tmp_path / "missing.toml")
+
+
+def test_a_view_of_a_file_stands_for_three_concepts(tmp_path: Path) -> None:
+    path = tmp_path / "v.toml"
+    path.write_text(TWO_VIEWS)
+    found = read_vocabulary(path)
+    assert [(concept.code, concept.scheme, concept.meaning, concept.parents) for concept in found.concepts] == [
+        ("1", "SCT", "short axis (PSAX)", ("1+any",)),
+        ("2", "SCT", "papillary (PM)", ("2+any", "1")),
+        ("1+contrast", "99CONSILIUM", "short axis, with contrast (PSAX+contrast)", ("1+any",)),
+        ("2+contrast", "99CONSILIUM", "papillary, with contrast (PM+contrast)", ("2+any", "1+contrast")),
+        ("1+any", "99CONSILIUM", "short axis, with or without contrast (PSAX+any)", ()),
+        ("2+any", "99CONSILIUM", "papillary, with or without contrast (PM+any)", ("1+any",)),
+        ("other", "local", "no heart", ()),
+    ]
+    assert [(concept.view, concept.contrast) for concept in found.concepts] == [
+        *[("", "no")] * 2,
+        ("1", "yes"),
+        ("2", "yes"),
+        ("1", "any"),
+        ("2", "any"),
+        ("", "no"),
+    ]
+    write_vocabulary(found, path)  # every concept by itself, so that later ones can be appended
+    assert read_vocabulary(path) == found
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_vocabularies_come_with_the_program(name: str, tmp_path: Path) -> None:
+    vocabulary = builtin_vocabulary(name)
+    assert vocabulary.name == name
+    write_vocabulary(vocabulary, tmp_path / "v.toml")
+    assert read_vocabulary(tmp_path / "v.toml") == vocabulary
+
+
+def test_there_are_four_of_them() -> None:
+    with pytest.raises(DataError, match="no built-in vocabulary 'liver'; there are heart, lung, breast, digits"):
+        builtin_vocabulary("liver")
+
+
+def test_the_heart_has_all_of_dicoms_image_views() -> None:
+    dicom = {(code.scheme_designator, code.value) for code in dicom_codes.cid12226.concepts.values()}
+    ours = {(concept.scheme, concept.code) for concept in HEART.concepts if concept.scheme != "99CONSILIUM"}
+    assert len(dicom) == 29
+    assert ours == dicom | {("SCT", OF_VOLUMES)}
+    assert OF_VOLUMES in {code.value for code in dicom_codes.cid501.concepts.values()}
+
+
+def test_the_phantoms_views_come_first_and_every_label_of_its_hospitals_is_known() -> None:
+    assert HEART.codes[: len(VIEWS)] == tuple(view.code for view in VIEWS.values())
+    schemes = {concept.code: concept.scheme for concept in HEART.concepts}
+    assert all((schemes[view.code] == "99CONSILIUM") == view.private for view in VIEWS.values())
+    taught = {label_of(name) for hospital in HOSPITALS.values() for name in hospital.labels}
+    assert taught < set(HEART.codes)
+    assert {label: granularity(HEART, label, taught) for label in taught} == dict.fromkeys(taught, frozenset())
+
+
+def test_a_view_and_contrast_are_told_apart() -> None:
+    filled, either = f"{FOUR_CHAMBERS}+contrast", f"{FOUR_CHAMBERS}+any"
+    assert target(HEART, FOUR_CHAMBERS, filled) == 0
+    assert target(HEART, filled, either) == target(HEART, FOUR_CHAMBERS, either) == 1
+    assert target(HEART, either, filled) is target(HEART, either, FOUR_CHAMBERS) is None
+
+
+def test_the_short_axis_says_nothing_of_its_levels_and_excludes_contrast() -> None:
+    assert target(HEART, PAPILLARY, SHORT_AXIS) == 1
+    assert target(HEART, SHORT_AXIS, PAPILLARY) is None
+    assert target(HEART, SHORT_AXIS, f"{PAPILLARY}+contrast") == 0
+    assert target(HEART, f"{PAPILLARY}+contrast", f"{SHORT_AXIS}+contrast") == 1
+    levels = {"399239005", "399036006", PAPILLARY, "399371001", "PSAX-APEX"}
+    plain = {concept.code for concept in HEART.concepts if concept.contrast == "no"}
+    assert granularity(HEART, SHORT_AXIS, plain) == levels
+
+
+def test_an_answer_goes_up_to_the_view_with_contrast_left_open() -> None:
+    for concept in HEART.concepts:
+        if concept.contrast != "any":
+            assert concept.parents[0] == f"{concept.view or concept.code}+any"
+
+
+def test_what_a_word_of_the_right_ventricle_may_mean_lies_below_it() -> None:
+    below = {"398998003", "399195005", "443082005", "443083000", "130681", "130682"}
+    assert {concept.code for concept in HEART.concepts if "RV" in ancestors(HEART, concept.code)} == below
+
+
+def test_a_lungs_disorders_lie_as_in_snomed_ct() -> None:
+    lung = builtin_vocabulary("lung")
+    assert ancestors(lung, "882784691000119100") == {"75570004", "233604007"}
+    assert target(lung, "53084003", "75570004") == target(lung, "healthy", "233604007") == 0
+
+
+def test_the_page_lists_the_views_of_the_heart() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "vocabulary.md").read_text()
+    assert "\n".join(_table()) in page
+
+
+def _table() -> list[str]:
+    """What `docs/vocabulary.md` shows of the heart: a line a view; contrast is no matter of the view."""
+    plain = [concept for concept in HEART.concepts if concept.contrast == "no"]
+    names = {concept.code: concept.meaning.rpartition("(")[2].rstrip(")") for concept in plain}
+    lines = ["| name | view | scheme | code | is a kind of |", "|---|---|---|---|---|"]
+    for concept in plain:
+        words, above = concept.meaning.rpartition(" (")[0], ", ".join(names[code] for code in concept.parents[1:])
+        lines.append(f"| {names[concept.code]} | {words} | {concept.scheme} | {concept.code} | {above} |")
+    return lines

@@ -15,7 +15,7 @@ from federated.enrolment import Rotation, read_kit, write_rotation
 from federated.errors import ConsiliumError
 from federated.keys import fingerprint, public_hex, spoken_fingerprint
 from federated.manifest import parse_manifest
-from federated.vocabulary import plain_vocabulary, write_vocabulary
+from federated.vocabulary import builtin_vocabulary, plain_vocabulary, write_vocabulary
 from server.commands import app
 from server.event import ExchangeRequest
 from server.home import CoordinatorHome
@@ -74,6 +74,12 @@ def test_init_says_how_to_fuse(tmp_path: Path) -> None:
     assert (config.mode, config.weighting, config.alpha) == ("isolated", "none", 0.2)
 
 
+def test_init_takes_a_vocabulary_that_comes_with_the_program(tmp_path: Path) -> None:
+    names = ("init", "--federation", "echo", "--name", "hub", "--vocabulary", "heart")
+    _ok(*names, "--front-end", "pixels", "--home", str(tmp_path / "hub"))
+    assert CoordinatorHome(tmp_path / "hub").vocabulary() == builtin_vocabulary("heart")
+
+
 def test_init_takes_a_vocabulary_file(tmp_path: Path) -> None:
     words = plain_vocabulary("views", ["plax", "sub"])
     write_vocabulary(words, tmp_path / "words.toml")
@@ -85,7 +91,7 @@ def test_init_takes_a_vocabulary_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--labels", ""), "give --vocabulary FILE or --labels"),
+        (("--labels", ""), "give --vocabulary FILE or one of heart, lung, breast, digits, or --labels"),
         (("--labels", "plax,plax"), "a code occurs twice"),
         (("--labels", "plax,,a4c"), "--labels: concepts"),
         (("--federation", "Echo Ltd"), "init: federation"),
