@@ -31,6 +31,11 @@ def first_fault(error: ValidationError) -> str:
     return f"{place}: {reason}" if place else reason
 
 
+def shown(text: str) -> str:
+    """The beginning of somebody's text, fit for one line."""
+    return "".join(character if character.isprintable() else "?" for character in text[:SHOWN])
+
+
 def _reason(fault: dict[str, Any]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "missing":
@@ -40,7 +45,7 @@ def _reason(fault: dict[str, Any]) -> str:
     if kind == "json_invalid":
         return f"is not JSON ({context['error']})"
     if kind == "string_pattern_mismatch":
-        return f"'{fault['input'][:SHOWN]}' {FORMS.get(context['pattern'], 'has the wrong form')}"
+        return f"'{shown(fault['input'])}' {FORMS.get(context['pattern'], 'has the wrong form')}"
     if kind == "value_error":
         return str(context["error"])
     return str(fault["msg"]).replace("Input should ", "should ")

@@ -21,7 +21,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from federated.errors import DataError
-from federated.faults import LABEL, first_fault
+from federated.faults import LABEL, first_fault, shown
 from federated.files import write_whole
 from federated.hierarchy import closure
 
@@ -30,6 +30,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 BUILTIN = ("heart", "lung", "breast", "digits")
 PRIVATE = "99CONSILIUM"  # the scheme of codes that are nobody else's
 CONTRAST, ANY = "+contrast", "+any"
+NUMBERS = {"two": "2", "three": "3", "four": "4", "five": "5"}
 NEAREST = 3  # concepts named to a person whose word is unknown
 
 
@@ -152,14 +153,17 @@ class Vocabulary(BaseModel):
             DataError: the label is not in the vocabulary; the nearest concepts are named.
         """
         if label not in self.codes:
-            near = "; ".join(f"{concept.code} = {concept.meaning}" for concept in self.nearest(label))
             raise DataError(
-                f"label '{label}' is not in the vocabulary '{self.name}'",
+                f"label '{shown(label)}' is not in the vocabulary '{self.name}'",
                 where=where,
-                cure=f"nearest are {near}; map it in the site's labels.toml (consilium site labels FILE), or the "
+                cure=f"{self.suggestion(label)}; map it in the site's labels.toml (consilium site labels FILE), or the "
                 "coordinator appends it and the next release brings it",
             )
         return label
+
+    def suggestion(self, word: str) -> str:
+        """The concepts that a word looks most like, for a person."""
+        return "nearest are " + "; ".join(f"{concept.code} = {concept.meaning}" for concept in self.nearest(word))
 
     def nearest(self, word: str) -> list[Concept]:
         """The three concepts whose code or meaning looks most like a word; in the vocabulary's order where alike."""
@@ -206,9 +210,15 @@ def _met(pair: tuple[str, str], above: Mapping[str, frozenset[str]], among: tupl
 
 def _likeness(word: str, concept: Concept) -> float:
     """From 0 to 1, of a word to a concept's code, its meaning or the short name that ends it in brackets."""
-    plain = word.strip().lower()
-    texts = (concept.code, concept.meaning, concept.meaning.rpartition("(")[2].rstrip(")"))
-    return max(SequenceMatcher(None, plain, text.lower()).ratio() for text in texts)
+    long, _, short = concept.meaning.rpartition("(")
+    texts = (concept.code, concept.meaning, long, short.rstrip(")"))
+    return max(SequenceMatcher(None, _spelt(word), _spelt(text)).ratio() for text in texts)
+
+
+def _spelt(text: str) -> str:
+    """Small letters, hyphens as spaces, small numbers as digits."""
+    words = text.lower().replace("-", " ").split()
+    return " ".join(NUMBERS.get(word, word) for word in words)
 
 
 def plain_vocabulary(name: str, labels: list[str], scheme: str = "local") -> Vocabulary:

@@ -31,8 +31,10 @@ from federated.keys import (
     read_trust,
     write_trust,
 )
+from federated.label_map import LabelMap, read_label_map
 from federated.manifest import FrontEndCard, Frozen, Label, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from site_agent.archive import Archive
 
 SECRET_BYTES = 32
 
@@ -106,6 +108,16 @@ class SiteHome:
             write_vocabulary(newer, self.path / "vocabulary.toml")
 
     @property
+    def labels_path(self) -> Path:
+        """``labels.toml``: what the site's own words stand for; missing until there is a line."""
+        return self.path / "labels.toml"
+
+    @property
+    def label_map(self) -> LabelMap:
+        """What the site's own words stand for."""
+        return read_label_map(self.labels_path, self.vocabulary) if self.labels_path.exists() else LabelMap()
+
+    @property
     def keys_path(self) -> Path:
         """Folder of ``site.pem``, ``approver.pem`` where made here, ``flower``, ``ca.crt``, and who is trusted."""
         return self.path / "keys"
@@ -134,6 +146,16 @@ class SiteHome:
     def catalogue_path(self) -> Path:
         """The index of cases (SQLite)."""
         return self.path / "catalogue.sqlite"
+
+    @property
+    def frames_path(self) -> Path:
+        """Working images, de-identified."""
+        return self.path / "frames"
+
+    @property
+    def archive(self) -> Archive:
+        """Where images go that are taken in."""
+        return Archive(self.catalogue_path, self.frames_path, self.secret())
 
     @property
     def features_path(self) -> Path:
@@ -207,7 +229,7 @@ class SiteHome:
 def _furnish(path: Path, kit: Kit, approver_key: Path | None) -> None:
     keys = path / "keys"
     keys.mkdir(mode=0o700)
-    for folder in ("outbox", "inbox", "pending", "releases", "features"):
+    for folder in ("outbox", "inbox", "pending", "releases", "features", "frames"):
         (path / folder).mkdir()
     key = create_private_key(keys / "site.pem")
     approver = _approver(keys, kit.site, approver_key)

@@ -29,6 +29,7 @@ def _fault(kind: Any, value: Any) -> str:
             "'Bad Name' is no name: use at most 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first",
         ),
         (Label, "a b", "'a b' is no label: use at most 64 of letters, digits, '.', '_', '+' and '-'"),
+        (Label, "a\nb\x1b[0m", "'a?b?[0m' is no label: "),
         (Digest, "md5:1", "'md5:1' is no digest: 'sha256:' and 64 hexadecimal digits"),
         (PublicHex, "xyz", "'xyz' is no public key: 64 hexadecimal digits"),
         (dict[Label, int], {"a b": 1}, "a b: 'a b' is no label: "),

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import site_agent.home
 from federated.enrolment import Kit, read_request
-from federated.errors import ConsiliumError
+from federated.errors import ConsiliumError, DataError
 from federated.keys import fingerprint, public_hex, read_private_key
+from federated.label_map import LabelMap, Line, write_label_map
 from federated.vocabulary import plain_vocabulary
 from site_agent.home import SiteHome
 
@@ -23,6 +24,20 @@ def test_configuration_comes_from_the_kit(home: SiteHome, kit: Kit) -> None:
     assert (config.labels, config.class_balance, config.backbone_weights) == ({}, "site", "")
     assert home.vocabulary == kit.vocabulary
     assert SiteHome(home.path).config == config
+
+
+def test_a_new_home_has_no_words_of_its_own(home: SiteHome) -> None:
+    assert home.label_map == LabelMap()
+    assert home.label_map.code_for("a4c", home.vocabulary) == "a4c"
+
+
+def test_words_are_read_from_the_labels_file_and_checked(home: SiteHome) -> None:
+    line = Line(word="4CH", code="a4c", relation="same")
+    write_label_map(LabelMap(version=1, lines=(line,)), home.labels_path)
+    assert home.label_map.code_for("4ch", home.vocabulary) == "a4c"
+    write_label_map(LabelMap(version=1, lines=(line.model_copy(update={"code": "a2c"}),)), home.labels_path)
+    with pytest.raises(DataError, match=r"labels\.toml: line of '4CH': 'a2c' is no concept"):
+        _ = home.label_map
 
 
 def test_a_new_home_lets_nothing_out(home: SiteHome) -> None:
