@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from deploy.phantom.acquisition import Shot
 from deploy.phantom.pictures import jpeg
 from deploy.phantom.provenance import NOTE
 from shared_models.phantom.views import View, view_named
+from site_agent.sources.dicom_views import MODIFIED, SCHEME, Code
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileMetaDataset
@@ -26,19 +26,12 @@ if TYPE_CHECKING:
 
 Gray = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-Code = tuple[str, str, str]
 
 DAY, MOMENT = "20000101", "120000"
 YEAR = 2000
-SCHEME = "99CONSILIUM"  # PS3.16 section 8.2: private schemes begin with 99
 JPEG_QUALITY = 90
 MM_PER_CM, KHZ_PER_MHZ = 10.0, 1000
 TWO_DIMENSIONAL, TISSUE, CENTIMETRES, NOT_OPAQUE = 1, 1, 3, 2  # PS3.3 C.8.5.5.1
-PLAX, PSAX = ("399139001", "SCT", "Parasternal long axis"), ("399306005", "SCT", "Parasternal short axis")
-MODIFIED: Mapping[str, tuple[Code, Code]] = {
-    "PLAX-AV": (PLAX, ("34202007", "SCT", "Aortic Valve")),
-    "PSAX-APEX": (PSAX, ("128564006", "SCT", "Apex of left ventricle")),
-}
 HEART: Code = ("80891009", "SCT", "Heart")
 CAVA: Code = ("64131007", "SCT", "Inferior vena cava")
 
