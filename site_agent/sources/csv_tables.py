@@ -58,6 +58,15 @@ def _rows(file: TextIO, path: Path, required: Sequence[str]) -> Iterator[Row]:
             yield row
 
 
+def columns_of(path: Path) -> frozenset[str]:
+    """Names of a table's columns; none where it cannot be read."""
+    try:
+        with path.open(encoding=ENCODINGS[0], errors="replace", newline="") as file:
+            return frozenset(cell.strip() for cell in next(csv.reader(_lines(file)), []))
+    except (OSError, csv.Error, DataError):
+        return frozenset()
+
+
 def first_of_each(rows: Iterable[Row], columns: Sequence[str], path: Path) -> Iterator[Row | Refused]:
     """Rows that differ in some columns; one that repeats an earlier one is refused."""
     seen: dict[tuple[str, ...], int] = {}

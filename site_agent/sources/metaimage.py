@@ -12,7 +12,7 @@ from federated.errors import DataError
 from site_agent.sources.csv_tables import Row, first_of_each, read_table, refused_line
 from site_agent.sources.metaimage_volume import read_volume
 from site_agent.sources.plausible import PERCENT, believed
-from site_agent.sources.source import Facts, Item, Opened, Refused
+from site_agent.sources.source import Facts, Item, Opened, Refused, Relation
 from site_agent.sources.splits import fold_of
 from site_agent.sources.volumes import Placed, Volume, misfit, opened
 from site_agent.sources.walk import has_any, name_below, walk
@@ -52,6 +52,8 @@ class MetaImageSource:
 
     name = "metaimage"
     about = "MetaImage files (.mhd with .raw or .zraw, .mha), with label maps beside them"
+    labels: tuple[tuple[str, str, Relation], ...] = ()
+    needs_sector = True
 
     def recognises(self, root: Path) -> bool:
         """A header, or a folder with one among its first files."""

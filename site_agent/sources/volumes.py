@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import DataError
+from site_agent.sources.images import gray_levels
 from site_agent.sources.source import Annotation, Facts, Opened, Pixels
 
 Values = NDArray[Any]
@@ -96,13 +97,9 @@ class Volume:
         Raises:
             DataError: as above, or a value is not finite.
         """
-        if self.element == np.uint8 and not self._scaled:
-            yield from self.values()
-            return
-        low, high = self._span()
-        scale = 255.0 / (high - low) if high > low else 0.0
+        span = None if self.element == np.uint8 else self._span()
         for values in self.values():
-            levels = np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
+            levels = gray_levels(values, span)
             yield 255 - levels if self.slope < 0 else levels
 
     def _span(self) -> tuple[float, float]:
