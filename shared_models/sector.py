@@ -1,0 +1,115 @@
+"""The ultrasound sector of a frame or clip, found by fitting its geometry to where echoes end, with a quality.
+
+A coarse image gives regions of echoes; the straight sides that most outermost echoes touch give a first fan or
+parallelogram; least squares draw its edges to where echoes end, first in the coarse image, then in the fine one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_models.sector_echoes import Echoes, Mask, Picture, backgrounds, echoes_above, picture_of, regions
+from shared_models.sector_edges import Side, echo_ends, fitted, left_side, outermost
+from shared_models.sector_geometry import Fan, Parallelogram, Sector, fan_kind
+from shared_models.sector_quality import quality
+
+__all__ = ["Fan", "Parallelogram", "Sector", "find_sector"]
+
+SMALLEST = 32  # pixels of either side of an image
+# Coarse pixels: what is thinner is no echo, what is nearer belongs together. The second keeps letters and panels apart.
+OPENING_AND_CLOSING = (3, 5), (5, 1)
+PARALLEL = np.deg2rad(7.0)  # the least angle between the sides of a fan
+RAYS = 64  # directions in which the ends of a fan are sought
+UPRIGHT = 0.3  # weight of an upright axis in the fit
+LEAST = 0.35  # quality below which nothing is a sector
+GOOD = 0.85  # quality from which on no other candidate is tried
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A geometry on the coarse image, its quality, and the background it was found above."""
+
+    geometry: Fan | Parallelogram
+    quality: float
+    background: float
+
+
+def find_sector(frames: NDArray[np.uint8]) -> Sector | None:
+    """The sector of (H, W), (T, H, W), (H, W, 3) or (T, H, W, 3); None where nothing is one.
+
+    Of a clip the brightest of each pixel in a handful of frames is looked at. The geometry may reach beyond the image.
+
+    Raises:
+        ValueError: no image or clip of bytes.
+    """
+    picture = picture_of(frames)
+    if min(picture.fine.shape) < SMALLEST:
+        return None
+    best: _Fit | None = None
+    for fit in _fits(picture):
+        best = fit if best is None or fit.quality > best.quality else best
+        if best.quality > GOOD:
+            break
+    if best is None or best.quality < LEAST:
+        return None
+    geometry = _refined(picture, best)
+    kind = "linear" if isinstance(geometry, Parallelogram) else fan_kind(geometry)
+    return Sector(kind, geometry, picture.fine.shape, best.quality)
+
+
+def _fits(picture: Picture) -> Iterator[_Fit]:
+    """Candidates on the coarse image, the usual ones first."""
+    for background in backgrounds(picture.coarse):
+        for opening, closing in OPENING_AND_CLOSING:
+            echoes = echoes_above(picture.coarse, background, opening, closing)
+            for region in regions(echoes):
+                fit = _coarse_fit(echoes, region)
+                if fit:
+                    yield fit
+
+
+def _coarse_fit(echoes: Echoes, region: Mask) -> _Fit | None:
+    geometry = first_guess(region)
+    if geometry is None:
+        return None
+    for reach in (6, 3):
+        ends = echo_ends(echoes.coarse, echoes.background, geometry, reach, 1.0)
+        geometry = fitted(geometry, ends, (reach, 0.7 * reach, 0.5 * reach), UPRIGHT)
+    return _Fit(geometry, quality(echoes, geometry), echoes.background)
+
+
+def first_guess(region: Mask) -> Fan | Parallelogram | None:
+    """A geometry around a region from its straight sides."""
+    left, right = left_side(region), left_side(region[:, ::-1])
+    if left.angle + right.angle < PARALLEL:
+        rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
+        return Parallelogram(float(rows[0]), float(rows[-1]), float(columns[0]), float(columns[-1]))
+    return _fan_between(region, left, right)
+
+
+def _fan_between(region: Mask, left: Side, right: Side) -> Fan:
+    """The fan between two sides, its ends where many of the outermost and innermost echoes lie."""
+    last = region.shape[1] - 1
+    matrix = [[np.cos(left.angle), np.sin(left.angle)], [-np.cos(right.angle), np.sin(right.angle)]]
+    x, y = np.linalg.solve(matrix, [left.offset, right.offset - last * np.cos(right.angle)])
+    rows, columns = np.nonzero(region)
+    radius, angle = np.hypot(columns - x, rows - y), np.arctan2(columns - x, rows - y)
+    ray = np.floor((angle + left.angle) / (left.angle + right.angle) * RAYS).astype(int)
+    between = (ray >= 0) & (ray < RAYS)
+    far, near = np.full(RAYS, -1.0), np.full(RAYS, np.inf)
+    np.maximum.at(far, ray[between], radius[between])
+    np.minimum.at(near, ray[between], radius[between])
+    seen = far > 0
+    return Fan(float(y), float(x), -outermost(-near[seen]), outermost(far[seen]), -left.angle, right.angle)
+
+
+def _refined(picture: Picture, fit: _Fit) -> Fan | Parallelogram:
+    """The geometry on the fine image."""
+    step = picture.step
+    fine = fit.geometry.moved(float(step), 0.0, 0.0)
+    ends = echo_ends(picture.fine, fit.background, fine, max(2, 2 * step), 2.0)
+    return fitted(fine, ends, (2.0 * step, 1.0 * step, max(1.5, 0.6 * step)), UPRIGHT)
