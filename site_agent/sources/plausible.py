@@ -13,6 +13,7 @@ PERCENT = (0.0, 100.0)
 MILLILITRES = (0.0, 1000.0)
 RATES_HZ = (1.0, 2000.0)
 YEARS = (0.0, 120.0)
+SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 SPACINGS_MM = (0.001, 10.0)
 
 
@@ -59,3 +60,9 @@ def spacing(numbers: Sequence[float], doubts: list[str]) -> tuple[float, float] 
         doubts.append("a pixel has no believable width and height: left out")
         return None
     return float(numbers[1]), float(numbers[0])
+
+
+def sex(text: str) -> dict[str, str]:
+    """``female`` or ``male`` as ``sex``; nothing where it says anything else."""
+    word = SEXES.get(text.strip().lower())
+    return {"sex": word} if word else {}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from site_agent.sources.plausible import PERCENT, believed, spacing, volumes, whole
+from site_agent.sources.plausible import PERCENT, believed, sex, spacing, volumes, whole
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,13 @@ def test_spacing_turns_from_x_y_to_height_and_width() -> None:
     for wrong in ((0.0, 0.1), (-0.3, 0.3), (math.nan, 0.3), (0.3,), (1e9, 0.3)):
         assert spacing(wrong, doubts) is None
     assert len(doubts) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("F", {"sex": "female"}), ("male", {"sex": "male"}), ("", {}), ("Mr Jones", {})]
+)
+def test_sex_is_one_of_two_words_or_nothing(text: str, found: dict[str, str]) -> None:
+    assert sex(text) == found
 
 
 @given(st.text(max_size=20))
