@@ -75,9 +75,11 @@ class LabelMap(BaseModel):
         """The line of a word, if it has one."""
         return next((line for line in self.lines if _key(line.word) == _key(word)), None)
 
-    def merged(self, base: Iterable[Line]) -> LabelMap:
-        """With lines for the words that have none here, as those that come with a format."""
-        more = tuple(line for line in base if self.line(line.word) is None)
+    def merged(self, base: Iterable[tuple[str, str, Relation]]) -> LabelMap:
+        """With what comes with a format (word, code, relation), for the words that have no line here."""
+        more = tuple(
+            Line(word=word, code=code, relation=relation) for word, code, relation in base if self.line(word) is None
+        )
         return LabelMap(version=max(self.version, 1), lines=(*self.lines, *more)) if more else self
 
     def code_for(self, word: str, vocabulary: Vocabulary) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated.errors import ConsiliumError
+from server import vocabulary_commands
 
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
@@ -232,6 +233,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
     typer.echo(f"release {coordinator.number_of(made)} has the content of release {number}")
 
 
+app.add_typer(vocabulary_commands.app, name="vocabulary")
 TABLES = {
     "sites": ("name", "state", "contributions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),

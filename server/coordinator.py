@@ -6,7 +6,7 @@ nobody names, and the same step run again ends the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from federated.envelope import Parcel, parse_parcel, read_passage
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
+from federated.vocabulary import write_vocabulary
 from server import acceptance, deliveries, members, releases
 from server.artefacts import Artefacts
 from server.home import CoordinatorHome
@@ -36,6 +37,7 @@ from server.registry import (
 )
 from server.releases import Withdrawal
 from server.status import status
+from server.vocabulary_changes import Change, Effects, check_change, effects, split
 
 
 class Coordinator:
@@ -133,6 +135,19 @@ class Coordinator:
         """A new release with the content of an older one; its digest."""
         with self._step() as session:
             return releases.rollback(session, self.artefacts, number)
+
+    def effects_of(self, change: Change) -> Effects:
+        """What a change of the labels would touch."""
+        with self.registry.transaction() as session:
+            return effects(session, self.artefacts, self.home.vocabulary(), change)
+
+    def split_label(self, code: str, meanings: Mapping[str, str], scheme: str) -> None:
+        """Appends concepts (code -> meaning) below one that the vocabulary has."""
+        with self._step() as session:
+            vocabulary = self.home.vocabulary()
+            check_change(vocabulary, Change(kind="split", before=(code,), after=tuple(meanings)))
+            write_vocabulary(split(vocabulary, code, meanings, scheme), self.home.vocabulary_path)
+            record(session, "vocabulary", subject=code, detail=f"split into {', '.join(meanings)}")
 
     def outgoing(self, site: str) -> list[Parcel]:
         """Parcels for a site that it has not acknowledged, in the order of their numbers."""

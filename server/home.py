@@ -97,13 +97,18 @@ class CoordinatorHome:
         """Where the registry is, as SQLAlchemy takes it."""
         return self.config.registry_url or f"sqlite:///{self.path.resolve() / 'registry.sqlite'}"
 
+    @property
+    def vocabulary_path(self) -> Path:
+        """``vocabulary.toml``: a list that only grows."""
+        return self.path / "vocabulary.toml"
+
     def key(self) -> Ed25519PrivateKey:
         """The coordinator's signing key."""
         return read_private_key(self.path / "keys" / "coordinator.pem")
 
     def vocabulary(self) -> Vocabulary:
         """The federation's labels; later versions may only append."""
-        return read_vocabulary(self.path / "vocabulary.toml")
+        return read_vocabulary(self.vocabulary_path)
 
     def trust(self) -> TrustFile:
         """Whose signatures count, as last written from the registry."""

@@ -87,16 +87,16 @@ def test_an_unknown_word_is_refused_with_the_nearest_concepts_and_what_to_do() -
 
 def test_lines_of_a_format_are_used_for_words_without_a_line() -> None:
     own = one("4CH", f"{FOUR_CHAMBERS}+any", "same")
-    both = own.merged([same("4ch", FOUR_CHAMBERS), same("2CH", "399232001")])
+    both = own.merged([("4ch", FOUR_CHAMBERS, "same"), ("2CH", "399232001", "same")])
     assert both.code_for("4CH", HEART) == f"{FOUR_CHAMBERS}+any"
     assert both.code_for("2ch", HEART) == "399232001"
-    assert own.merged([same("4ch", FOUR_CHAMBERS)]) == own
-    assert LabelMap().merged([same("2CH", "399232001")]).version == 1
+    assert own.merged([("4ch", FOUR_CHAMBERS, "same")]) == own
+    assert LabelMap().merged([("2CH", "399232001", "same")]).version == 1
 
 
 def test_a_format_for_another_vocabulary_does_not_hide_a_code() -> None:
     plain = plain_vocabulary("v", ["2CH"])
-    assert LabelMap().merged([same("2CH", "399232001")]).code_for("2CH", plain) == "2CH"
+    assert LabelMap().merged([("2CH", "399232001", "same")]).code_for("2CH", plain) == "2CH"
 
 
 def test_the_digest_is_of_what_the_words_stand_for() -> None:
