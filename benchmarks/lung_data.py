@@ -22,7 +22,7 @@ from federated.statistics import Array
 from site_agent.catalogue import Case
 from site_agent.folds import FOLDS, assign_folds
 from site_agent.index import parse_columns, read_index
-from site_agent.sources import reader_of
+from site_agent.sources.images import decode_still, luma
 from site_agent.tasks.blocks import class_balance, sample_weights, select
 
 COLUMNS = "site=site_group,patient=split_group,clip=clip_id"
@@ -74,10 +74,7 @@ def load_images(folder: Path = LUNG) -> Images:
     with (folder / "index.csv").open(encoding="utf-8") as file:
         probes = [line["probe"] for line in csv.DictReader(file)]
     front_end = create_front_end("texture")
-    features = []
-    for row in rows:
-        (image,) = reader_of(row.path).read(row.path.read_bytes(), [0])
-        features.append(front_end(image))
+    features = [front_end(luma(decode_still(row.path))) for row in rows]
     shots = [
         Shot(row.site, row.patient, row.label, row.clip, probe, number)
         for number, (row, probe) in enumerate(zip(rows, probes, strict=True))
@@ -127,15 +124,16 @@ def _cases(shots: Sequence[Shot], seed: int) -> list[Case]:
     folds = assign_folds({patient: frozenset(its) for patient, its in labels.items()}, {}, {})
     return [
         Case(
-            number,
-            Path(shot.clip),
-            str(shot.row),
-            shot.patient,
-            shot.label,
-            shot.clip,
-            0,
-            folds[hidden[shot.patient]],
-            "b",
+            id=number,
+            key=shot.clip,
+            sha256=str(shot.row),
+            patient=shot.patient,
+            label=shot.label,
+            clip=shot.clip,
+            frame=0,
+            place=0,
+            fold=folds[hidden[shot.patient]],
+            batch="b",
         )
         for number, shot in enumerate(shots)
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from site_agent.index import parse_columns, read_index
-from site_agent.sources import reader_of
+from site_agent.sources.images import decode_still, luma
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -62,7 +62,7 @@ class ImageSet:
 def load(folder: Path, columns: str) -> ImageSet:
     """Every still that the index of a folder lists."""
     rows = read_index(folder, parse_columns(columns))
-    images = [reader_of(row.path).read(row.path.read_bytes(), [row.frame or 0])[0] for row in rows]
+    images = [luma(decode_still(row.path)) for row in rows]
     said = [[row.label, row.patient, row.clip or row.name, row.site] for row in rows]
     return ImageSet(images, *(np.unique(column, return_inverse=True)[1] for column in np.array(said).T))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from site_agent import egress_commands, release_commands, tables
+from site_agent import egress_commands, intake_commands, label_commands, release_commands, tables
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 
 app = typer.Typer(no_args_is_help=True)
@@ -54,35 +54,6 @@ def doctor(home: Home = HERE, as_json: Json = False) -> None:
         tables.print_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-@app.command()
-def ingest(
-    index: Annotated[Path, typer.Argument(help="An index.csv, or a folder with one, or with one folder a label.")],
-    columns: Annotated[str, typer.Option(help="Other names of its columns, as in patient=case,label=view.")] = "",
-    site: Annotated[str | None, typer.Option(help="Only rows with this word in the site column.")] = None,
-    home: Home = HERE,
-    as_json: Json = False,
-) -> None:
-    """Take images into the catalogue as one batch; patients are put into folds for ever."""
-    from site_agent.ingest import ingest as take_in
-    from site_agent.ingest import parse_columns
-
-    opened = open_home(home)
-    with opened.lock():
-        report = take_in(
-            opened.catalogue_path,
-            opened.secret(),
-            opened.vocabulary,
-            opened.config.labels,
-            index,
-            parse_columns(columns),
-            site,
-        )
-    if as_json:
-        print_model(report)
-    else:
-        tables.print_ingest(report)
 
 
 @app.command()
@@ -160,6 +131,9 @@ def import_parcels(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
+    intake_commands.ingest,
+    intake_commands.quarantine,
+    label_commands.labels,
     egress_commands.policy,
     egress_commands.preview,
     egress_commands.approve,

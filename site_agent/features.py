@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federated.errors import ConsiliumError, ContractError, DataError
+from federated.errors import ConsiliumError, ContractError
 from federated.manifest import FrontEndCard
 from federated.statistics import Array
+from site_agent.frame_cache import FrameCache
 from site_agent.progress import track
-from site_agent.sources import pictures
 
 if TYPE_CHECKING:
     from shared_models.front_ends import FrontEnd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
 ASKED_AT_ONCE = 500  # SQLite takes a limited number of parameters
-FILES_A_COMMIT = 32
+CLIPS_A_COMMIT = 32
 
 
 def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
@@ -33,8 +33,8 @@ def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
     Stopped half-way, what was computed stays, and the next call goes on from there.
 
     Raises:
-        ConsiliumError: an image is gone or has changed, the federation's front end cannot be made here, or the cache
-            cannot be used.
+        ConsiliumError: a working image is gone, the federation's front end cannot be made here, or the cache cannot be
+            used.
     """
     card = home.config.front_end
     cache = FeatureCache(home.features_path, card)
@@ -43,7 +43,7 @@ def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
     if missing:
         weights = home.config.backbone_weights
         front_end = require_front_end(card, Path(weights) if weights else None)
-        known |= _compute(front_end, list(missing.values()), cache)
+        known |= _compute(front_end, FrameCache(home.frames_path), list(missing.values()), cache)
     return np.stack([known[case.sha256] for case in cases]) if cases else np.zeros((0, card.features))
 
 
@@ -113,19 +113,17 @@ def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontE
     return front_end
 
 
-def _compute(front_end: FrontEnd, cases: Sequence[Case], cache: FeatureCache) -> dict[str, Array]:
-    """Vectors by digest, put into the cache every few files and when the work is stopped."""
-    files: dict[Path, list[Case]] = defaultdict(list)
+def _compute(front_end: FrontEnd, images: FrameCache, cases: Sequence[Case], cache: FeatureCache) -> dict[str, Array]:
+    """Vectors by digest, put into the cache every few clips and when the work is stopped."""
+    clips: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
-        files[case.path].append(case)
+        clips[case.key].append(case)
     done: dict[str, Array] = {}
     fresh: dict[str, Array] = {}
     try:
-        for number, (path, its_cases) in enumerate(
-            track(files.items(), total=len(files), what="computing features"), 1
-        ):
-            fresh |= _vectors(front_end, path, its_cases)
-            if number % FILES_A_COMMIT == 0:
+        for number, (key, its_cases) in enumerate(track(clips.items(), total=len(clips), what="computing features"), 1):
+            fresh |= _vectors(front_end, images, key, its_cases)
+            if number % CLIPS_A_COMMIT == 0:
                 cache.add(fresh)
                 done |= fresh
                 fresh = {}
@@ -134,15 +132,7 @@ def _compute(front_end: FrontEnd, cases: Sequence[Case], cache: FeatureCache) ->
     return done | fresh
 
 
-def _vectors(front_end: FrontEnd, path: Path, cases: Sequence[Case]) -> dict[str, Array]:
-    """Vectors of the cases that share a file.
-
-    Raises:
-        DataError: the file cannot be read any more, or is not the one that was taken in.
-    """
-    if not path.is_file():
-        raise DataError("cannot be read any more (it is gone)", where=str(path), cure="bring the old file back")
-    found = pictures(path, [case.frame for case in cases])
-    if [picture.sha256 for picture in found] != [case.sha256 for case in cases]:
-        raise DataError("has changed since it was taken in", where=str(path), cure="bring the old file back")
-    return {picture.sha256: front_end(picture.pixels) for picture in found}
+def _vectors(front_end: FrontEnd, images: FrameCache, key: str, cases: Sequence[Case]) -> dict[str, Array]:
+    """Vectors of the cases that share a file of working images."""
+    frames = images.frames(key, [case.place for case in cases])
+    return {case.sha256: front_end(frame) for case, frame in zip(cases, frames, strict=True)}

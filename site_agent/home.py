@@ -34,6 +34,7 @@ from federated.keys import (
 from federated.label_map import LabelMap, read_label_map
 from federated.manifest import FrontEndCard, Frozen, Label, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from site_agent.archive import Archive
 
 SECRET_BYTES = 32
 
@@ -147,6 +148,16 @@ class SiteHome:
         return self.path / "catalogue.sqlite"
 
     @property
+    def frames_path(self) -> Path:
+        """Working images, de-identified."""
+        return self.path / "frames"
+
+    @property
+    def archive(self) -> Archive:
+        """Where images go that are taken in."""
+        return Archive(self.catalogue_path, self.frames_path, self.secret())
+
+    @property
     def features_path(self) -> Path:
         """Cached features."""
         return self.path / "features"
@@ -218,7 +229,7 @@ class SiteHome:
 def _furnish(path: Path, kit: Kit, approver_key: Path | None) -> None:
     keys = path / "keys"
     keys.mkdir(mode=0o700)
-    for folder in ("outbox", "inbox", "pending", "releases", "features"):
+    for folder in ("outbox", "inbox", "pending", "releases", "features", "frames"):
         (path / folder).mkdir()
     key = create_private_key(keys / "site.pem")
     approver = _approver(keys, kit.site, approver_key)

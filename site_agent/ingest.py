@@ -1,264 +1,280 @@
-"""Taking images in: read the hospital's index, look at every file, put each patient in a fold, write it all at once."""
+"""Taking images in: list them, look at each once, write what is left of it, and close the batch.
+
+What was looked at is kept as it comes, so that a stopped ingest goes on where it was; a batch is closed whole or not at
+all, and until then no task sees its images. The same images twice give the same catalogue.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from federated.errors import DataError
-from federated.manifest import Frozen
+from federated.label_map import LabelMap, Line
 from federated.vocabulary import Vocabulary
-from site_agent.catalogue import COUNTS, Catalogue
-from site_agent.folds import FOLDS, assign_folds
-from site_agent.index import Columns, Row, parse_columns, read_index
+from site_agent.archive import Archive
+from site_agent.closing import close, words_waiting
+from site_agent.examination import Examiner, Record
+from site_agent.folds import FOLDS
+from site_agent.index import Columns
+from site_agent.intake_rows import Rows
+from site_agent.preparation import PixelRule, Rules
 from site_agent.progress import track
-from site_agent.sources import pictures
-from site_agent.sources.images import check_usable
+from site_agent.reports import Findings, IngestReport
+from site_agent.sealing import pseudonym
+from site_agent.sources import AUTO, source_of
+from site_agent.sources.source import Item, Refused, Source
+from site_agent.workers import Lost, each
 
-__all__ = ["Columns", "IngestReport", "ingest", "parse_columns"]
-
-
-class IngestReport(Frozen):
-    """What an ingest did: new images, those known before (`skipped`), files kept apart, and what is to be said aloud.
-
-    `batch` is None where nothing was new.
-    """
-
-    batch: str | None
-    images: int
-    patients: int
-    labels: dict[str, int]
-    skipped: int
-    quarantined: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
+AT_ONCE = 256  # rows a transaction
+NEW = "SELECT coalesce(label, ''), count(number), patient, blanked FROM clips JOIN frames ON frames.clip = clips.id"
 
 
 @dataclass(frozen=True)
-class Image:
-    """One image found usable, before it has a fold."""
+class Order:
+    """What a person asks for.
 
-    path: Path
-    sha256: str
-    patient: str
-    label: str
-    clip: str
-    frame: int
-    fold: str | None
+    Attributes:
+        format: name of a source, or ``auto``.
+        columns: of an index.
+        site: only items of this site, where an index names several.
+        machine: what the images come from, where the person knows better than the headers.
+        pixels: ``whole`` where a person vouches that no pixel identifies anybody.
+        processes: that look at items side by side; with one, nothing protects from a decoder that crashes.
+    """
 
-
-@dataclass
-class Findings:
-    """What looking at the files brought."""
-
-    images: list[Image] = field(default_factory=list)
-    quarantined: dict[str, str] = field(default_factory=dict)
-    skipped: int = 0
+    format: str = AUTO
+    columns: Columns = field(default_factory=Columns)
+    site: str | None = None
+    machine: str = ""
+    pixels: PixelRule = "sector"
+    processes: int = 1
 
 
 def ingest(
-    catalogue: Path,
-    secret: bytes,
-    vocabulary: Vocabulary,
-    label_map: Mapping[str, str],
-    index: Path,
-    columns: Columns | None = None,
-    site: str | None = None,
+    archive: Archive, vocabulary: Vocabulary, label_map: LabelMap, root: Path, order: Order | None = None
 ) -> IngestReport:
-    """Takes the images of an index (see `read_index`) into the catalogue as one batch, or changes nothing.
+    """Takes in what a root holds; a batch is closed, or nothing can be seen to have changed.
 
-    From the site's `secret` come pseudonyms, and with them the order in which folds are filled. `label_map` says which
-    code the hospital's words stand for (a word that is not in it is a code). With `site`, only its rows are taken.
+    `label_map` says which code the hospital's words stand for. What cannot be read, or must be looked at by a person,
+    is set aside with the reason.
 
     Raises:
-        DataError: the index, or what it says, cannot be used; files that cannot be read are quarantined instead.
+        DataError: nothing of it can be used, or a label is unknown; what was looked at is not looked at again.
     """
-    book = Catalogue(catalogue)
-    rows = _coded(_of_site(read_index(index, columns), site, index), vocabulary, label_map)
-    _check_agreement(rows)
-    findings = _look(rows, secret)
-    if not findings.images:
-        path, reason = next(iter(findings.quarantined.items()))
-        raise DataError(f"none of its {len(rows)} images can be used; {path} {reason}", where=str(index))
-    with book.transaction() as connection:
-        return _write(connection, findings, index, _notes_on_rows(rows, site))
+    order = order or Order()
+    source = source_of(root, order.format, order.columns)
+    own = (Line(word=word, code=code, relation=how) for word, code, how in source.labels if code in vocabulary.codes)
+    label_map = label_map.merged(own)
+    root_key = archive.seal.key("root", str(root.absolute()))
+    items, refused = _listed(source, root, order.site)
+    _codes({item.label for item in items} - {""}, vocabulary, label_map, str(root))
+    _check_agreement(items, archive)
+    findings = Findings()
+    rows = Rows(archive, root_key, source.name)
+    rows.refuse(refused, findings)
+    rules = Rules(order.pixels, source.needs_sector)
+    _look(items, Examiner(archive, source, rules, order.machine), rows, findings, order.processes)
+    return _close(archive, vocabulary, label_map, (root, root_key), order, source, findings, items)
 
 
-def _of_site(rows: list[Row], site: str | None, index: Path) -> list[Row]:
-    if site is None:
-        return rows
-    chosen = [row for row in rows if row.site == site]
-    if not chosen:
-        there = ", ".join(sorted({row.site for row in rows} - {""})) or "none"
-        raise DataError(f"has no image of site '{site}'; sites there: {there}", where=str(index))
-    return chosen
+def _listed(source: Source, root: Path, site: str | None) -> tuple[list[Item], list[Refused]]:
+    found = list(source.scan(root))
+    items = [one for one in found if isinstance(one, Item)]
+    refused = [one for one in found if isinstance(one, Refused)]
+    if site is not None:
+        chosen = [item for item in items if item.site == site]
+        if not chosen:
+            there = ", ".join(sorted({item.site for item in items} - {""})) or "none"
+            raise DataError(f"has no image of site '{site}'; sites there: {there}", where=str(root))
+        items = chosen
+    if not items and not refused:
+        raise DataError(f"holds nothing that can be read as {source.name}", where=str(root))
+    return items, refused
 
 
-def _coded(rows: list[Row], vocabulary: Vocabulary, label_map: Mapping[str, str]) -> list[Row]:
-    return [replace(row, label=vocabulary.require(label_map.get(row.label, row.label), where=row.line)) for row in rows]
+def _codes(words: set[str], vocabulary: Vocabulary, label_map: LabelMap, where: str) -> dict[str, str]:
+    """Code of each word.
+
+    Raises:
+        DataError: a word stands for none; how many others do not is said too.
+    """
+    codes: dict[str, str] = {}
+    unknown: list[DataError] = []
+    for word in sorted(words):
+        try:
+            codes[word] = label_map.code_for(word, vocabulary)
+        except DataError as error:
+            unknown.append(error)
+    if unknown:
+        more = f" (and {len(unknown) - 1} other labels)" if len(unknown) > 1 else ""
+        raise DataError(f"{unknown[0].what}{more}", where=where, cure=unknown[0].cure)
+    return codes
 
 
-def _check_agreement(rows: list[Row]) -> None:
-    """A patient is in one split and a clip has one label.
+def _check_agreement(items: Sequence[Item], archive: Archive) -> None:
+    """A patient is in one split, the one it was in before, and a clip has one label.
 
     Raises:
         DataError: otherwise.
     """
+    before = dict(archive.catalogue.rows("SELECT pseudonym, fold FROM patients"))
     splits: dict[str, str] = {}
     labels: dict[tuple[str, str], str] = {}
-    for row in rows:
-        if row.fold and row.patient and splits.setdefault(row.patient, row.fold) != row.fold:
+    for item in items:
+        if item.fold and item.patient:
+            _check_split(item, splits, before, archive.secret)
+        if item.clip and labels.setdefault((item.patient, item.clip), item.label) != item.label:
             raise DataError(
-                f"patient '{row.patient}' is in two splits, {splits[row.patient]} and {row.fold}",
-                where=row.line,
-                cure="put all images of a patient in one split",
-            )
-        if row.clip and labels.setdefault((row.patient, row.clip), row.label) != row.label:
-            raise DataError(
-                f"clip '{row.clip}' has two labels, {labels[row.patient, row.clip]} and {row.label}",
-                where=row.line,
+                f"clip '{item.clip}' has two labels, {labels[item.patient, item.clip]} and {item.label}",
+                where=item.name,
                 cure="give each part a clip of its own",
             )
 
 
-def _look(rows: list[Row], secret: bytes) -> Findings:
-    """Reads every file once and keeps what can be used."""
-    files: dict[Path, list[Row]] = defaultdict(list)
-    for row in rows:
-        files[row.path].append(row)
-    findings = Findings()
-    for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
-        try:
-            _look_at_file(path, its_rows, secret, findings)
-        except DataError as error:
-            findings.quarantined[str(path)] = error.what
-    return findings
-
-
-def _look_at_file(path: Path, rows: list[Row], secret: bytes, findings: Findings) -> None:
-    for picture in pictures(path, [row.frame for row in rows]):
-        try:
-            check_usable(picture.pixels)
-        except DataError as error:
-            findings.quarantined[f"{path}{picture.part}"] = error.what
-            continue
-        row = rows[picture.asked]
-        patient, clip = pseudonym(secret, row, picture.file_sha256), row.clip or row.name
-        image = Image(path, picture.sha256, patient, row.label, clip, picture.frame, row.fold)
-        findings.images.append(image)
-
-
-def pseudonym(secret: bytes, row: Row, file_digest: str) -> str:
-    """HMAC-SHA256 of the patient's id; without one, of the clip's; without that, of the file's digest."""
-    said = ("patient", row.patient) if row.patient else ("clip", row.clip) if row.clip else ("file", file_digest)
-    return hmac.new(secret, "\0".join(said).encode(), hashlib.sha256).hexdigest()
-
-
-def _write(connection: sqlite3.Connection, findings: Findings, index: Path, notes: list[str]) -> IngestReport:
-    fresh = _fresh(connection, findings)
-    connection.executemany("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", findings.quarantined.items())
-    connection.executemany("DELETE FROM quarantine WHERE path = ?", {(str(image.path),) for image in fresh})
-    batch = None
-    if fresh:
-        number = connection.execute("SELECT count(*) FROM batches").fetchone()[0] + 1
-        batch = f"b{number:04d}"
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        connection.execute("INSERT INTO batches VALUES (?, ?, ?)", (batch, now, str(index.absolute())))
-        _write_patients(connection, fresh, batch)
-        _write_cases(connection, fresh, batch)
-        notes = [*notes, *_notes_on_catalogue(connection)]
-    return IngestReport(
-        batch=batch,
-        images=len(fresh),
-        patients=len({image.patient for image in fresh}),
-        labels=dict(sorted(Counter(image.label for image in fresh).items())),
-        skipped=findings.skipped,
-        quarantined=tuple(findings.quarantined.items()),
-        notes=tuple(notes),
-    )
-
-
-def _fresh(connection: sqlite3.Connection, findings: Findings) -> list[Image]:
-    """Images not seen before; one seen before as something else is quarantined, since one of the two must be wrong."""
-    known = {row[0]: row[1:] for row in connection.execute("SELECT sha256, patient, label FROM cases")}
-    fresh = []
-    for image in findings.images:
-        first = image.sha256 not in known
-        patient, label = known.setdefault(image.sha256, (image.patient, image.label))
-        if first:
-            fresh.append(image)
-        elif label != image.label:
-            reason = f"is labelled '{image.label}', but the same image is there labelled '{label}'"
-            findings.quarantined[str(image.path)] = reason
-        elif patient != image.patient:
-            findings.quarantined[str(image.path)] = "is of one patient, but the same image is there of another"
-        else:
-            findings.skipped += 1
-    return fresh
-
-
-def _write_patients(connection: sqlite3.Connection, images: list[Image], batch: str) -> None:
-    """Folds of the patients not met before.
-
-    Raises:
-        DataError: the index asks for another split than the one a patient is in.
-    """
-    folds = dict(connection.execute("SELECT pseudonym, fold FROM patients").fetchall())
-    labels: dict[str, set[str]] = defaultdict(set)
-    given = {}
-    for image in images:
-        if image.fold and folds.get(image.patient, image.fold) != image.fold:
-            was = folds[image.patient]
-            raise DataError(
-                f"its patient is in {was} since an earlier ingest and cannot move to {image.fold}",
-                where=str(image.path),
-                cure="leave the split as it was",
-            )
-        if image.patient not in folds:
-            labels[image.patient].add(image.label)
-            given.update({image.patient: image.fold} if image.fold else {})
-    counts = {(fold, label): number for fold, label, number, _ in connection.execute(COUNTS)}
-    new = assign_folds({patient: frozenset(its) for patient, its in labels.items()}, given, counts)
-    connection.executemany("INSERT INTO patients VALUES (?, ?, ?)", [(*item, batch) for item in new.items()])
-
-
-def _write_cases(connection: sqlite3.Connection, images: list[Image], batch: str) -> None:
-    owners = dict(connection.execute("SELECT clip, patient FROM cases").fetchall())
-    for image in images:
-        # a clip's name is the hospital's own, and two patients may each have a clip 1
-        mine = owners.setdefault(image.clip, image.patient) == image.patient
-        clip = image.clip if mine else f"{image.clip}@{image.patient[:8]}"
-        connection.execute(
-            "INSERT INTO cases (path, sha256, patient, label, clip, frame, batch) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (str(image.path), image.sha256, image.patient, image.label, clip, image.frame, batch),
+def _check_split(item: Item, splits: dict[str, str], before: dict[str, str], secret: bytes) -> None:
+    fold = item.fold or ""
+    if splits.setdefault(item.patient, fold) != fold:
+        raise DataError(
+            f"patient '{item.patient}' is in two splits, {splits[item.patient]} and {fold}",
+            where=item.name,
+            cure="put all images of a patient in one split",
+        )
+    was = before.get(pseudonym(secret, "patient", item.patient), fold)
+    if was != fold:
+        raise DataError(
+            f"its patient is in {was} since an earlier ingest and cannot move to {fold}",
+            where=item.name,
+            cure="leave the split as it was",
         )
 
 
-def _notes_on_rows(rows: list[Row], site: str | None) -> list[str]:
+def _look(items: Sequence[Item], examiner: Examiner, rows: Rows, findings: Findings, processes: int) -> None:
+    """Looks at what is new or has changed, and writes what it finds in the order of the items."""
+    todo: list[tuple[Item, bool]] = []
+    for item in items:
+        key = examiner.key(item)
+        known = rows.known(key, item)
+        if known is None:
+            todo.append((item, rows.cleared(key)))
+        else:
+            rows.seen_before(key, known, findings)
+    looked = each(examiner, todo, processes)
+    with closing(looked):
+        waiting: list[tuple[Item, Record]] = []
+        records = _in_order(todo, looked, examiner)
+        for found in track(records, total=len(todo), what="looking at images"):
+            waiting.append(found)
+            if len(waiting) == AT_ONCE:
+                rows.add(waiting, findings)
+                waiting = []
+        rows.add(waiting, findings)
+
+
+def _in_order(
+    todo: Sequence[tuple[Item, bool]],
+    looked: Iterator[tuple[tuple[Item, bool], Record | Lost]],
+    examiner: Examiner,
+) -> Iterator[tuple[Item, Record]]:
+    """Records in the order of the items, whichever process was quicker."""
+    early: dict[str, Record] = {}
+    following = iter([(item, examiner.key(item)) for item, _ in todo])
+    expected = next(following, None)
+    for (item, _), record in looked:
+        key = examiner.key(item)
+        early[key] = Record(key, "refused", record.reason) if isinstance(record, Lost) else record
+        while expected is not None and expected[1] in early:
+            yield expected[0], early.pop(expected[1])
+            expected = next(following, None)
+
+
+def _close(
+    archive: Archive,
+    vocabulary: Vocabulary,
+    label_map: LabelMap,
+    root: tuple[Path, str],
+    order: Order,
+    source: Source,
+    findings: Findings,
+    items: Sequence[Item],
+) -> IngestReport:
+    where, key = root
+    with archive.catalogue.transaction() as connection:
+        codes = _codes(words_waiting(connection, archive, key), vocabulary, label_map, str(where))
+        batches = close(connection, archive, vocabulary, codes, key, label_map=label_map.digest, pixels=order.pixels)
+    if not batches and not findings.skipped and findings.aside:
+        first = findings.aside[0]
+        what = f"none of its {len(findings.aside)} items can be used; {first.name} {first.reason}"
+        raise DataError(what, where=str(where))
+    return IngestReport(
+        format=source.name,
+        recognised=order.format == AUTO,
+        batches=tuple(batches),
+        **vars(_new(archive, batches)),
+        skipped=findings.skipped,
+        aside=tuple(findings.aside),
+        doubts=tuple(findings.doubts),
+        notes=(*_notes_on_items(items, order), *(_notes_on_catalogue(archive) if batches else ())),
+    )
+
+
+@dataclass(frozen=True)
+class _New:
+    """How much is new."""
+
+    images: int
+    clips: int
+    patients: int
+    labels: dict[str, int]
+    blanked: int
+
+
+def _new(archive: Archive, batches: Sequence[str]) -> _New:
+    rows = archive.catalogue.rows(f"{NEW} WHERE batch IN ({','.join('?' * len(batches))}) GROUP BY clips.id", batches)
+    labels: Counter[str] = Counter()
+    for label, images, *_ in rows:
+        labels[label] += images
+    blanked = sum(bool(row[3]) for row in rows)
+    return _New(labels.total(), len(rows), len({row[2] for row in rows}), dict(sorted(labels.items())), blanked)
+
+
+def _notes_on_items(items: Sequence[Item], order: Order) -> list[str]:
     notes = []
-    nameless = sum(not row.patient for row in rows)
-    if nameless:
-        notes.append(f"{nameless} of {len(rows)} lines name no patient: each clip counts as a patient of its own")
-    sites = {row.site for row in rows}
-    if site is None and len(sites) > 1:
+    nameless = sum(not item.patient for item in items)
+    if nameless and nameless < len(items):
+        notes.append(f"{nameless} of {len(items)} lines name no patient")
+    sites = {item.site for item in items}
+    if order.site is None and len(sites) > 1:
         notes.append(f"images of {len(sites)} sites are taken in as one: {', '.join(sorted(sites))}")
+    if order.pixels == "whole":
+        notes.append("pixels outside the sector were kept: a person vouched for them")
     return notes
 
 
-def _notes_on_catalogue(connection: sqlite3.Connection) -> list[str]:
+def _notes_on_catalogue(archive: Archive) -> list[str]:
     notes = []
-    labels = [row[0] for row in connection.execute("SELECT DISTINCT label FROM cases")]
-    patients = dict(connection.execute("SELECT fold, count(*) FROM patients GROUP BY fold").fetchall())
-    if len(labels) == 1:
+    rows = archive.catalogue.rows
+    labels = [row[0] for row in rows("SELECT DISTINCT label FROM clips WHERE batch IS NOT NULL")]
+    if len(labels) == 1 and labels[0]:
         notes.append(f"every image shows '{labels[0]}': this site can vouch for that label only")
-    if sum(patients.values()) == 1:
+    if None in labels:
+        notes.append("some images have no label: they can be answered, and nothing is learnt from them")
+    strangers = rows("SELECT count(*) FROM clips WHERE batch IS NOT NULL AND NOT patient_known")[0][0]
+    if strangers:
+        notes.append(f"{strangers} images or clips name no patient: each clip counts as a patient of its own")
+    patients = Counter(dict(rows("SELECT fold, count(*) FROM patients GROUP BY fold")))
+    if patients.total() == 1:
         notes.append("all images are of one patient, who can be only trained on or only tested on")
-    empty = [fold for fold in FOLDS if fold not in patients]
+    empty = [fold for fold in FOLDS if not patients[fold]]
     if empty:
         notes.append(f"too few patients to fill every fold: none in {', '.join(empty)}")
     return notes
+
+
+def cores() -> int:
+    """Processors that this program may use."""
+    return len(os.sched_getaffinity(0))

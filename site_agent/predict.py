@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,12 @@ from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.manifest import Digest, Frozen
 from federated.statistics import Array
+from site_agent.examination import LEARNT_FROM
 from site_agent.index import Columns, Row, read_index
+from site_agent.preparation import Rules, evenly, prepare
 from site_agent.progress import track
-from site_agent.sources import READERS, pictures
-from site_agent.sources.images import Gray, check_usable
+from site_agent.sources.files import SUFFIXES, open_file
+from site_agent.sources.images import Gray
 
 if TYPE_CHECKING:
     from federated.decision import Decision
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from federated.keys import TrustFile
     from shared_models.front_ends import FrontEnd
 
-SUFFIXES = frozenset(suffix for reader in READERS for suffix in reader.suffixes)
+RULES = Rules(cleared=True)  # what is answered stays here: text in an image is no reason to set it aside
 
 
 class Predicted(Frozen):
@@ -135,7 +137,7 @@ def _row(path: Path, name: str) -> Row:
 
 
 def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
-    """Features of every image, file by file; what cannot be used is kept apart."""
+    """Features of every image, file by file, prepared as when images are taken in; what cannot be used is told."""
     files: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
         files[row.path].append(row)
@@ -144,25 +146,29 @@ def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
     unreadable: list[tuple[str, str]] = []
     for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
         try:
-            for picture in pictures(path, [row.frame for row in its_rows]):
-                row = its_rows[picture.asked]
-                name = row.name + picture.part
-                if reason := _unusable(picture.pixels):
-                    unreadable.append((name, reason))
-                else:
-                    found.append((name, clips[row.patient, row.clip or row.name], front_end(picture.pixels)))
+            for row, name, image in _images(path, its_rows):
+                found.append((name, clips[row.patient, row.clip or row.name], front_end(image)))
         except DataError as error:
             unreadable.append((its_rows[0].name, error.what))
     features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, front_end.features))
     return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
 
 
-def _unusable(pixels: Gray) -> str:
-    try:
-        check_usable(pixels)
-    except DataError as error:
-        return error.what
-    return ""
+def _images(path: Path, rows: Sequence[Row]) -> Iterator[tuple[Row, str, Gray]]:
+    """Working images of a file, with the row each answers and a name.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    opened = open_file(path)
+    for row in rows:
+        prepared = prepare(opened, RULES, None if row.frame is None else [row.frame])
+        if prepared.state != "taken":
+            raise DataError(prepared.reason)
+        places = range(len(prepared.numbers)) if row.frame is not None else evenly(len(prepared.numbers), LEARNT_FROM)
+        for place in places:
+            part = f"#{prepared.numbers[place]}" if opened.moving else ""
+            yield row, row.name + part, prepared.frames[place]
 
 
 def _clip_names(rows: Sequence[Row]) -> dict[tuple[str, str], str]:

@@ -86,7 +86,7 @@ def site_status(home: SiteHome) -> SiteStatus:
             Count(fold=fold, label=label, patients=patients, images=images)
             for (fold, label), (patients, images) in catalogue.counts().items()
         ),
-        quarantined=len(catalogue.quarantined()),
+        quarantined=sum(one.state == "quarantined" for one in catalogue.aside()),
         contributions=_contributions(home),
         pending=tuple(Waits(digest=one.digest, kind=one.kind, when=one.when) for one in waiting),
         outbox=len(list(home.outbox.glob("*.parcel"))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ import typer
 if TYPE_CHECKING:
     from site_agent.doctor import Finding
     from site_agent.evaluation import Evaluation
-    from site_agent.ingest import IngestReport
     from site_agent.receipts import Receipt
+    from site_agent.reports import Aside, IngestReport
     from site_agent.status import SiteStatus
     from site_agent.steps import WorkSummary
+
+SHOWN = 20  # lines of what an ingest did not take in
 
 
 def short(digest: str) -> str:
@@ -50,13 +53,29 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def print_ingest(report: IngestReport) -> None:
     """What an ingest did."""
-    what = f"batch {report.batch}" if report.batch else "nothing new"
-    images, patients = counted(report.images, "image"), counted(report.patients, "patient")
-    typer.echo(f"{what}: {images} of {patients}, {report.skipped} known already")
+    typer.echo(f"read as {report.format}" + (" (recognised; --format says otherwise)" if report.recognised else ""))
+    what = f"{'batch' if len(report.batches) == 1 else 'batches'} {', '.join(report.batches)}"
+    images, clips = counted(report.images, "image"), counted(report.clips, "file")
+    patients = counted(report.patients, "patient")
+    typer.echo(f"{what if report.batches else 'nothing new'}: {images} in {clips} of {patients}")
+    typer.echo(f"{report.skipped} known already; outside the sector something was removed in {report.blanked}")
     print_table("", ("label", "new images"), report.labels.items())
-    print_table("put into quarantine", ("file", "reason"), report.quarantined)
+    print_aside(report.aside)
+    print_table("not believed", ("file", "what"), ((doubt.name, doubt.line) for doubt in report.doubts[:SHOWN]))
     for note in report.notes:
         typer.echo(f"note: {note}")
+
+
+def print_aside(aside: Sequence[Aside]) -> None:
+    """What was not taken in: how many by reason, then the first of them one by one."""
+    reasons = Counter((one.state, one.reason) for one in aside)
+    if len(aside) > SHOWN:
+        counts = ((state, reason, number) for (state, reason), number in reasons.most_common())
+        print_table("not taken in", ("state", "reason", "items"), counts)
+    each = ((one.key, one.state, one.name, one.reason) for one in aside[:SHOWN])
+    print_table("not taken in, one by one", ("key", "state", "file", "reason"), each)
+    if len(aside) > SHOWN:
+        typer.echo(f"and {len(aside) - SHOWN} more: consilium site quarantine --json lists all")
 
 
 def print_work(summary: WorkSummary) -> None:

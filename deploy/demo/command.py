@@ -137,14 +137,14 @@ class _Demonstration:
 
         began = time.monotonic()
         report = federation.take_in(self.homes[name], self.material)
-        folds = federation.folds_of(self.homes[name], self.material)
+        folds = federation.folds_of(self.homes[name])
         self.taking_in[name] = time.monotonic() - began
         role = "has joined and takes in" if name in self.order else "only tests, on"
         self.show.say(f"{name} {role} {report.images} images of {report.patients} patients.")
-        for path, reason in report.quarantined[:SHOWN]:
-            self.show.say(f"  kept apart: {path} {reason}")
-        if len(report.quarantined) > SHOWN:
-            self.show.say(f"  and {len(report.quarantined) - SHOWN} more files: consilium site status")
+        for one in report.aside[:SHOWN]:
+            self.show.say(f"  {one.state}: {one.name} {one.reason}")
+        if len(report.aside) > SHOWN:
+            self.show.say(f"  and {len(report.aside) - SHOWN} more files: consilium site quarantine")
         for note in report.notes if name in self.order else ():  # who only tests has one fold
             self.show.say(f"  {note}")
         return folds

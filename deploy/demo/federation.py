@@ -15,6 +15,7 @@ from deploy.demo.places import Places
 from federated.canonical import digest
 from federated.enrolment import read_kit, write_kit
 from federated.keys import fingerprint, read_private_key
+from federated.label_map import LabelMap, Line
 from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard
 from server.coordinator import Coordinator
@@ -24,9 +25,11 @@ from site_agent.features import features_of
 from site_agent.folds import FOLDS
 from site_agent.home import SiteHome
 from site_agent.index import parse_columns
-from site_agent.ingest import IngestReport, ingest
+from site_agent.ingest import Order, cores, ingest
 from site_agent.policy import permissive_policy, sign_policy, write_policy
-from site_agent.sources import reader_of
+from site_agent.quarantine import item_names
+from site_agent.reports import IngestReport
+from site_agent.sources.images import CINES
 from site_agent.tasks.blocks import TRAIN, class_balance, sample_weights
 
 FEDERATION = "demo"
@@ -70,15 +73,10 @@ def join(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
 
 def take_in(home: SiteHome, material: Material) -> IngestReport:
     """The site's own rows of the index go into its catalogue."""
-    return ingest(
-        home.catalogue_path,
-        home.secret(),
-        home.vocabulary,
-        material.labels,
-        material.index,
-        parse_columns(material.columns),
-        material.sites[home.config.site],
-    )
+    order = Order(columns=parse_columns(material.columns), site=material.sites[home.config.site], processes=cores())
+    lines = tuple(Line(word=word, code=code, relation="same") for word, code in material.labels.items() if word != code)
+    label_map = LabelMap(version=1, lines=lines) if lines else LabelMap()
+    return ingest(home.archive, home.vocabulary, label_map, material.index, order)
 
 
 def allow(home: SiteHome, kinds: Iterable[str]) -> None:
@@ -87,20 +85,19 @@ def allow(home: SiteHome, kinds: Iterable[str]) -> None:
     sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
 
 
-def folds_of(home: SiteHome, material: Material) -> SiteFolds:
+def folds_of(home: SiteHome) -> SiteFolds:
     """All of a site's images as features: what the onlooker of a demonstration sees, and no coordinator."""
     catalogue = Catalogue(home.catalogue_path)
     cases = {fold: catalogue.cases(fold=fold) for fold in FOLDS}
     balance = class_balance(cases[TRAIN], home.config.class_balance)
     folds = {fold: _local(home, some, balance) for fold, some in cases.items()}
-    base = material.index.parent.absolute()
-    return SiteFolds(home.config.site, folds, tuple(_image_name(case, base) for case in cases["test"]))
+    names = item_names(home.archive)
+    return SiteFolds(home.config.site, folds, tuple(_image_name(case, names[case.key]) for case in cases["test"]))
 
 
-def _image_name(case: Case, base: Path) -> str:
+def _image_name(case: Case, name: str) -> str:
     """As the index names it; with the frame's number where the file is a cine."""
-    name = case.path.relative_to(base).as_posix() if case.path.is_relative_to(base) else case.path.name
-    return f"{name}#{case.frame}" if reader_of(case.path).cine else name
+    return f"{name}#{case.frame}" if Path(name).suffix.lower() in CINES else name
 
 
 def _local(home: SiteHome, cases: list[Case], balance: dict[str, float]) -> LocalFold:

@@ -1,65 +1,79 @@
-"""Still images through Pillow and cine files through PyAV, as grey levels."""
+"""Still images through Pillow and cine files through PyAV."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import DataError
+from site_agent.sources.source import MAX_FRAMES, Facts, Opened, Pixels, check_file, check_size
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
     from PIL.Image import Image
 
 Gray = NDArray[np.uint8]
 
+STILLS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+CINES = frozenset({".avi", ".mp4", ".m4v", ".mpeg", ".mpg", ".mov", ".gif"})
 MIN_SIDE = 8
 HEADER_SLACK = 2  # a container may count frames that its edit list or codec delay drops
+MAX_STILL_BYTES = 512 * 2**20
+NEUTRAL, COLOURLESS = 128, 8  # of the chroma planes; how far from it grey stored as colour may lie
 
 
-class StillReader:
-    """PNG, JPEG, BMP and TIFF."""
+def open_still(path: Path) -> Opened:
+    """PNG, JPEG, BMP and TIFF.
 
-    suffixes = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-    cine = False
+    Raises:
+        DataError: as of `Source.open`.
+    """
+    if check_file(path) > MAX_STILL_BYTES:
+        raise DataError(f"has more than {MAX_STILL_BYTES} bytes for one image")
+    from PIL import Image, UnidentifiedImageError
 
-    def count(self, data: bytes) -> int:  # noqa: ARG002  # the same shape as for a cine file
-        """Always 1."""
-        return 1
-
-    def read(self, data: bytes, frames: Sequence[int]) -> list[Gray]:
-        """The image, once for each number asked for."""
-        return [gray_levels(decode_still(data))] * len(frames)
-
-
-class CineReader:
-    """AVI, MP4, MPEG, MOV and GIF."""
-
-    suffixes = frozenset({".avi", ".mp4", ".m4v", ".mpeg", ".mpg", ".mov", ".gif"})
-    cine = True
-
-    def count(self, data: bytes) -> int:
-        """Number of frames, all of them decoded."""
-        return sum(1 for _ in decode_cine(data))
-
-    def read(self, data: bytes, frames: Sequence[int]) -> list[Gray]:
-        """The frames asked for, in that order."""
-        wanted, found = set(frames), {}
-        for number, frame in enumerate(decode_cine(data)):
-            if number in wanted:
-                found[number] = frame.to_ndarray(format="gray")
-        missing = wanted - set(found)
-        if missing:
-            raise DataError(f"has no frame {min(missing)}")
-        return [found[number] for number in frames]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                check_size(*image.size)
+                encoding = {"format": str(image.format), "mode": image.mode}
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"is not a readable image ({_reason(error)})") from error
+    return Opened(1, moving=False, facts=Facts(encoding=encoding), frames=lambda: iter([decode_still(path)]))
 
 
-def decode_still(data: bytes) -> NDArray[Any]:
-    """A still as (H, W) values of the file's own depth, colour turned to luma.
+def open_cine(path: Path) -> Opened:
+    """AVI, MP4, MPEG, MOV and GIF.
+
+    Raises:
+        DataError: as of `Source.open`.
+    """
+    check_file(path)
+    import av
+
+    try:
+        with av.open(str(path), "r") as container:
+            stream = container.streams.video[0]
+            check_size(stream.width, stream.height, max(stream.frames, 1))
+            encoding = {"format": container.format.name, "codec": stream.codec_context.name}
+            rate = stream.average_rate
+            facts = Facts(encoding=encoding, rate_hz=float(rate) if rate else None)
+            return Opened(stream.frames or None, moving=True, facts=facts, frames=lambda: decode_cine(path))
+    except (av.FFmpegError, ValueError, IndexError, OSError) as error:
+        raise DataError(f"is not a readable video ({_reason(error)})") from error
+
+
+def decode_still(path: Path) -> Pixels:
+    """(H, W) grey levels or (H, W, 3) colours.
 
     Raises:
         DataError: not an image, cut short, or so large that it may be an attack on memory.
@@ -69,20 +83,22 @@ def decode_still(data: bytes) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(_one_channel(upright))
+            with Image.open(io.BytesIO(path.read_bytes())) as image:
+                values = np.asarray(_plain(ImageOps.exif_transpose(image)))
     except Exception as error:  # a decoder raises whatever broken bytes lead it to
         raise DataError(f"is not a readable image ({_reason(error)})") from error
+    return values if values.ndim == 3 else gray_levels(values)
 
 
-def _one_channel(image: Image) -> Image:
-    deep = image.mode.startswith("I") or image.mode == "F"
-    return image if deep else image.convert("L")
+def _plain(image: Image) -> Image:
+    """Values of the file's own depth, one channel or red, green and blue."""
+    if image.mode.startswith("I") or image.mode in {"F", "L", "RGB"}:
+        return image
+    return image.convert("RGB" if image.mode not in {"1", "LA", "La"} else "L")
 
 
-def gray_levels(values: NDArray[Any]) -> Gray:
-    """Eight-bit values as they are; deeper ones stretched from their least to their greatest.
+def gray_levels(values: NDArray[Any], span: tuple[float, float] | None = None) -> Gray:
+    """Eight-bit values as they are; deeper ones stretched from their least to their greatest, or over a given span.
 
     Raises:
         DataError: a value is not finite.
@@ -92,26 +108,48 @@ def gray_levels(values: NDArray[Any]) -> Gray:
     deep = values.astype(np.float64)
     if not np.isfinite(deep).all():
         raise DataError("holds values that are not numbers (NaN or infinite)")
-    low, high = deep.min(), deep.max()
+    low, high = span or (deep.min(), deep.max())
     scale = 255.0 / (high - low) if high > low else 0.0
-    return np.rint((deep - low) * scale).astype(np.uint8)
+    return np.rint(np.clip(deep - low, 0, None) * scale).clip(0, 255).astype(np.uint8)
 
 
-def decode_cine(data: bytes) -> Iterator[Any]:
-    """Frames of the first video stream, one after another.
+def luma(pixels: Pixels) -> Gray:
+    """(..., H, W) grey levels of (..., H, W) or (..., H, W, 3) pixels (ITU-R 601, as Pillow rounds it)."""
+    if pixels.shape[-1] != 3 or pixels.ndim < 3:
+        return pixels
+    weights = np.array([19595, 38470, 7471], dtype=np.uint32)
+    return ((pixels.astype(np.uint32) @ weights + 0x8000) >> 16).astype(np.uint8)
+
+
+def decode_cine(path: Path) -> Iterator[Pixels]:
+    """Frames of the first video stream, one after another: grey levels, or colours where the first frame has any.
 
     Raises:
         DataError: not a video, or cut short, or damaged.
     """
+    frames = _video_frames(path)
+    first = next(frames)
+    form = "rgb24" if _coloured(first) else "gray"
+    for frame in chain([first], frames):
+        if (frame.width, frame.height) != (first.width, first.height):
+            raise DataError("changes its size on the way")
+        yield np.asarray(frame.to_ndarray(format=form), dtype=np.uint8)
+
+
+def _video_frames(path: Path) -> Iterator[VideoFrame]:
     import av
 
     number = 0
     try:
-        with av.open(io.BytesIO(data), "r") as container:
+        with av.open(str(path), "r") as container:
             stream = container.streams.video[0]
             for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    raise DataError(f"is cut short or damaged at frame {number}")
+                if frame.is_corrupt or number >= MAX_FRAMES:
+                    raise DataError(
+                        f"is cut short or damaged at frame {number}"
+                        if frame.is_corrupt
+                        else f"has more than {MAX_FRAMES} frames"
+                    )
                 yield frame
                 number += 1
             declared = stream.frames
@@ -119,9 +157,32 @@ def decode_cine(data: bytes) -> Iterator[Any]:
         raise DataError(f"is not a readable video ({_reason(error)})") from error
     if number == 0:
         raise DataError("holds no frame")
-    unfinished_gif = data.startswith(b"GIF8") and not data.rstrip(b"\0").endswith(b";")
-    if number + HEADER_SLACK < declared or unfinished_gif:
+    if number + HEADER_SLACK < declared or _unfinished_gif(path):
         raise DataError(f"is cut short after {number} frames")
+
+
+def _unfinished_gif(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(4) != b"GIF8":
+            return False
+        file.seek(max(0, path.stat().st_size - 64))
+        return not file.read().rstrip(b"\0").endswith(b";")
+
+
+def _coloured(frame: VideoFrame) -> bool:
+    """Whether a frame shows colour, rather than grey stored as colour."""
+    if frame.format.name.startswith("gray"):
+        return False
+    if frame.format.name.startswith("yuv"):
+        return any(_chroma(plane) > COLOURLESS for plane in list(frame.planes)[1:3])
+    pixels = frame.to_ndarray(format="rgb24").astype(np.int16)
+    return bool((pixels.max(axis=2) - pixels.min(axis=2)).max() > COLOURLESS)
+
+
+def _chroma(plane: VideoPlane) -> int:
+    """How far a chroma plane goes from neutral; its lines are longer in memory than they are wide."""
+    lines = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
+    return int(np.abs(lines[: plane.height, : plane.width].astype(np.int16) - NEUTRAL).max())
 
 
 def check_usable(image: Gray) -> None:
@@ -138,6 +199,6 @@ def check_usable(image: Gray) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What a decoder said, without the address of the buffer it read from."""
+    """What a decoder said, without the address of the buffer it read from and the name of the file."""
     lines = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()
-    return lines[0].partition(" <_io.")[0][:120]
+    return lines[0].partition(" <_io.")[0].partition(": '/")[0].partition(" '/")[0][:120]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Mode = Literal["", "b", "colour", "m", "spectral"]
+Relation = Literal["same", "narrower", "broader"]
 AnnotationKind = Literal["mask", "polygon", "curve", "points", "chords"]
 
 MAX_FILE_BYTES = 2 * 2**30
@@ -104,7 +105,7 @@ class Facts:
     """What a source says of an item, once it is open. "" and None stand for what it does not say.
 
     Attributes:
-        patient, clip, label, fold: as of `Item`; what stands here wins where it is not empty.
+        patient, clip, label, fold: as of `Item`, whose own words count where it has any.
         contrast: whether a contrast agent was given.
         mode: what the header says of the image mode.
         modality: of DICOM; "US" elsewhere.
@@ -116,6 +117,7 @@ class Facts:
         end_diastolic_ml, end_systolic_ml: volumes.
         end_diastole, end_systole: numbers of frames, from 0.
         measures: other numbers by name and unit, as in ``IVSd_mm``.
+        words: what a public data set says in words of a fixed list, as in ``sex`` or ``diagnosis``.
         masked: whether the publisher has already taken away whatever lay outside the sector.
         encoding: how pixels lie in the file, by name, for a person.
         doubts: lines on what was not believed and left out.
@@ -140,6 +142,7 @@ class Facts:
     end_diastole: int | None = None
     end_systole: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     masked: bool = False
     encoding: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -167,15 +170,23 @@ class Opened:
 
 
 class Source(Protocol):
-    """A form in which a hospital keeps images.
+    """A form in which a hospital keeps images."""
 
-    Attributes:
-        name: as in ``--format``.
-        about: what it is, in a few words.
-    """
+    @property
+    def name(self) -> str:
+        """As in ``--format``."""
 
-    name: str
-    about: str
+    @property
+    def about(self) -> str:
+        """What it is, in a few words."""
+
+    @property
+    def labels(self) -> tuple[tuple[str, str, Relation], ...]:
+        """The form's own words with the codes that they stand for and how: (word, code, relation)."""
+
+    @property
+    def needs_sector(self) -> bool:
+        """Whether an image without an ultrasound sector is set aside."""
 
     def recognises(self, root: Path) -> bool:
         """Whether the folder or file has this form, by names and first bytes alone, in well under a second."""

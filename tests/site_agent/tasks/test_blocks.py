@@ -28,7 +28,7 @@ SECRET = bytes(range(32))
 
 
 def _case(number: int, patient: str, label: str, fold: str = "train") -> Case:
-    return Case(number, Path(f"{number}.png"), f"{number:064x}", patient, label, f"clip {number}", 0, fold, "b0001")
+    return Case(number, f"{number}", f"{number:064x}", patient, label, f"clip {number}", 0, 0, fold, "b0001")
 
 
 def _cases(*rows: tuple[str, str] | tuple[str, str, str]) -> list[Case]:

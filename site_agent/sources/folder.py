@@ -1,0 +1,69 @@
+"""Files that an ``index.csv`` lists, or that lie in one folder a label: whatever single file is read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from site_agent.index import Columns, Row, read_index
+from site_agent.sources.files import open_file
+from site_agent.sources.source import Item, Opened, Refused, Relation
+
+Said = tuple[Path, str, str, str, str, str | None, bool]
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Of an index, or of a folder of folders.
+
+    Attributes:
+        columns: other names of the index's columns.
+        labelled: whether a label is needed.
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    labelled: bool = True
+    name: str = "images"
+    about: str = "files that an index.csv lists, or one folder a label: PNG, JPEG, GIF, AVI, MP4, MPEG, MOV and more"
+    labels: tuple[tuple[str, str, Relation], ...] = ()
+    needs_sector: bool = False
+
+    def recognises(self, root: Path) -> bool:
+        """An index, or any folder."""
+        return root.is_dir() or root.suffix.lower() == ".csv"
+
+    def scan(self, root: Path) -> Iterator[Item | Refused]:
+        """An item a still, and one for all rows of a cine file that say the same of it.
+
+        Raises:
+            DataError: as of `read_index`.
+        """
+        items: dict[Said, list[Row]] = defaultdict(list)
+        for row in read_index(root, self.columns, labelled=self.labelled):
+            items[_said(row)].append(row)
+        yield from map(_item, items.values())
+
+    def open(self, item: Item) -> Opened:
+        """The file, whatever its form."""
+        return open_file(item.path)
+
+
+def _said(row: Row) -> Said:
+    return (row.path, row.label, row.patient, row.clip, row.site, row.fold, row.frame is None)
+
+
+def _item(rows: list[Row]) -> Item:
+    first = rows[0]
+    frames = tuple(row.frame for row in rows if row.frame is not None)
+    return Item(
+        name=first.name,
+        path=first.path,
+        patient=first.patient,
+        clip=first.clip,
+        label=first.label,
+        site=first.site,
+        frames=frames or None,
+        fold=first.fold,
+    )

@@ -1,0 +1,132 @@
+"""A few processes that do one thing to many items; one that dies or never ends costs its item, and nothing else.
+
+Decoders are written in C and are given bytes from anywhere: where one of them brings its process down, takes memory
+without end or never returns, the item it was at is reported and a new process takes its place.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import signal
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+SECONDS = 120.0  # for one item
+MEMORY = 6 * 2**30  # bytes of address space for one process, libraries included
+POLL = 0.2
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An item whose process came to an end: the reason in one line."""
+
+    reason: str
+
+
+@dataclass
+class _Worker(Generic[Task]):
+    process: BaseProcess
+    pipe: Connection
+    task: Task | None = None
+    deadline: float = field(default=0.0)
+
+
+def each(
+    work: Callable[[Task], Result], tasks: Iterable[Task], processes: int, seconds: float = SECONDS
+) -> Generator[tuple[Task, Result | Lost], None, None]:
+    """Every task with its result, as they come; at most one task a process is under way.
+
+    With one process or none all is done here, in order and without protection.
+    """
+    if processes < 2:
+        yield from ((task, work(task)) for task in tasks)
+        return
+    todo = iter(tasks)
+    workers = [_start(work) for _ in range(processes)]
+    try:
+        busy = [worker for worker in workers if _give(worker, todo, seconds)]
+        while busy:
+            for worker in _ready(busy):
+                yield _collect(worker, seconds)
+                if not worker.process.is_alive():
+                    _end(worker)
+                    replacement = _start(work)
+                    worker.process, worker.pipe = replacement.process, replacement.pipe
+                if not _give(worker, todo, seconds):
+                    busy.remove(worker)
+    finally:
+        for worker in workers:
+            _end(worker)
+
+
+def _start(work: Callable[[Any], Any]) -> _Worker[Any]:
+    context = multiprocessing.get_context("fork")  # nothing to load again; no thread has begun yet
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(work, there), daemon=True)
+    process.start()
+    there.close()
+    return _Worker(process, here)
+
+
+def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        try:
+            done = work(task)
+        except MemoryError:
+            done = Lost("needs more memory than is given to one file")
+        except Exception as error:  # noqa: BLE001  # one item must not end the work on all others
+            done = Lost(f"is not read, by a fault of this program ({type(error).__name__}: {str(error)[:80]})")
+        pipe.send(done)
+
+
+def _give(worker: _Worker[Any], todo: Iterator[Any], seconds: float) -> bool:
+    try:
+        worker.task = next(todo)
+    except StopIteration:
+        return False
+    worker.deadline = time.monotonic() + seconds
+    worker.pipe.send(worker.task)
+    return True
+
+
+def _ready(busy: list[_Worker[Any]]) -> list[_Worker[Any]]:
+    """Workers that have an answer, or have ended, or have taken too long."""
+    while True:
+        spoken = set(map(id, wait([worker.pipe for worker in busy], timeout=POLL)))
+        now = time.monotonic()
+        found = [worker for worker in busy if id(worker.pipe) in spoken or now > worker.deadline]
+        if found:
+            return found
+
+
+def _collect(worker: _Worker[Any], seconds: float) -> tuple[Any, Any]:
+    if not worker.pipe.poll():
+        worker.process.kill()
+        worker.process.join()
+        return worker.task, Lost(f"is not read within {seconds:g} seconds")
+    try:
+        return worker.task, worker.pipe.recv()
+    except EOFError:
+        worker.process.join()
+        return worker.task, Lost("brings the program that reads it to an end")
+
+
+def _end(worker: _Worker[Any]) -> None:
+    worker.pipe.close()
+    if worker.process.is_alive():
+        worker.process.terminate()
+    worker.process.join()
