@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federated.errors import DataError
-from federated.label_map import LabelMap, Line
+from federated.label_map import LabelMap
 from federated.vocabulary import Vocabulary
 from site_agent.archive import Archive
 from site_agent.closing import close, words_waiting
@@ -68,8 +68,7 @@ def ingest(
     """
     order = order or Order()
     source = source_of(root, order.format, order.columns)
-    own = (Line(word=word, code=code, relation=how) for word, code, how in source.labels if code in vocabulary.codes)
-    label_map = label_map.merged(own)
+    label_map = label_map.merged(line for line in source.labels if line[1] in vocabulary.codes)
     root_key = archive.seal.key("root", str(root.absolute()))
     items, refused = _listed(source, root, order.site)
     _codes({item.label for item in items} - {""}, vocabulary, label_map, str(root))

@@ -1,8 +1,8 @@
 """From an item that is open to its working images: what is no echo taken away, in a size that tasks can use.
 
-Steps: the sector is found once for a still or clip; colour Doppler, M-mode and spectral Doppler are kept apart; all that
-lies outside the sector becomes 0; text inside it sets the item aside for a person. What is larger than `WORKING_SIDE`
-is cut to the sector's box, and shrunk until its longer side fits; pixels that are not square become square.
+Steps: the sector is found once for a still or clip; colour Doppler, M-mode and spectra are kept apart; whatever lies
+outside the sector becomes 0; text inside it sets the item aside for a person. What is larger than `WORKING_SIDE` is
+cut to the sector's box, and shrunk until its longer side fits; pixels that are not square become square.
 """
 
 from __future__ import annotations
