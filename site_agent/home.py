@@ -14,7 +14,6 @@ import tomli_w
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field
 
 from federated.enrolment import Address, Kit, Request, write_request
 from federated.errors import ConsiliumError, cannot_read
@@ -32,7 +31,7 @@ from federated.keys import (
     write_trust,
 )
 from federated.label_map import LabelMap, read_label_map
-from federated.manifest import FrontEndCard, Frozen, Label, Name
+from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 
@@ -44,7 +43,6 @@ class SiteConfig(Frozen):
 
     Attributes:
         superlink: host:port of the Flower link; empty where parcels go by file only.
-        labels: the site's own names and their codes; empty where they are the same.
         class_balance: whether every label weighs the same in this site's sums.
         backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
     """
@@ -57,7 +55,6 @@ class SiteConfig(Frozen):
     superlink: Address
     task: Name
     front_end: FrontEndCard
-    labels: dict[str, Label] = Field(default_factory=dict)
     class_balance: Literal["none", "site"] = "site"
     backbone_weights: str = ""
 

@@ -21,7 +21,7 @@ def test_configuration_comes_from_the_kit(home: SiteHome, kit: Kit) -> None:
     config = home.config
     assert (config.federation, config.site, config.coordinator) == ("test", "ada", "hub")
     assert (config.superlink, config.task, config.front_end) == (kit.superlink, kit.task, kit.front_end)
-    assert (config.labels, config.class_balance, config.backbone_weights) == ({}, "site", "")
+    assert (config.class_balance, config.backbone_weights) == ("site", "")
     assert home.vocabulary == kit.vocabulary
     assert SiteHome(home.path).config == config
 
