@@ -19,11 +19,9 @@ import numpy as np
 from federated.errors import DataError
 from site_agent.sources.plausible import spacing
 from site_agent.sources.source import check_file, check_size
-from site_agent.sources.volumes import CHANNELS, Readable, Volume
+from site_agent.sources.volumes import CHANNELS, DEFLATE, Readable, Volume
 
 HEADER_BYTES = 2**20
-DEFLATE = 1040  # no byte of zlib's becomes more than so many (https://zlib.net/zlib_tech.html: 1032)
-DEFLATE_SLACK = 64  # and the few of its own frame
 ELEMENTS = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -210,7 +208,7 @@ def _part(header: Header, path: Path, start: int, wanted: int) -> Callable[[], A
     compressed = header.true("CompressedData")
     offset = max(0, size - wanted) if skipped < 0 and not compressed else start + max(0, skipped)
     there = size - offset
-    if compressed and wanted > DEFLATE * there + DEFLATE_SLACK:
+    if compressed and wanted > DEFLATE * there:
         raise DataError(f"says it has {wanted} bytes, more than its {there} compressed ones can become")
     if not compressed and there != wanted:
         raise DataError(f"has {there} bytes of data where its header asks for {wanted}")

@@ -19,6 +19,7 @@ from site_agent.sources.images import gray_levels
 from site_agent.sources.source import Annotation, Facts, Opened, Pixels
 
 Values = NDArray[Any]
+DEFLATE = 1040  # no byte of zlib's or gzip's becomes more than so many (https://zlib.net/zlib_tech.html: 1032)
 CHANNELS = (1, 3, 4)  # grey, colours, colours with opacity
 
 

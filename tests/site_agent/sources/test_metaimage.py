@@ -11,8 +11,9 @@ from deploy.phantom.acquisition import shot_named
 from deploy.phantom.exports.layout import patient_of, record
 from deploy.phantom.exports.metaimage import MACHINE
 from deploy.phantom.meta_image import meta_image
-from site_agent.sources.metaimage import BETWEEN, MetaImageSource, open_metaimage
+from site_agent.sources.metaimage import MetaImageSource, open_metaimage
 from site_agent.sources.source import Item, Refused
+from site_agent.sources.volume_folder import BETWEEN
 from tests.site_agent.sources.conftest import Exported
 
 CLIP = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
@@ -71,48 +72,6 @@ def test_a_scanners_layers_are_an_image_and_its_mask(shared_data: Path) -> None:
     assert (mask.name, mask.frame) == ("layer3", 0)
     assert (mask.values > 0).sum() * 0.305**2 == pytest.approx(float(rows[items[0].name]["model_area_mm2"]), abs=0.01)
     assert SOURCE.open(items[1]).annotations() == ()
-
-
-def test_without_an_index_headers_are_items_and_label_maps_go_with_them(tmp_path: Path) -> None:
-    for name in ("b/clip", "b/clip_gt", "a", "lonely_labels"):
-        _write(tmp_path, name)
-    items, refused = _scan(tmp_path)
-    assert refused == []
-    assert [item.name for item in items] == ["a.mhd", "lonely_labels.mhd", "b/clip.mhd"]
-    assert items[2].companions == tuple(tmp_path / "b" / name for name in ("clip.raw", "clip_gt.mhd"))
-    assert [each.name for each in SOURCE.open(items[2]).annotations()] == ["gt", "gt"]
-    assert {(item.label, item.patient, item.fold) for item in items} == {("", "", None)}
-
-
-def test_a_label_map_that_does_not_fit_is_left_out_and_the_clip_stays(tmp_path: Path) -> None:
-    _write(tmp_path, "clip")
-    _write(tmp_path, "clip_gt", CLIP[:, :2])
-    (tmp_path / "clip_mask.mhd").write_text("torn")
-    (item,), _ = _scan(tmp_path)
-    opened = SOURCE.open(item)
-    assert len(list(opened.frames())) == 2
-    assert opened.annotations() == ()
-    assert opened.facts.doubts == (
-        "its label map gt has 4x2 pixels, its image 4x3: left out",
-        "its label map mask is no MetaImage header: DimSize, ElementType or ElementDataFile is missing: left out",
-    )
-
-
-def test_lines_of_the_index_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
-    _write(tmp_path, "clip")
-    (tmp_path / "notes.txt").write_text("no image")
-    index = tmp_path / "index.csv"
-    index.write_text("path,split,ejection_fraction\nclip.mhd,VAL,250\nclip.mhd,test,50\nnotes.txt,,\ngone.mhd,,\n")
-    (item,), refused = _scan(tmp_path)
-    assert (item.name, item.fold) == ("clip.mhd", "validation")
-    facts = SOURCE.open(item).facts
-    assert facts.ejection_fraction is None
-    assert facts.doubts == ("ejection fraction of 250 is not between 0 and 100: left out",)
-    assert refused == [
-        Refused("index.csv line 3", index, "repeats line 2, which is kept"),
-        Refused("index.csv line 4", index, "leads to a file that is no MetaImage header"),
-        Refused("index.csv line 5", index, "leads to no file below this folder"),
-    ]
 
 
 def test_one_file_may_be_named_by_itself(tmp_path: Path) -> None:
