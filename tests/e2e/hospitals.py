@@ -94,7 +94,7 @@ def join(coordinator: Coordinator, name: str) -> SiteHome:
     home = SiteHome.create(folder / name, coordinator.invite(name))
     (home.keys_path / "secret").write_bytes(name.encode().ljust(32, b"."))  # the same folds in both federations
     coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
-    ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, _images(folder / f"{name}-images", name))
+    ingest(home.archive, home.vocabulary, home.label_map, _images(folder / f"{name}-images", name))
     write_policy(home, permissive_policy(FEDERATION, name))
     sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
     return home

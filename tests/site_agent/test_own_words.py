@@ -12,6 +12,8 @@ from federated.vocabulary import builtin_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 from site_agent.home import SiteHome
 from site_agent.own_words import Taken, take_over, words_of, words_taken
+from site_agent.sources import sources
+from site_agent.sources.source import Source
 
 FOUR_CHAMBERS, TWO_CHAMBERS, PAPILLARY, SHORT_AXIS = "399214001", "399232001", "399271003", "399306005"
 ITEM = "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, '', '', '', 'taken', x'')"
@@ -132,6 +134,11 @@ def test_a_map_that_does_not_fit_the_vocabulary_changes_nothing(heart: SiteHome,
     with pytest.raises(DataError, match="cannot be read"):
         take_over(heart, tmp_path / "missing.toml")
     assert not heart.labels_path.exists()
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
+def test_words_of_every_form_are_concepts_of_the_heart(source: Source) -> None:
+    LabelMap().merged(source.labels).check(builtin_vocabulary("heart"))
 
 
 def test_words_need_the_secret_of_the_site(heart: SiteHome) -> None:
