@@ -189,15 +189,16 @@ def _pieces(plane: Bytes, ink: Mask) -> Pieces:
     from scipy import ndimage
 
     labels, count = ndimage.label(ink, np.ones((3, 3)))
-    rows, columns = np.nonzero(ink)
-    which = labels[rows, columns] - 1
+    inked = np.flatnonzero(ink)
+    rows, columns = np.divmod(inked, ink.shape[1])
+    which = labels.ravel()[inked] - 1
     first = np.full((2, count), max(ink.shape), dtype=np.int64)
     last = np.zeros((2, count), dtype=np.int64)
     for axis, places in enumerate((rows, columns)):
         np.minimum.at(first[axis], which, places)
         np.maximum.at(last[axis], which, places + 1)
     peak = np.zeros(count, dtype=np.int64)
-    np.maximum.at(peak, which, plane[rows, columns].astype(np.int64))
+    np.maximum.at(peak, which, plane.ravel()[inked].astype(np.int64))
     area = np.bincount(which, minlength=count)
     height, width = last - first
     glyph = (height >= SHORTEST) & (height <= TALLEST) & (area >= height) & (area <= FULLEST * height * width + 3)
@@ -208,7 +209,7 @@ def _pieces(plane: Bytes, ink: Mask) -> Pieces:
 
 
 def _in_lines(pieces: Pieces) -> Iterator[NDArray[np.intp]]:
-    """Pieces of one line of text each: every piece is followed by the nearest one to its right that fits."""
+    """Pieces of one line each, `PIECES` at least: every piece is followed by the nearest one to its right that fits."""
     count = len(pieces.top)
     parts = [np.arange(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE)]
     follower = np.concatenate([_followers(pieces.chosen(part), pieces) for part in parts]) if parts else np.zeros(0)
@@ -219,7 +220,7 @@ def _in_lines(pieces: Pieces) -> Iterator[NDArray[np.intp]]:
             taken[at] = True
             line.append(at)
             at = int(follower[at])
-        if line:
+        if len(line) >= PIECES:
             yield np.array(line)
 
 
@@ -239,9 +240,11 @@ def _followers(some: Pieces, pieces: Pieces) -> Integers:
 
 def _box_of_text(line: Pieces, ink: Mask, *, faint: bool) -> Box | None:
     """The box around a line if it is text: enough glyphs, their strokes as many and as thin as those of letters."""
+    if len(line.top) < (FAINT_PIECES if faint else PIECES):
+        return None
     tall = float(np.median(line.height))
     glyphs = float(np.maximum(1, np.rint(line.width / (0.7 * tall))).sum())  # letters that touch are one piece
-    if glyphs < (FAINT_GLYPHS if faint else GLYPHS) or len(line.top) < (FAINT_PIECES if faint else PIECES):
+    if glyphs < (FAINT_GLYPHS if faint else GLYPHS):
         return None
     top, bottom = int(np.median(line.top)), int(np.median(line.bottom))
     left, right = int(line.left.min()), int(line.right.max())
