@@ -17,6 +17,7 @@ from federated.errors import DataError
 from site_agent.sources.source import check_file
 
 if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
     from pydicom.uid import UID
 
@@ -33,6 +34,7 @@ PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 
 FIRST_GROUPS = {2, 8}  # of a data set: file meta information, or identification
 LAST_FIRST_ELEMENT = 0x18  # (0008,0018) SOP Instance UID
 LONG_VRS = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"}
+NUMBERS = {"DS", "IS", "US", "SS", "UL", "SL", "FD", "FL"}
 SHORT_VRS = {b"UL", b"UI", b"CS", b"DA", b"SH", b"LO", b"TM", b"AE"}
 
 
@@ -89,8 +91,8 @@ def sheltered(reason: str) -> Iterator[None]:
     """
     from pydicom.config import disable_value_validation
 
-    logger = logging.getLogger("pydicom")
-    was, logger.disabled = logger.disabled, True
+    was = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
@@ -102,7 +104,7 @@ def sheltered(reason: str) -> Iterator[None]:
     except Exception:  # noqa: BLE001  # decoders raise whatever broken bytes lead them to
         raise DataError(reason) from None
     finally:
-        logger.disabled = was
+        logging.disable(was)
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -182,7 +184,9 @@ def _syntax(meta: Dataset | None, first: bytes) -> UID:
 
 
 def _stream(path: Path, syntax: UID, start: int) -> BinaryIO:
-    if not syntax.is_deflated:
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    if syntax != DeflatedExplicitVRLittleEndian:
         file = path.open("rb")
         file.seek(start)
         return file
@@ -229,6 +233,7 @@ class _Bounded(io.RawIOBase):
 def _dataset(stream: BinaryIO, syntax: UID) -> tuple[Dataset, Place | None]:
     from pydicom.filereader import read_dataset
     from pydicom.tag import BaseTag
+    from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
     from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
     found: list[tuple[int, str | None, int]] = []
@@ -241,8 +246,7 @@ def _dataset(stream: BinaryIO, syntax: UID) -> tuple[Dataset, Place | None]:
     start = stream.tell()
     size = stream.seek(0, io.SEEK_END)
     stream.seek(start)
-    little = syntax.is_little_endian if not syntax.is_private else True
-    implicit = syntax.is_implicit_VR if not syntax.is_private else False
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
     bounded: BinaryIO = _Bounded(stream, size)  # type: ignore[assignment]
     dataset = read_dataset(bounded, implicit, little, stop_when=at_pixels, defer_size=MAX_VALUE_BYTES)
     if not found:
@@ -254,13 +258,11 @@ def _dataset(stream: BinaryIO, syntax: UID) -> tuple[Dataset, Place | None]:
 
 
 def _without_long_values(header: Dataset) -> tuple[str, ...]:
+    """The parser has skipped them, and has their length alone."""
     from pydicom.dataelem import RawDataElement
 
-    long = []
-    for tag in list(header.keys()):
-        element: Any = header.get_item(tag)
-        if isinstance(element, RawDataElement) and element.length not in {0, UNDEFINED} and element.value is None:
-            long.append(tag)
+    elements: list[Any] = list(header.values())
+    long = [each.tag for each in elements if isinstance(each, RawDataElement) and each.value is None and each.length]
     for tag in long:
         del header[tag]
     return (f"{len(long)} values of over {MAX_VALUE_BYTES} bytes were left out of the header",) if long else ()
@@ -281,8 +283,8 @@ def _settle(dataset: Dataset) -> int:
                 bad += sum(_settle(item) for item in element.value)
             elif element.VR == "PN":
                 element.value = _plain(element.value)
-            else:
-                str(element.value)
+            elif not _as_expected(element):
+                raise DataError("is no number")
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001  # pydicom raises whatever broken bytes lead it to
@@ -291,6 +293,19 @@ def _settle(dataset: Dataset) -> int:
     if "SpecificCharacterSet" in dataset:
         dataset.SpecificCharacterSet = "ISO_IR 192"
     return bad
+
+
+def _as_expected(element: DataElement) -> bool:
+    """Whether what should be numbers are numbers; pydicom leaves those that it cannot read as text or bytes."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+    from pydicom.multival import MultiValue
+
+    value = element.value
+    values = list(value) if isinstance(value, MultiValue) else [value]
+    expected = dictionary_VR(element.tag) if dictionary_has_tag(element.tag) else element.VR
+    if expected not in NUMBERS:
+        return True
+    return all(one is None or one == "" or isinstance(one, int | float) for one in values)
 
 
 def _plain(names: Any) -> str | list[str]:

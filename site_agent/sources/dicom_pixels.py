@@ -8,6 +8,7 @@ so that a frame does not depend on what else is installed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from site_agent.sources.dicom_file import DicomFile, Place, sheltered
 from site_agent.sources.dicom_fragments import Parts, codestream, frame_parts, items, joined
+from site_agent.sources.dicom_gdcm import complaints_heard
 from site_agent.sources.dicom_tables import grey, palette
 from site_agent.sources.dicom_video import video_frames
 from site_agent.sources.source import Pixels, check_size
@@ -290,23 +292,14 @@ def _decoder(dicom: DicomFile, layout: Layout) -> Callable[[bytes], NDArray[Any]
     assert dicom.place is not None
     decoder, plugin = get_decoder(layout.syntax), DECODERS[layout.syntax.keyword]
     options = layout.options(dicom.place, 1)
-    if plugin == "gdcm":
-        _silence_gdcm()
+    heard = complaints_heard if plugin == "gdcm" else nullcontext
 
     def decode(data: bytes) -> NDArray[Any]:
-        values, _ = decoder.as_array(encapsulate([data], has_bot=False), index=0, decoding_plugin=plugin, **options)
-        return values
+        item = encapsulate([data], has_bot=False)
+        with heard():
+            return decoder.as_array(item, index=0, decoding_plugin=plugin, **options)[0]
 
     return decode
-
-
-def _silence_gdcm() -> None:
-    """It writes its complaints to the terminal otherwise."""
-    import gdcm  # type: ignore[import-untyped]
-
-    gdcm.Trace.DebugOff()
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
 
 
 def _check_codestream(data: bytes, layout: Layout) -> None:

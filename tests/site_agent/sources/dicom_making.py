@@ -18,8 +18,6 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
-from site_agent.sources.dicom_fragments import Fragment
-
 ROWS, COLUMNS = np.mgrid[:40, :56]
 WAVES = np.stack([(120 + 90 * np.sin(ROWS / 6 + t) * np.cos(COLUMNS / 8)).astype(np.uint8) for t in range(3)])
 COLOURS = np.stack([WAVES, WAVES[:, ::-1], 255 - WAVES], axis=-1)
@@ -62,7 +60,9 @@ def encapsulated(made: Dataset, syntax: UID, frames: Sequence[bytes]) -> Dataset
 def as_bytes(made: Dataset) -> bytes:
     """The file."""
     buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, made, enforce_file_format=True)
+    private = made.file_meta.TransferSyntaxUID.is_private
+    order = {"implicit_vr": False, "little_endian": True} if private else {}
+    pydicom.dcmwrite(buffer, made, enforce_file_format=True, **order)
     return buffer.getvalue()
 
 
@@ -81,7 +81,7 @@ def jpeg(frame: NDArray[np.uint8], mode: str | None = None) -> bytes:
 
 def through_gdcm(folder: Path, made: Dataset, process: str) -> Path:
     """The data set compressed by GDCM, whose name of the transfer syntax is given."""
-    import gdcm
+    import gdcm  # type: ignore[import-untyped]
 
     reader = gdcm.ImageReader()
     reader.SetFileName(str(write(folder / "plain.dcm", made)))
@@ -103,6 +103,7 @@ def video(frames: NDArray[np.uint8], codec: str, container: str) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
         stream = output.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
         for frame in frames:
@@ -116,8 +117,3 @@ def sample(name: str) -> Path:
     path = get_testdata_file(name, download=False)
     assert isinstance(path, str)
     return Path(path)
-
-
-def fragment_list(data: bytes) -> list[Fragment]:
-    """One fragment that is the whole of the bytes."""
-    return [Fragment(0, len(data))]
