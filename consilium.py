@@ -146,9 +146,9 @@ def predict(
     from federated.fused_model import FusedModel
     from federated.keys import read_trust
     from site_agent.features import require_front_end
-    from site_agent.index import parse_columns
     from site_agent.predict import predict as predict_images
     from site_agent.predict import read_release
+    from site_agent.sources.index import parse_columns
 
     opened = read_release(release, read_trust(trust) if trust else None)
     model = FusedModel.from_release(opened.manifest, opened.tensors)

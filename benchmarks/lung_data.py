@@ -21,8 +21,8 @@ from federated.local_fold import LocalFold
 from federated.statistics import Array
 from site_agent.catalogue import Case
 from site_agent.folds import FOLDS, assign_folds
-from site_agent.index import parse_columns, read_index
 from site_agent.sources.images import decode_still, luma
+from site_agent.sources.index import parse_columns, read_index
 from site_agent.tasks.blocks import class_balance, sample_weights, select
 
 COLUMNS = "site=site_group,patient=split_group,clip=clip_id"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from site_agent.index import parse_columns, read_index
 from site_agent.sources.images import decode_still, luma
+from site_agent.sources.index import parse_columns, read_index
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]

@@ -20,13 +20,13 @@ from site_agent.archive import Archive
 from site_agent.closing import close, words_waiting
 from site_agent.examination import Examiner, Record
 from site_agent.folds import FOLDS
-from site_agent.index import Columns
 from site_agent.intake_rows import Rows
 from site_agent.preparation import PixelRule, Rules
 from site_agent.progress import track
 from site_agent.reports import Findings, IngestReport
 from site_agent.sealing import pseudonym
 from site_agent.sources import AUTO, source_of
+from site_agent.sources.index import Columns
 from site_agent.sources.source import Item, Refused, Source
 from site_agent.workers import Lost, each
 

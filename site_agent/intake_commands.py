@@ -31,9 +31,9 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Take images in, de-identified; what is new is a batch, and patients are put into folds for ever."""
-    from site_agent.index import parse_columns
     from site_agent.ingest import Order, cores
     from site_agent.ingest import ingest as take_in
+    from site_agent.sources.index import parse_columns
 
     if pixels not in {"sector", "whole"}:
         raise DataError(f"there is no rule '{pixels}'", where="--pixels", cure="say sector or whole")

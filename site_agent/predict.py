@@ -16,11 +16,11 @@ from federated.files import write_whole
 from federated.manifest import Digest, Frozen
 from federated.statistics import Array
 from site_agent.examination import LEARNT_FROM
-from site_agent.index import Columns, Row, read_index
 from site_agent.preparation import Rules, evenly, prepare
 from site_agent.progress import track
 from site_agent.sources.files import SUFFIXES, open_file
 from site_agent.sources.images import Gray
+from site_agent.sources.index import Columns, Row, read_index
 
 if TYPE_CHECKING:
     from federated.decision import Decision

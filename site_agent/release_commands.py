@@ -79,8 +79,8 @@ def predict(
     """Apply the release in use to images, with every site's part in every answer."""
     from site_agent import adopt as shelf
     from site_agent.features import require_front_end
-    from site_agent.index import parse_columns
     from site_agent.predict import predict as predict_images
+    from site_agent.sources.index import parse_columns
 
     opened = open_home(home)
     held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from federated.errors import DataError
 from federated.vocabulary import Vocabulary, plain_vocabulary
-from site_agent.index import Row, parse_columns, read_index
+from site_agent.sources.index import Row, parse_columns, read_index
 
 INDEX = "index.csv"
 FRONT_END = "texture"

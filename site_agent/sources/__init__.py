@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from federated.errors import DataError
-from site_agent.index import Columns
+from site_agent.sources.camus import CamusSource
+from site_agent.sources.camus_mhd import CamusMhdSource
+from site_agent.sources.dicom import DicomSource
+from site_agent.sources.echonet_dynamic import EchoNetDynamicSource
+from site_agent.sources.echonet_lvh import EchoNetLvhSource
+from site_agent.sources.echonet_pediatric import EchoNetPediatricSource
 from site_agent.sources.folder import FolderSource
+from site_agent.sources.index import Columns
+from site_agent.sources.metaimage import MetaImageSource
 from site_agent.sources.source import Source
 
 AUTO = "auto"
@@ -18,7 +25,16 @@ def sources(columns: Columns | None = None) -> tuple[Source, ...]:
     Args:
         columns: of an index, for the source that reads one.
     """
-    return (FolderSource(columns or Columns()),)
+    return (
+        CamusSource(),
+        CamusMhdSource(),
+        EchoNetDynamicSource(),
+        EchoNetPediatricSource(),
+        EchoNetLvhSource(),
+        MetaImageSource(),
+        DicomSource(),
+        FolderSource(columns or Columns()),
+    )
 
 
 def source_of(root: Path, name: str = AUTO, columns: Columns | None = None) -> Source:

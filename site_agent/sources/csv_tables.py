@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -32,10 +33,34 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
     Raises:
         DataError: it cannot be read, or lacks a column that is required.
     """
+    with _opened(path) as file:
+        yield from _rows(file, path, required)
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Names of a table's columns, in order.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with _opened(path) as file:
+        return tuple(cell.strip() for cell in next(csv.reader(_lines(file)), []))
+
+
+def columns_of(path: Path) -> frozenset[str]:
+    """Names of a table's columns; none where it cannot be read."""
+    try:
+        return frozenset(header_of(path))
+    except DataError:
+        return frozenset()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     try:
         check_file(path)
         with path.open(encoding=_encoding(path), newline="") as file:
-            yield from _rows(file, path, required)
+            yield file
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
     except csv.Error as error:
@@ -56,15 +81,6 @@ def _rows(file: TextIO, path: Path, required: Sequence[str]) -> Iterator[Row]:
             row = Row(zip(header, [cell.strip() for cell in cells] + [""] * len(header), strict=False))
             row.line = reader.line_num
             yield row
-
-
-def columns_of(path: Path) -> frozenset[str]:
-    """Names of a table's columns; none where it cannot be read."""
-    try:
-        with path.open(encoding=ENCODINGS[0], errors="replace", newline="") as file:
-            return frozenset(cell.strip() for cell in next(csv.reader(_lines(file)), []))
-    except (OSError, csv.Error, DataError):
-        return frozenset()
 
 
 def first_of_each(rows: Iterable[Row], columns: Sequence[str], path: Path) -> Iterator[Row | Refused]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from site_agent.index import Columns, Row, read_index
 from site_agent.sources.files import open_file
+from site_agent.sources.index import INDEX, Columns, Row, read_folders, read_index
 from site_agent.sources.source import Item, Opened, Refused, Relation
 
 Said = tuple[Path, str, str, str, str, str | None, bool]
@@ -41,9 +41,17 @@ class FolderSource:
             DataError: as of `read_index`.
         """
         items: dict[Said, list[Row]] = defaultdict(list)
-        for row in read_index(root, self.columns, labelled=self.labelled):
-            items[_said(row)].append(row)
+        for row in self._rows(root):
+            if isinstance(row, Refused):
+                yield row
+            else:
+                items[_said(row)].append(row)
         yield from map(_item, items.values())
+
+    def _rows(self, root: Path) -> Iterable[Row | Refused]:
+        if root.is_dir() and not (root / INDEX).is_file():
+            return read_folders(root)
+        return read_index(root, self.columns, labelled=self.labelled)
 
     def open(self, item: Item) -> Opened:
         """The file, whatever its form."""

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.lung_data import COLUMNS, LABELS, ORDER, Images, Shot, split, without
 from federated.disclosure import Limits
 from site_agent.folds import FOLDS
-from site_agent.index import parse_columns, read_index
+from site_agent.sources.index import parse_columns, read_index
 
 HELD = {
     "neuruppin": ("healthy",),

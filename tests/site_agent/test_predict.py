@@ -19,7 +19,7 @@ from federated.keys import TrustFile
 from federated.manifest import RecallManifest, pack_tensors
 from shared_models.front_ends import create_front_end
 from site_agent import adopt
-from site_agent.index import parse_columns
+from site_agent.sources.index import parse_columns
 from site_agent.predict import Predicted, predict, read_release, rows_of
 
 if TYPE_CHECKING:

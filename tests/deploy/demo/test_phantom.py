@@ -14,7 +14,7 @@ from deploy.demo.phantom import phantom_material, write_phantom
 from deploy.phantom.provenance import NOTICE, read_provenance
 from federated.errors import ConsiliumError
 from shared_models.phantom.hospitals import HOSPITALS
-from site_agent.index import Row, parse_columns, read_index
+from site_agent.sources.index import Row, parse_columns, read_index
 
 PATIENTS = 8
 

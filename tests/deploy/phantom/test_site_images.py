@@ -19,7 +19,7 @@ from deploy.phantom.site_images import site_plan
 from deploy.phantom.workplace import fill
 from federated.errors import ConsiliumError
 from shared_models.phantom.labels import LV, OUTSIDE
-from site_agent.index import read_index
+from site_agent.sources.index import read_index
 from site_agent.sources import pictures
 
 ORDER = SiteOrder("north", 3, {Shot("A4C"): 1.0, Shot("A2C", contrast=True): 0.5}, ejection_fraction=50.0)

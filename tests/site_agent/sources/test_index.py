@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from federated.errors import DataError
-from site_agent.index import Columns, parse_columns, read_index
+from site_agent.sources.index import Columns, Row, parse_columns, read_folders, read_index
+from site_agent.sources.source import Refused
 
 
 def write(folder: Path, text: str) -> Path:
@@ -56,7 +57,7 @@ def test_to_predict_no_label_is_needed(tmp_path: Path) -> None:
             r"no column 'label' for the label; its columns are: path, diagnosis; .*label=NAME",
         ),
         ("path;label\na.png;b\n", r"has no column 'path' for the path; its columns are: path;label"),
-        ("", r"has no column 'path' for the path; its columns are: none"),
+        ("", r"is empty"),
         ("path,label\n", r"lists no images"),
         ("path,label\na.png\n", r"line 2: column 'label' is empty"),
         ("path,label\n,b\n", r"line 2: column 'path' is empty"),
@@ -76,33 +77,49 @@ def test_a_named_column_must_be_there_though_it_is_optional(tmp_path: Path) -> N
         read_index(index, Columns(patient="PatientID"))
 
 
+def test_a_table_as_windows_programs_write_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "index.csv"
+    path.write_bytes("path,label\nä.png,b\n".encode("cp1252"))
+    assert read_index(path)[0].name == "ä.png"
+
+
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     path = tmp_path / "index.csv"
-    path.write_bytes("path,label\nä.png,b\n".encode("latin-1"))
-    with pytest.raises(DataError, match="is not a CSV file in UTF-8"):
+    path.write_bytes(b"path,label\n\x81\x8d.png,b\n")
+    with pytest.raises(DataError, match="is text neither in UTF-8 nor in Windows-1252"):
         read_index(path)
 
 
 def test_a_missing_index_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is not there"):
         read_index(tmp_path / "index.csv")
     with pytest.raises(DataError, match=r"neither an index.csv nor a folder"):
         read_index(tmp_path / "nothing")
 
 
 def test_a_folder_of_labels(tmp_path: Path) -> None:
-    for name in ("healthy/a.png", "healthy/P7/b.png", "ill/P7/deep/c.avi", ".git/x", "healthy/.DS_Store", "README"):
+    names = ("healthy/a.png", "healthy/P7/b.png", "ill/P7/deep/c.avi", ".git/x", "healthy/.DS_Store", "README", "d.png")
+    for name in names:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    rows = [(row.name, row.label, row.patient) for row in read_index(tmp_path)]
+    rows = [(row.name, row.label, row.patient) for row in read_folders(tmp_path) if isinstance(row, Row)]
     assert rows == [
-        ("healthy/P7/b.png", "healthy", "P7"),
+        ("d.png", "", ""),
         ("healthy/a.png", "healthy", ""),
+        ("healthy/P7/b.png", "healthy", "P7"),
         ("ill/P7/deep/c.avi", "ill", "P7"),
     ]
 
 
+def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (found,) = read_folders(tmp_path)
+    assert isinstance(found, Refused)
+    assert "links are not followed" in found.reason
+
+
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds neither an index.csv nor folders of images"):
-        read_index(tmp_path)
+        list(read_folders(tmp_path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from federated.errors import DataError
 from federated.manifest import Frozen
 from site_agent.folds import FOLDS
+from site_agent.sources.csv_tables import Row as Cells
+from site_agent.sources.csv_tables import header_of, read_table
+from site_agent.sources.files import SUFFIXES
+from site_agent.sources.source import Refused
+from site_agent.sources.walk import walk
 
+INDEX = "index.csv"
 EXAMPLE = "write for example patient=PatientID"
 FOLD_WORDS = {fold: fold for fold in FOLDS} | {"val": "validation", "valid": "validation", "cal": "calibration"}
 
@@ -73,7 +79,7 @@ def parse_columns(text: str) -> Columns:
 
 
 def read_index(index: Path, columns: Columns | None = None, *, labelled: bool = True) -> list[Row]:
-    """Rows of an ``index.csv``, of the folder that holds one, or of a folder with one sub-folder a label.
+    """Rows of an ``index.csv``, or of the folder that holds one.
 
     Not `labelled`, the label column may be missing or empty: to predict, none is needed.
 
@@ -82,25 +88,15 @@ def read_index(index: Path, columns: Columns | None = None, *, labelled: bool = 
     """
     columns = columns or Columns()
     if index.is_dir():
-        inside = index / "index.csv"
-        return _read_csv(inside, columns, labelled) if inside.is_file() else _read_folders(index)
+        return _read_csv(index / INDEX, columns, labelled)
     if index.suffix.lower() != ".csv":
         raise DataError("is neither an index.csv nor a folder", where=str(index), cure="name one of these")
     return _read_csv(index, columns, labelled)
 
 
 def _read_csv(index: Path, columns: Columns, labelled: bool) -> list[Row]:
-    try:
-        with index.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            present = _present(columns, list(reader.fieldnames or ()), index, labelled)
-            rows = [_row(fields, present, index, reader.line_num, labelled) for fields in reader]
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(index)) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"is not a CSV file in UTF-8 ({error})", where=str(index), cure="save it as CSV in UTF-8"
-        ) from error
+    present = _present(columns, list(header_of(index)), index, labelled)
+    rows = [_row(fields, present, index, labelled) for fields in read_table(index)]
     if not rows:
         raise DataError("lists no images", where=str(index))
     return rows
@@ -121,9 +117,9 @@ def _present(columns: Columns, header: list[str], index: Path, labelled: bool) -
     return {use: name for use, name in named.items() if name in header}
 
 
-def _row(fields: dict[str, str | None], present: dict[str, str], index: Path, line: int, labelled: bool) -> Row:
-    said = {use: (fields[name] or "").strip() for use, name in present.items()}
-    where = f"{index} line {line}"
+def _row(fields: Cells, present: dict[str, str], index: Path, labelled: bool) -> Row:
+    said = {use: fields.get(name, "") for use, name in present.items()}
+    where = f"{index} line {fields.line}"
     for use in ("path", "label") if labelled else ("path",):
         if not said[use]:
             raise DataError(f"column '{present[use]}' is empty", where=where, cure=f"every line needs a {use}")
@@ -156,17 +152,28 @@ def _fold(text: str, where: str) -> str | None:
     return FOLD_WORDS[text.lower()] if text else None
 
 
-def _read_folders(root: Path) -> list[Row]:
-    """``root/label/file`` and ``root/label/patient/…/file``: what shares a sub-folder belongs to one patient."""
-    rows = []
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        if len(parts) < 2 or any(part.startswith(".") for part in parts) or not path.is_file():
-            continue
-        patient = parts[1] if len(parts) > 2 else ""
-        name = path.relative_to(root).as_posix()
-        rows.append(Row(name, name, path.absolute(), parts[0], patient, site="", clip="", frame=None, fold=None))
-    if not rows:
+def read_folders(root: Path) -> Iterator[Row | Refused]:
+    """``root/label/file`` and ``root/label/patient/…/file``: what shares a sub-folder belongs to one patient.
+
+    Images right in the root have no label.
+
+    Raises:
+        DataError: there is nothing of this kind.
+    """
+    found = [one for one in walk(root) if isinstance(one, Refused) or _listed(one, root)]
+    if not found:
         what = "holds neither an index.csv nor folders of images named by label"
         raise DataError(what, where=str(root), cure="write path,label,patient,clip into an index.csv")
-    return rows
+    yield from (one if isinstance(one, Refused) else _of_folder(one, root) for one in found)
+
+
+def _listed(path: Path, root: Path) -> bool:
+    parts = path.relative_to(root).parts
+    return not any(part.startswith(".") for part in parts) and (len(parts) > 1 or path.suffix.lower() in SUFFIXES)
+
+
+def _of_folder(path: Path, root: Path) -> Row:
+    parts = path.relative_to(root).parts
+    label, patient = (parts[0] if len(parts) > 1 else ""), (parts[1] if len(parts) > 2 else "")
+    name = path.relative_to(root).as_posix()
+    return Row(name, name, path.absolute(), label, patient, site="", clip="", frame=None, fold=None)
