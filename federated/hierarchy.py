@@ -64,6 +64,17 @@ def granularity(vocabulary: Vocabulary, label: str, codes: Iterable[str]) -> fro
     return frozenset(code for code in codes if target(vocabulary, label, code) is None)
 
 
+def nearest_above(vocabulary: Vocabulary, codes: Iterable[str]) -> str | None:
+    """The one concept that all of these are, or lie below, and that lies below every other such; None without one.
+
+    Raises:
+        DataError: the vocabulary does not have them.
+    """
+    shared = [ancestors(vocabulary, code) | {code} for code in codes]
+    common = frozenset.intersection(*shared) if shared else frozenset()
+    return next((code for code in common if common <= ancestors(vocabulary, code) | {code}), None)
+
+
 def _known(table: Mapping[str, frozenset[str]], vocabulary: Vocabulary, code: str) -> frozenset[str]:
     if code not in table:
         raise DataError(f"is no concept of the vocabulary '{vocabulary.name}'", where=code)

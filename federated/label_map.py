@@ -20,7 +20,7 @@ from federated.canonical import canonical, digest
 from federated.errors import DataError, cannot_read
 from federated.faults import first_fault
 from federated.files import write_whole
-from federated.hierarchy import ancestors
+from federated.hierarchy import nearest_above
 from federated.vocabulary import Code, Vocabulary
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\p{C}]*$")]
@@ -147,14 +147,12 @@ def _meant(line: Line, vocabulary: Vocabulary) -> str:
 def _wider(line: Line, vocabulary: Vocabulary, where: str) -> str:
     """The nearest concept above all parents: what is broader than a concept may be so in the way of any of them."""
     parents = next(concept.parents for concept in vocabulary.concepts if concept.code == line.code)
-    above = [frozenset({parent}) | ancestors(vocabulary, parent) for parent in parents]
-    common = frozenset.intersection(*above) if above else frozenset()
-    nearest = [code for code in common if common <= ancestors(vocabulary, code) | {code}]
-    if not nearest:
+    found = nearest_above(vocabulary, parents)
+    if found is None:
         named = "; ".join(f"{code} = {vocabulary.meaning(code)}" for code in parents)
         raise DataError(
             f"no one concept lies above '{line.code}'",
             where=where,
             cure=f"name what is meant, and say that it is the same: {named}" if named else "name a wider concept",
         )
-    return nearest[0]
+    return found

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.errors import ConsiliumError
-from federated.hierarchy import ancestors, descendants
+from federated.hierarchy import ancestors, nearest_above
 from federated.manifest import MODEL_KINDS, Contribution, Frozen, Label
 from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
@@ -190,9 +190,8 @@ def _steps(vocabulary: Vocabulary, change: Change, sites: tuple[Share, ...]) -> 
             f"the coordinator appends {new} below {old}; what was contributed under {old} stays, and is silent on them",
             f"sites that tell them apart map their words to {new} for the batches that are to come",
         ]
-    above = _above(vocabulary, change.before) if change.kind == "merge" else []
-    if above:
-        wider = new if new in above else above[0]
+    wider = _wider(vocabulary, change) if change.kind == "merge" else None
+    if wider is not None:
         return [
             f"nothing has to be made anew: {wider} lies above {old} and learns from all of them already",
             f"sites that do not tell them apart map their words to {wider} for the batches that are to come",
@@ -207,7 +206,9 @@ def _steps(vocabulary: Vocabulary, change: Change, sites: tuple[Share, ...]) -> 
     return [*([] if new in vocabulary.codes else [append]), *anew, end]
 
 
-def _above(vocabulary: Vocabulary, codes: tuple[str, ...]) -> list[str]:
-    """Concepts above all of these, the nearest first."""
-    common = frozenset.intersection(*(ancestors(vocabulary, code) for code in codes))
-    return sorted(common, key=lambda code: (len(descendants(vocabulary, code)), vocabulary.codes.index(code)))
+def _wider(vocabulary: Vocabulary, change: Change) -> str | None:
+    """The label that others are merged into, if it lies above all of them already, or else the nearest that does."""
+    (into,) = change.after
+    if into in vocabulary.codes and all(into in ancestors(vocabulary, code) for code in change.before):
+        return into
+    return nearest_above(vocabulary, change.before)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.errors import DataError
-from federated.hierarchy import ancestors, descendants, granularity, target
+from federated.hierarchy import ancestors, descendants, granularity, nearest_above, target
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 
 
@@ -58,6 +58,14 @@ def test_labels_of_one_granularity() -> None:
     assert granularity(TREE, "pm", TREE.codes) == granularity(TREE, "a4c", TREE.codes) == frozenset()
 
 
+def test_what_is_nearest_above_several_concepts() -> None:
+    assert nearest_above(TREE, ["av", "pm"]) == nearest_above(TREE, ["av", "psax"]) == "psax"
+    assert nearest_above(TREE, ["pm"]) == "pm"
+    assert nearest_above(TREE, ["pm", "a4c"]) is nearest_above(TREE, []) is None
+    two_tops = vocabulary({"a": (), "b": (), "c": ("a", "b"), "d": ("a", "b")})
+    assert nearest_above(two_tops, ["c", "d"]) is None
+
+
 def test_an_unknown_concept_is_refused() -> None:
     with pytest.raises(DataError, match="PLAX: is no concept of the vocabulary 'v'"):
         target(TREE, "pm", "PLAX")
@@ -103,6 +111,14 @@ def test_a_concept_excludes_another_where_no_image_can_be_both(graph: Vocabulary
             holds = {concept in image for image in images if label in image}
             expected = None if holds == {True, False} else int(holds == {True})
             assert target(graph, label, concept) == expected
+
+
+@given(graphs(), st.data())
+def test_the_nearest_above_is_above_all_and_below_all_others_that_are(graph: Vocabulary, data: st.DataObject) -> None:
+    codes = data.draw(st.lists(st.sampled_from(graph.codes), min_size=1, max_size=3))
+    above = {concept for concept in graph.codes if all(target(graph, code, concept) == 1 for code in codes)}
+    least = [concept for concept in above if all(target(graph, concept, other) == 1 for other in above)]
+    assert nearest_above(graph, codes) == (least[0] if least else None)
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=9, unique=True))
