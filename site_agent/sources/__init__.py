@@ -14,7 +14,10 @@ from site_agent.sources.echonet_pediatric import EchoNetPediatricSource
 from site_agent.sources.folder import FolderSource
 from site_agent.sources.index import Columns
 from site_agent.sources.metaimage import MetaImageSource
+from site_agent.sources.nifti import NiftiSource
 from site_agent.sources.source import Source
+from site_agent.sources.tmed2 import Tmed2Source
+from site_agent.sources.unity import UnitySource
 
 AUTO = "auto"
 
@@ -31,7 +34,10 @@ def sources(columns: Columns | None = None) -> tuple[Source, ...]:
         EchoNetDynamicSource(),
         EchoNetPediatricSource(),
         EchoNetLvhSource(),
+        Tmed2Source(),
+        UnitySource(),
         MetaImageSource(),
+        NiftiSource(),
         DicomSource(),
         FolderSource(columns or Columns()),
     )

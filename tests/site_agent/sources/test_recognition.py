@@ -1,0 +1,46 @@
+"""Every layout is recognised by its own source and by no other of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from federated.vocabulary import builtin_vocabulary
+from site_agent.sources import sources
+from tests.site_agent.sources.conftest import Exported
+
+SOURCES = tuple(source for source in sources() if source.name not in {"dicom", "images"})
+PLAIN = ("dicom", "muscle")
+LAYOUTS = tuple(source.name for source in SOURCES if source.name != "nifti")
+
+
+@pytest.mark.parametrize("name", [*LAYOUTS, *PLAIN])
+def test_an_export_is_taken_by_its_own_source_alone(exported: Exported, name: str) -> None:
+    folder, _ = exported(name, patients=1, frames=4, size=64)
+    assert [source.name for source in SOURCES if source.recognises(folder)] == [name] * (name in LAYOUTS)
+
+
+def test_a_folder_of_many_images_is_told_fast(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "00000.png")
+    for number in range(1, 5000):
+        (tmp_path / f"{number:05d}.png").hardlink_to(tmp_path / "00000.png")
+    began = time.perf_counter()
+    assert not any(source.recognises(tmp_path) for source in SOURCES)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("name", ["gone", "empty"])
+def test_nothing_is_recognised_where_nothing_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    assert not any(source.recognises(tmp_path / name) for source in SOURCES)
+
+
+def test_words_of_a_layout_are_views_of_the_heart() -> None:
+    codes = builtin_vocabulary("heart").codes
+    for source in SOURCES:
+        words = [word.lower() for word, _, _ in source.labels]
+        assert len(set(words)) == len(words)
+        assert all(code in codes and relation == "same" for _, code, relation in source.labels)
