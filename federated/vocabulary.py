@@ -38,7 +38,7 @@ class Concept(BaseModel):
     """One label: a code, the scheme it belongs to, and what it means.
 
     Attributes:
-        parents: codes of the concepts right above it; an answer that is not sure of it goes up to the first.
+        parents: codes of the concepts right above it.
         view: code of the view that it is an image of; itself where empty.
         contrast: whether a contrast agent fills the ventricle: ``no``, ``yes``, or ``any`` where that is left open.
     """

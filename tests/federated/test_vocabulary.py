@@ -251,7 +251,7 @@ def test_the_short_axis_says_nothing_of_its_levels_and_excludes_contrast() -> No
     assert granularity(HEART, SHORT_AXIS, plain) == levels
 
 
-def test_an_answer_goes_up_to_the_view_with_contrast_left_open() -> None:
+def test_the_first_parent_leaves_contrast_open() -> None:
     for concept in HEART.concepts:
         if concept.contrast != "any":
             assert concept.parents[0] == f"{concept.view or concept.code}+any"

@@ -11,7 +11,7 @@ from federated.vocabulary import builtin_vocabulary, write_vocabulary
 from site_agent.home import SiteHome
 
 if TYPE_CHECKING:
-    from tests.site_agent.conftest import Run
+    from tests.site_agent.conftest import Federation, Run
 
 MAP = """# asked: head of echocardiography
 version = 1
@@ -57,6 +57,24 @@ def test_a_map_is_taken_over_and_shown(run: Run, heart: SiteHome, label_map: Pat
     assert "parasternal short axis, with or without contrast (PSAX+any)" in said
     assert "levels are not told apart" in said
     assert run("labels", label_map).out == "label map: version 1 -> 1\nno word means anything else than before\n"
+
+
+def test_an_unknown_word_stops_an_ingest_until_it_has_a_line(
+    run: Run, heart: SiteHome, label_map: Path, federation: Federation
+) -> None:
+    index = federation.images("ada", {"dark": 5}) / "index.csv"
+    index.write_text(index.read_text().replace(",dark,", ",4ch,"))
+    refused = run("ingest", index)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "label '4ch' is not in the vocabulary 'heart'; nearest are 399214001 = apical four-chamber" in refused.err
+    assert "consilium site labels FILE" in refused.err
+    assert run("labels", label_map).code == 0
+    done = run("ingest", index, "--json")
+    assert (done.code, done.json["labels"]) == (0, {"399214001": 10}), done.err
+    assert run("labels", "--json").json[0]["images"] == 10
+    label_map.write_text(MAP.replace("version = 1", "version = 2").replace('"399214001"', '"399232001"'))
+    changed = run("labels", label_map)
+    assert "gives '4ch' the label '399232001', but 10 images of that word are here as '399214001'" in changed.err
 
 
 def test_a_program_reads_json(run: Run, heart: SiteHome, label_map: Path) -> None:
