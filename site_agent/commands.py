@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from site_agent import egress_commands, intake_commands, label_commands, release_commands, tables
+from site_agent import backup_commands, egress_commands, intake_commands, label_commands, release_commands, tables
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 
 app = typer.Typer(no_args_is_help=True)
@@ -143,6 +143,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.refuse,
     release_commands.predict,
     egress_commands.withdraw,
+    backup_commands.backup,
+    backup_commands.restore,
 )
 for command in COMMANDS:
     app.command()(command)
