@@ -68,6 +68,18 @@ def _start_backbone(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _burnt_in(quick: bool) -> Measured:
+    from benchmarks.burnt_in import measure
+
+    return measure(quick=quick)
+
+
+def _ingest(quick: bool) -> Measured:
+    from benchmarks.ingest import measure
+
+    return measure(quick=quick)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -77,6 +89,8 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
     "start_backbone": _start_backbone,
+    "ingest": _ingest,
+    "burnt_in": _burnt_in,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer")
 

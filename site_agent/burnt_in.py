@@ -27,6 +27,7 @@ SHORTEST, TALLEST = 5, 20  # pixels of a glyph
 MOST_GLYPHS = 4000  # in one look, the brightest ones
 AT_ONCE = 256  # of them held against all others, so that memory is bounded
 FULLEST = 0.9  # share of its box that a glyph covers
+WIDEST_SPACE = 1.4  # between neighbours in a line, in heights of a glyph
 PEAKS_APART = 30  # grey levels between the brightest pixels of neighbours in a line
 COLOURED = 60  # largest minus smallest channel, from which on a pixel is looked at as coloured
 FEWEST_COLOURED = 20
@@ -232,7 +233,7 @@ def _followers(some: Pieces, pieces: Pieces) -> Integers:
     allowed = np.maximum(1.0, 0.1 * taller)
     on_base = np.abs(some.bottom[:, None] - pieces.bottom) <= allowed
     on_top = np.abs(some.top[:, None] - pieces.top) <= allowed
-    fits = (gap >= -1) & (gap <= taller) & (pieces.left > some.left[:, None]) & (on_base | on_top)
+    fits = (gap >= -1) & (gap <= WIDEST_SPACE * taller) & (pieces.left > some.left[:, None]) & (on_base | on_top)
     fits &= (np.abs(some.peak[:, None] - pieces.peak) < PEAKS_APART) & (lower >= 0.6 * taller)
     nearest = np.where(fits, gap, np.iinfo(np.int64).max).argmin(1)
     return np.where(fits.any(1), nearest, -1)
