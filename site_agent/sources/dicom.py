@@ -66,7 +66,8 @@ def open_dicom(path: Path) -> Opened:
         layout = layout_of(dicom)
         facts = facts_of(dicom, layout)
     check_pixels(dicom, layout)
-    return Opened(layout.frames, moving=layout.frames > 1, facts=facts, frames=lambda: shown_frames(dicom, layout))
+    count = None if layout.video else layout.frames
+    return Opened(count, moving=layout.frames > 1, facts=facts, frames=lambda: shown_frames(dicom, layout))
 
 
 def decoded(path: Path) -> Iterator[NDArray[np.generic]]:

@@ -43,7 +43,7 @@ DEEP = (WAVES.astype(np.uint16) << 4) + 5  # twelve bits
 def _frames(path: Path) -> NDArray[np.uint8]:
     opened = open_dicom(path)
     frames = np.stack(list(opened.frames()))
-    assert len(frames) == opened.count
+    assert opened.count in {len(frames), None}
     assert frames.dtype == np.uint8
     return frames
 
@@ -161,6 +161,21 @@ def test_lossy_colour_comes_back_nearly(tmp_path: Path, coding: str) -> None:
         made.PhotometricInterpretation = {"jpeg": "YBR_FULL_422", "jpeg extended": "YBR_FULL"}.get(coding, "RGB")
     frames = _frames(write(tmp_path / "a.dcm", made))
     assert np.abs(frames.astype(int) - COLOURS).max() <= max(off, 8)
+
+
+@pytest.mark.parametrize("coding", ["rle", "jpeg-ls", "jpeg 2000", "jpeg", "jpeg lossless"])
+def test_planes_are_no_matter_of_the_header_in_compressed_frames(tmp_path: Path, coding: str) -> None:
+    made = dataset(COLOURS[:1], photometric="RGB")
+    if coding == "jpeg lossless":
+        made = pydicom.dcmread(through_gdcm(tmp_path, made, "JPEGLosslessProcess14_1"))
+    elif coding == "jpeg":
+        made = LOSSY["jpeg"][0](made)
+        made.PhotometricInterpretation = "YBR_FULL_422"
+    else:
+        made = LOSSLESS[coding](made)
+    made.PlanarConfiguration = 1
+    off = np.abs(_frames(write(tmp_path / "a.dcm", made)).astype(int) - COLOURS[:1]).max()
+    assert off <= (6 if coding == "jpeg" else 0)
 
 
 def test_jpeg_2000_with_its_own_colour_transform(tmp_path: Path) -> None:
@@ -284,6 +299,19 @@ def test_frames_in_several_fragments(tmp_path: Path) -> None:
         assert np.abs(frames.astype(int) - WAVES).max() <= 6
 
 
+@pytest.mark.parametrize("coding", ["explicit", "rle"])
+def test_one_frame_at_a_time_is_in_memory(tmp_path: Path, coding: str) -> None:
+    many = WAVES[:1].repeat(400, axis=0)
+    path = write(tmp_path / "a.dcm", LOSSLESS[coding](dataset(many)))
+    _frames(path)  # what is imported counts for nothing
+    tracemalloc.start()
+    count = sum(1 for _ in open_dicom(path).frames())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == len(many)
+    assert peak < 0.6 * many.nbytes
+
+
 # --- what is not as it should be -------------------------------------------------------------------------------------
 
 
@@ -330,6 +358,8 @@ def test_frames_that_are_not_there(tmp_path: Path) -> None:
     data = video(moving, "libx264", "mp4")
     made = encapsulated(dataset(moving, photometric="YBR_PARTIAL_420", NumberOfFrames=9), uids.MPEG4HP41, [data])
     assert _line(write(tmp_path / "a.dcm", made)) == "says it has 9 frames, but holds 3"
+    made.NumberOfFrames = 4
+    assert len(_frames(write(tmp_path / "a.dcm", made))) == 3, "a codec may hold back a frame"
 
 
 def test_a_file_that_is_cut_off(tmp_path: Path) -> None:
