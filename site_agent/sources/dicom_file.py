@@ -78,8 +78,13 @@ class DicomFile:
     doubts: tuple[str, ...]
 
     def stream(self) -> BinaryIO:
-        """What `place` is an offset in: the file, or the data set inflated."""
-        return _stream(self.path, self.syntax, self.start)
+        """What `place` is an offset in: the file, or the data set inflated.
+
+        Raises:
+            DataError: it cannot be read any more.
+        """
+        with sheltered("cannot be read any more"):
+            return _stream(self.path, self.syntax, self.start)
 
 
 @contextmanager

@@ -150,11 +150,11 @@ def check_pixels(dicom: DicomFile, layout: Layout) -> None:
     """
     with sheltered("is damaged: its pixels are not as its header says"):
         _display(dicom.header, layout)
+        if layout.native:
+            _check_length(dicom, layout)
+            return
         with dicom.stream() as stream:
-            if layout.native:
-                _check_length(dicom, layout)
-            else:
-                _parts(stream, dicom, layout)
+            _parts(stream, dicom, layout)
 
 
 def stored_frames(dicom: DicomFile, layout: Layout) -> Iterator[NDArray[Any]]:

@@ -156,6 +156,22 @@ def test_the_shelter_gives_the_reason_and_not_the_cause() -> None:
     assert logging.root.manager.disable == logging.NOTSET
 
 
+@pytest.mark.parametrize("syntax", [uids.ExplicitVRLittleEndian, uids.DeflatedExplicitVRLittleEndian, uids.RLELossless])
+def test_a_file_that_goes_away_or_shrinks_after_it_was_opened(tmp_path: Path, syntax: uids.UID) -> None:
+    made = dataset(WAVES)
+    if syntax == uids.RLELossless:
+        made.compress(syntax, encoding_plugin="pydicom", generate_instance_uid=False)
+    made.file_meta.TransferSyntaxUID = syntax
+    path = write(tmp_path / "a.dcm", made)
+    opened = open_dicom(path)
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(DataError):
+        list(opened.frames())
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read any more"):
+        list(opened.frames())
+
+
 # --- what is wrong ---------------------------------------------------------------------------------------------------
 
 
