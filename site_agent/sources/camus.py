@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from federated.errors import DataError
 from site_agent.sources.camus_layout import PATIENT, nifti_folder, patients_of
 from site_agent.sources.camus_views import LABELS, MAX_TEXT, Release, open_view, views_of
 from site_agent.sources.nifti import read_volume
@@ -30,8 +31,14 @@ class CamusSource:
         return nifti_folder(root) is not None
 
     def scan(self, root: Path) -> Iterator[Item | Refused]:
-        """A clip a view of a patient."""
-        folder = nifti_folder(root) or root
+        """A clip a view of a patient.
+
+        Raises:
+            DataError: it is no such folder.
+        """
+        folder = nifti_folder(root)
+        if folder is None:
+            raise DataError("holds no folders of patients with NIfTI files", where=str(root))
         lists = folder.parent / SPLIT
         folds: dict[str, str | None] = {}
         for subgroup in SUBGROUPS if lists.is_dir() else ():

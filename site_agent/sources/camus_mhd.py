@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from federated.errors import DataError
 from site_agent.sources.camus_layout import mhd_folders, patients_of
 from site_agent.sources.camus_views import LABELS, Release, open_view, views_of
 from site_agent.sources.metaimage_volume import read_volume
@@ -30,8 +31,15 @@ class CamusMhdSource:
         return bool(mhd_folders(root))
 
     def scan(self, root: Path) -> Iterator[Item | Refused]:
-        """A clip a view of a patient; the same number in both folders is two patients."""
-        for folder in mhd_folders(root):
+        """A clip a view of a patient; the same number in both folders is two patients.
+
+        Raises:
+            DataError: it is no such folder.
+        """
+        folders = mhd_folders(root)
+        if not folders:
+            raise DataError("holds no folders of patients with MetaImage files", where=str(root))
+        for folder in folders:
             for patient in patients_of(folder):
                 name = f"{folder.name}/{patient.name}"
                 yield from views_of(root, patient, RELEASE, name, FOLDS.get(folder.name))

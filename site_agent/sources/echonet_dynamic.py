@@ -34,10 +34,10 @@ class EchoNetDynamicSource:
     needs_sector = False
 
     def recognises(self, root: Path) -> bool:
-        """Its three names, and chords in the tracings or volumes in the list."""
+        """Its three names, and volumes in the list or chords in the tracings."""
         if not ((root / FILES).is_file() and (root / VIDEOS).is_dir()):
             return False
-        return "X1" in columns_of(root / TRACINGS) or "EDV" in columns_of(root / FILES)
+        return "EDV" in columns_of(root / FILES) or "X1" in columns_of(root / TRACINGS)
 
     def scan(self, root: Path) -> Iterator[Item | Refused]:
         """An item a clip: each is of another patient.

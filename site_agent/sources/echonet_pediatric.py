@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from federated.errors import DataError
 from site_agent.sources.echonet import (
     FILES,
     VIDEOS,
@@ -46,9 +47,12 @@ class EchoNetPediatricSource:
         """An item a clip; what stands before the first dash of its name is the patient.
 
         Raises:
-            DataError: a table cannot be read, or lacks a column.
+            DataError: it is no such folder; a table cannot be read, or lacks a column.
         """
-        for folder in _folders(root):
+        folders = _folders(root)
+        if not folders:
+            raise DataError(f"holds neither A4C nor PSAX with {FILES} and {VIDEOS}", where=str(root))
+        for folder in folders:
             yield from untraced(folder)
             table = read_tracings(folder, POINT)
             for clip in listed_clips(folder, ["EF"]):

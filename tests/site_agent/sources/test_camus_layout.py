@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from federated.errors import DataError
+from site_agent.sources.camus import CamusSource
 from site_agent.sources.camus_layout import is_camus, mhd_folders, nifti_folder, patients_of
+from site_agent.sources.camus_mhd import CamusMhdSource
 from site_agent.sources.metaimage import MetaImageSource
 from site_agent.sources.nifti import NiftiSource
+from site_agent.sources.source import Source
 
 
 def _make(root: Path, name: str) -> None:
@@ -39,3 +43,9 @@ def test_other_folders_are_not_taken_for_it(tmp_path: Path) -> None:
     assert [each.name for each in patients_of(tmp_path)] == ["patient0001"]
     assert NiftiSource().recognises(tmp_path)
     assert MetaImageSource().recognises(tmp_path)
+
+
+@pytest.mark.parametrize("source", [CamusSource(), CamusMhdSource()])
+def test_a_folder_that_is_none_of_it_is_told(tmp_path: Path, source: Source) -> None:
+    with pytest.raises(DataError, match="holds no folders of patients"):
+        list(source.scan(tmp_path))

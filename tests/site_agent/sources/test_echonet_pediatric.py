@@ -9,6 +9,7 @@ import pytest
 from deploy.phantom.exports.echonet_pediatric import SHOTS
 from deploy.phantom.exports.layout import patient_of, record
 from deploy.phantom.pictures import cine
+from federated.errors import DataError
 from shared_models.phantom.labels import LV
 from site_agent.sources.echonet import outline
 from site_agent.sources.echonet_dynamic import EchoNetDynamicSource
@@ -69,4 +70,5 @@ def test_a_patient_is_what_stands_before_the_first_dash(tmp_path: Path) -> None:
 def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     (tmp_path / "A4C").mkdir()
     assert not SOURCE.recognises(tmp_path)
-    assert list(SOURCE.scan(tmp_path)) == []
+    with pytest.raises(DataError, match="holds neither A4C nor PSAX with FileList"):
+        list(SOURCE.scan(tmp_path))
