@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shared_models.sector import find_sector
 from shared_models.sector_echoes import (
+    COLOURED,
     Bytes,
     Mask,
     backgrounds,
@@ -26,7 +27,6 @@ from shared_models.sector_echoes import (
 
 Mode = Literal["b", "colour", "m", "spectral"]
 
-COLOURED = 40  # largest minus smallest channel, from which on a pixel is coloured
 STILLS = 3  # of a clip that are looked at for colour
 INSIDE = 0.003  # share of the sector that is coloured, from which on there is a colour box
 BAR = 0.0006  # share of an image in warm and in cold colours each, from which on there is a scale of velocities
@@ -125,7 +125,7 @@ def _thin(values: NDArray[np.int16], by: int) -> Mask:
 def _panel(grey: Bytes) -> Bytes | None:
     """The part of the image that a wide region with upright edges fills, if there is one."""
     picture = picture_of(grey)
-    found = regions(echoes_above(picture.coarse, backgrounds(picture.coarse)[-1], 3, 5))
+    found = regions(echoes_above(picture.coarse, backgrounds(picture.coarse)[-1], 3))
     if not found:
         return None
     region = found[0]

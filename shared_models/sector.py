@@ -13,20 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.sector_echoes import Echoes, Mask, Picture, backgrounds, echoes_above, picture_of, regions
-from shared_models.sector_edges import Side, echo_ends, fitted, left_side, outermost
+from shared_models.sector_edges import Side, echo_ends, fitted, outermost, sides
 from shared_models.sector_geometry import Fan, Parallelogram, Sector, fan_kind
 from shared_models.sector_quality import quality
 
 __all__ = ["Fan", "Parallelogram", "Sector", "find_sector"]
 
+PHOTOGRAPH = 0.5  # share of coloured pixels from which on an image is no ultrasound
 SMALLEST = 32  # pixels of either side of an image
-# Coarse pixels: what is thinner is no echo, what is nearer belongs together. The second keeps letters and panels apart.
-OPENING_AND_CLOSING = (3, 5), (5, 1)
+OPENINGS = 3, 7  # coarse pixels: what is thinner is no echo; the second keeps letters and bars apart from the sector
 PARALLEL = np.deg2rad(7.0)  # the least angle between the sides of a fan
 RAYS = 64  # directions in which the ends of a fan are sought
+REACHES = 6, 3  # coarse pixels around the edges in which echoes may end
 UPRIGHT = 0.3  # weight of an upright axis in the fit
-LEAST = 0.35  # quality below which nothing is a sector
-GOOD = 0.85  # quality from which on no other candidate is tried
+FULL = 0.7, 0.5  # shares of the top and of either side of an image that show echoes where they fill the frame
+LEAST = 0.5  # quality below which nothing is a sector
+GOOD = 0.9  # quality from which on no other candidate is tried
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def find_sector(frames: NDArray[np.uint8]) -> Sector | None:
         ValueError: no image or clip of bytes.
     """
     picture = picture_of(frames)
-    if min(picture.fine.shape) < SMALLEST:
+    if min(picture.fine.shape) < SMALLEST or picture.coloured > PHOTOGRAPH:
         return None
     best: _Fit | None = None
     for fit in _fits(picture):
@@ -64,31 +66,42 @@ def find_sector(frames: NDArray[np.uint8]) -> Sector | None:
 def _fits(picture: Picture) -> Iterator[_Fit]:
     """Candidates on the coarse image, the usual ones first."""
     for background in backgrounds(picture.coarse):
-        for opening, closing in OPENING_AND_CLOSING:
-            echoes = echoes_above(picture.coarse, background, opening, closing)
-            for region in regions(echoes):
-                fit = _coarse_fit(echoes, region)
-                if fit:
-                    yield fit
+        echoes = echoes_above(picture.coarse, background, OPENINGS[0])
+        if _fills_the_frame(echoes):
+            height, width = picture.coarse.shape
+            yield _coarse_fit(echoes, Parallelogram(-0.5, float(height), -0.5, float(width)))
+            continue
+        for opening in OPENINGS:
+            cleaned = echoes if opening == OPENINGS[0] else echoes_above(picture.coarse, background, opening)
+            for region in regions(cleaned):
+                for guess in guesses(region):
+                    yield _coarse_fit(echoes, guess)
 
 
-def _coarse_fit(echoes: Echoes, region: Mask) -> _Fit | None:
-    geometry = first_guess(region)
-    if geometry is None:
-        return None
-    for reach in (6, 3):
+def _fills_the_frame(echoes: Echoes) -> bool:
+    """Whether echoes reach the image's border at the top and on both sides; below they may have faded."""
+    top, side = FULL
+    thick = echoes.thick
+    return bool(thick[0].mean() > top and thick[:, 0].mean() > side and thick[:, -1].mean() > side)
+
+
+def _coarse_fit(echoes: Echoes, geometry: Fan | Parallelogram) -> _Fit:
+    for reach in REACHES:
         ends = echo_ends(echoes.coarse, echoes.background, geometry, reach, 1.0)
         geometry = fitted(geometry, ends, (reach, 0.7 * reach, 0.5 * reach), UPRIGHT)
     return _Fit(geometry, quality(echoes, geometry), echoes.background)
 
 
-def first_guess(region: Mask) -> Fan | Parallelogram | None:
-    """A geometry around a region from its straight sides."""
-    left, right = left_side(region), left_side(region[:, ::-1])
-    if left.angle + right.angle < PARALLEL:
-        rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
-        return Parallelogram(float(rows[0]), float(rows[-1]), float(columns[0]), float(columns[-1]))
-    return _fan_between(region, left, right)
+def guesses(region: Mask) -> list[Fan | Parallelogram]:
+    """Geometries around a region from its straight sides."""
+    found: list[Fan | Parallelogram] = []
+    for left, right in sides(region):
+        if left.angle + right.angle >= PARALLEL:
+            found.append(_fan_between(region, left, right))
+        else:
+            rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+            found.append(Parallelogram(*(float(end) for end in (rows[0], rows[-1], columns[0], columns[-1]))))
+    return found
 
 
 def _fan_between(region: Mask, left: Side, right: Side) -> Fan:

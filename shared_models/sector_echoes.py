@@ -15,7 +15,9 @@ COARSE = 160  # pixels of the longer side on which a sector is sought
 FRAMES = 6  # of a clip that are looked at
 DARK = 2.5  # grey levels above the background that count as an echo, on coarse pixels
 BLACK = 0.03  # share of an image that is at least background
-PIECE = 0.08  # of the largest region's size, from which on another one may be a piece of the same sector
+PIECE = 0.05  # of the largest region's size, from which on another one may be a piece of the same sector
+COLOURED = 40  # largest minus smallest channel, from which on a pixel is coloured
+OTHER = 0.2  # of the largest region's size, from which on another one may be the sector
 COMMON = 0.08  # share of an image that shows one grey level, from which on that is a background
 
 
@@ -27,11 +29,13 @@ class Picture:
         fine: (H, W) the brightest of each pixel over frames and channels.
         coarse: (h, w) means of `step` x `step` pixels of it.
         step: pixels of `fine` in one of `coarse`.
+        coloured: share of pixels that are coloured.
     """
 
     fine: Bytes
     coarse: Floats32
     step: int
+    coloured: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class Echoes:
     labels: NDArray[np.int32]
     sizes: NDArray[np.int64]
 
+    def free(self) -> Mask:
+        """Which regions are of some size and do not touch the image's border, as panels of an interface do."""
+        border = np.concatenate([self.labels[0], self.labels[-1], self.labels[:, 0], self.labels[:, -1]])
+        free = self.sizes > PIECE * self.sizes.max(initial=0)
+        free[border] = False
+        return np.asarray(free)
+
 
 def picture_of(frames: Bytes) -> Picture:
     """The still of (H, W), (T, H, W), (H, W, 3) or (T, H, W, 3).
@@ -61,7 +72,7 @@ def picture_of(frames: Bytes) -> Picture:
     """
     fine = brightest(frames)
     step = max(1, -(-max(fine.shape) // COARSE))
-    return Picture(fine, block_means(fine, step), step)
+    return Picture(fine, block_means(fine, step), step, _coloured(frames, fine.shape, step))
 
 
 def brightest(frames: Bytes) -> Bytes:
@@ -80,6 +91,15 @@ def brightest(frames: Bytes) -> Bytes:
     some = frames[np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))] if len(frames) > 1 else frames
     still = some[0] if len(some) == 1 else some.max(axis=0)
     return np.maximum(np.maximum(still[..., 0], still[..., 1]), still[..., 2]) if coloured else still
+
+
+def _coloured(frames: Bytes, shape: tuple[int, ...], step: int) -> float:
+    """Share of coloured pixels in the first frame, looked at in every `step`-th row and column."""
+    if frames.shape[-1] != 3 or frames.shape[-3:-1] != shape:
+        return 0.0
+    some = frames[0] if frames.ndim == 4 else frames
+    some = some[::step, ::step].astype(np.int16)
+    return float((some.max(axis=2) - some.min(axis=2) > COLOURED).mean())
 
 
 def block_means(image: Bytes, step: int) -> Floats32:
@@ -102,25 +122,21 @@ def backgrounds(coarse: Floats32) -> list[float]:
     return [darkest, float(common)] if other else [darkest]
 
 
-def echoes_above(coarse: Floats32, background: float, opening: int, closing: int) -> Echoes:
+def echoes_above(coarse: Floats32, background: float, opening: int) -> Echoes:
     """What is brighter than a background, in regions.
 
     Args:
         coarse: (h, w) the image.
         background: grey level of no echo.
         opening: pixels a thing has to be wide and high in order not to be thin.
-        closing: pixels of the gaps over which regions reach, plus one.
     """
     from scipy import ndimage
 
     thick = _opened(coarse > background + DARK, opening)
-    closed = thick
-    if closing > 1:
-        closed = ~_opened(~np.pad(thick, closing), closing)[closing:-closing, closing:-closing]
-    labels, count = ndimage.label(closed)
-    return Echoes(
-        coarse, background, thick, labels.astype(np.int32, copy=False), np.bincount(labels[thick], minlength=count + 1)
-    )
+    labels, count = ndimage.label(thick)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return Echoes(coarse, background, thick, labels.astype(np.int32, copy=False), sizes)
 
 
 def _opened(mask: Mask, side: int) -> Mask:
@@ -132,14 +148,16 @@ def _opened(mask: Mask, side: int) -> Mask:
 
 
 def regions(echoes: Echoes) -> list[Mask]:
-    """(h, w) candidates for the echoes of a sector: the largest region, then all of some size, for shadows may cut one.
+    """(h, w) candidates for the echoes of a sector, likeliest first; none where nothing is above the background.
 
-    None where nothing is above the background.
+    The largest region; all of some size together, for shadows may cut a sector; and where the largest touches the
+    image's border and may be a panel, each other large one that does not.
     """
-    sizes = echoes.sizes
+    sizes, free = echoes.sizes, echoes.free()
     if not sizes.any():
         return []
     largest = int(sizes.argmax())
-    found = [(echoes.labels == largest) & echoes.thick]
-    pieces = np.flatnonzero(sizes > PIECE * sizes[largest])
-    return found if len(pieces) == 1 else [*found, np.isin(echoes.labels, pieces) & echoes.thick]
+    wanted = [np.array([largest]), np.flatnonzero(sizes > PIECE * sizes[largest])]
+    if not free[largest]:
+        wanted += [np.array([number]) for number in np.flatnonzero(free & (sizes > OTHER * sizes[largest]))]
+    return [np.isin(echoes.labels, numbers) for numbers in wanted[: 1 if len(wanted[1]) == 1 else None]]

@@ -6,7 +6,7 @@ echoes touch and few cross, and in the fit an echo outside weighs more than a da
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,35 +15,56 @@ from shared_models.sector_echoes import Floats32
 from shared_models.sector_geometry import EDGES, Fan, Floats, Mask, Parallelogram
 
 Geometry = Fan | Parallelogram
+Image = NDArray[np.uint8] | Floats32
 
 LEANING = np.deg2rad(np.arange(-20.0, 71.0, 1.5))  # of a side from upright, outward
-CROSSED = 2.0  # votes that an echo beyond a line costs
+SAME = np.deg2rad(4.0)  # by which two sides may lean differently and still be alike
+CROSSED = 1.0  # votes that an echo beyond a line costs
 SHARE = 0.5  # of the level inside, from which on something is an echo
 DARKEST, BRIGHTEST = 2.0, 30.0  # grey levels above the background between which that level lies
 BETWEEN = 0.25  # pixels from the outermost echo to the edge
+NORMALS = 8, 200  # at least and at most along an edge
+STIFF = 0.3  # weight of staying where the geometry is
 LEANS = 4.0  # pixels at the far end by which an upright fan may lean
 INWARD = 0.12  # weight of a place where echoes end inside the edge, against one where they end outside
 
 
 @dataclass(frozen=True)
 class Side:
-    """A straight side as the line x cos(a) + y sin(a) = d that has all echoes at larger values.
+    """A straight side as the line x cos(a) + y sin(a) = d that has the echoes at larger values.
 
     Attributes:
         angle: a, in which the side leans outward on its way down.
         offset: d.
-        support: share of the rows in which an outermost echo touches it.
     """
 
     angle: float
     offset: float
-    support: float
 
 
-def left_side(region: Mask) -> Side:
-    """The left side of a region; of its mirror image, the right one.
+def sides(region: Mask) -> list[tuple[Side, Side]]:
+    """Left and right sides of a region (the right one as the left one of its mirror image), likeliest first.
 
-    Each row votes with its first echo, unless the image's border cuts it off, weighted by the length of line in a row.
+    First those that lean alike, as nearly all do, by most votes together; then each by its own votes, where that is
+    another pair.
+    """
+    (left, left_votes), (right, right_votes) = _votes(region), _votes(region[:, ::-1])
+    alike = int((left_votes + right_votes).argmax())
+    each = int(left_votes.argmax()), int(right_votes.argmax())
+    pairs = [(alike, alike)]
+    if np.abs(LEANING[list(each)] - LEANING[alike]).max() > SAME:
+        pairs.append(each)
+    return [
+        (Side(float(LEANING[one]), float(left[one])), Side(float(LEANING[two]), float(right[two])))
+        for one, two in pairs
+    ]
+
+
+def _votes(region: Mask) -> tuple[Floats, Floats]:
+    """Offset and votes of the best left side at each of the angles `LEANING`.
+
+    Each row votes with its first echo, unless the image's border cuts it off, by the length of line in it; echoes
+    beyond a line count against it.
     """
     rows = np.flatnonzero(region.any(axis=1))
     first = region[rows].argmax(axis=1)
@@ -51,28 +72,22 @@ def left_side(region: Mask) -> Side:
     offset = first * cosine + rows * sine
     lowest = int(np.floor(offset.min())) - 2
     count = int(np.ceil(offset.max())) - lowest + 3
-    place = np.rint(offset).astype(int) - lowest + np.arange(len(LEANING))[:, None] * count
-    touches = (first > 0) / cosine
-    shape = len(LEANING), count
-    votes = np.bincount(place.ravel(), weights=touches.ravel(), minlength=shape[0] * count).reshape(shape)
-    crossing = np.bincount(
-        place.ravel(), weights=np.broadcast_to(1 / cosine, place.shape).ravel(), minlength=shape[0] * count
+    number = np.arange(len(LEANING))
+    place = (np.rint(offset).astype(np.intp) - lowest + number[:, None] * count).ravel()
+    length = np.broadcast_to(1 / cosine, offset.shape)
+    touching, there = (
+        np.bincount(place, weights=weights.ravel(), minlength=len(LEANING) * count).reshape(-1, count)
+        for weights in ((first > 0) * length, length)
     )
-    beyond = np.cumsum(crossing.reshape(shape), axis=1)
-    near = votes.astype(np.float64)
-    near[:, 1:] += votes[:, :-1]
-    near[:, :-1] += votes[:, 1:]
-    score = near
-    score[:, 2:] -= CROSSED * beyond[:, :-2]
-    line, column = np.unravel_index(int(score.argmax()), shape)
-    return Side(
-        float(LEANING[line]),
-        float(column + lowest),
-        float(near[line, column] * cosine[line, 0] / len(rows)),
-    )
+    votes = touching.astype(np.float64)
+    votes[:, 1:] += touching[:, :-1]
+    votes[:, :-1] += touching[:, 1:]
+    votes[:, 2:] -= CROSSED * np.cumsum(there, axis=1)[:, :-2]
+    best = votes.argmax(axis=1)
+    return (best + lowest).astype(np.float64), votes[number, best]
 
 
-def outermost(values: Floats, step: float = 1.0, crossed: float = CROSSED) -> float:
+def outermost(values: Floats, step: float = 1.0, crossed: float = 2.0) -> float:
     """The value that many of the outermost reach and few exceed: their envelope in bins of `step`."""
     low = float(values.min())
     count = np.bincount(np.rint((values - low) / step).astype(int)).astype(float)
@@ -83,91 +98,73 @@ def outermost(values: Floats, step: float = 1.0, crossed: float = CROSSED) -> fl
 
 
 @dataclass(frozen=True)
-class Ends:
-    """Where echoes end along an edge.
-
-    Attributes:
-        edge: one of `EDGES`.
-        points: (N, 2) x and y.
-    """
-
-    edge: str
-    points: Floats
-
-
-@dataclass(frozen=True)
 class Profiles:
-    """Grey levels along the normals of an edge.
+    """Grey levels along the normals of the four edges.
 
     Attributes:
         values: (2 reach + 1, N) above the background, the outermost first.
         points: (N, 2) where the normals cross the edge, x and y.
         normals: (N, 2) outward.
-        asked: normals that there would be, did the image not cut the edge off.
+        edges: (N,) numbers in `EDGES`, in order.
+        asked: normals that there would be, did the image not cut edges off.
     """
 
     values: Floats32
     points: Floats
     normals: Floats
+    edges: NDArray[np.intp]
     asked: int
 
-    def levels(self) -> Floats32:
-        """(N,) above what an echo begins on each normal: a share of the mean inside, of the normals beside it too."""
+    def bright(self) -> Mask:
+        """(2 reach + 1, N) where there is an echo: above a share of the mean inside, of the normals beside it too."""
         from scipy.ndimage import uniform_filter1d
 
         inside = self.values[len(self.values) // 2 :].mean(axis=0)
-        return np.clip(SHARE * uniform_filter1d(inside, 9, mode="nearest"), DARKEST, BRIGHTEST)
+        return self.values > np.clip(SHARE * uniform_filter1d(inside, 9, mode="nearest"), DARKEST, BRIGHTEST)
 
 
-def profiles(
-    image: NDArray[np.uint8] | Floats32,
-    background: float,
-    geometry: Geometry,
-    name: str,
-    reach: int,
-    spacing: float,
-) -> Profiles:
-    """Along the normals of an edge that the image shows, not only at its very border."""
+@dataclass(frozen=True)
+class Ends:
+    """Where echoes end along the edges.
+
+    Attributes:
+        points: (N, 2) x and y.
+        edges: (N,) numbers in `EDGES`.
+    """
+
+    points: Floats
+    edges: NDArray[np.intp]
+
+
+def profiles(image: Image, background: float, geometry: Geometry, reach: int, spacing: float) -> Profiles:
+    """Along normals `spacing` pixels apart, where the image shows an edge, and not only at its very border."""
     height, width = image.shape
-    asked = edge_samples(geometry, name, spacing)
-    points, normals = geometry.edge(name, asked)
+    counts = [int(np.clip(geometry.length(name) / spacing, *NORMALS)) for name in EDGES]
+    along = [geometry.edge(name, count) for name, count in zip(EDGES, counts, strict=True)]
+    points, normals = (np.concatenate(parts) for parts in zip(*along, strict=True))
     shown = ((points > 1.0) & (points < [width - 2.0, height - 2.0])).all(axis=1)
     points, normals = points[shown], normals[shown]
-    steps = np.arange(reach, -reach - 1, -1, dtype=np.float64)
-    x, y = np.moveaxis(np.rint(points + steps[:, None, None] * normals).astype(int), -1, 0)
+    steps = np.arange(reach, -reach - 1, -1, dtype=np.float64)[:, None]
+    x = np.rint(points[:, 0] + steps * normals[:, 0]).astype(np.intp)
+    y = np.rint(points[:, 1] + steps * normals[:, 1]).astype(np.intp)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    values = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] - np.float32(background)
-    return Profiles(np.where(inside, values, np.float32(0)), points, normals, asked)
+    values = image[np.where(inside, y, 0), np.where(inside, x, 0)] - np.float32(background)
+    edges = np.repeat(np.arange(len(EDGES)), counts)[shown]
+    return Profiles(np.where(inside, values, np.float32(0)), points, normals, edges, sum(counts))
 
 
-def echo_ends(
-    image: NDArray[np.uint8] | Floats32, background: float, geometry: Geometry, reach: int, spacing: float
-) -> list[Ends]:
-    """The outermost echo within `reach` pixels on either side of an edge, along normals `spacing` pixels apart.
+def echo_ends(image: Image, background: float, geometry: Geometry, reach: int, spacing: float) -> Ends:
+    """The outermost echo within `reach` pixels on either side of the edges, along normals `spacing` pixels apart.
 
     What ends at the image's border says nothing, for it may go on beyond.
     """
-    return [_ends_of(image, background, geometry, name, reach, spacing) for name in EDGES]
-
-
-def _ends_of(
-    image: NDArray[np.uint8] | Floats32,
-    background: float,
-    geometry: Geometry,
-    name: str,
-    reach: int,
-    spacing: float,
-) -> Ends:
-    along = profiles(image, background, geometry, name, reach, spacing)
-    if not along.points.size:
-        return Ends(name, along.points)
-    seen = thick(along.values > along.levels(), max(2, reach // 2))
-    some = seen.any(axis=0)
-    step = reach - seen[:, some].argmax(axis=0) + BETWEEN
-    places = along.points[some] + step[:, None] * along.normals[some]
+    along = profiles(image, background, geometry, reach, spacing)
+    seen = thick(along.bright(), max(2, reach // 2))
+    step = reach - seen.argmax(axis=0) + BETWEEN
+    places = along.points + step[:, None] * along.normals
     height, width = image.shape
-    within = ((places > 1.5) & (places < [width - 2.5, height - 2.5])).all(axis=1)
-    return Ends(name, places[within])
+    usable = seen.any(axis=0) & ((places > 1.5) & (places < [width - 2.5, height - 2.5])).all(axis=1)
+    return Ends(places[usable], along.edges[usable])
 
 
 def thick(seen: Mask, deep: int) -> Mask:
@@ -183,14 +180,7 @@ def thick(seen: Mask, deep: int) -> Mask:
     return seen & (2 * (total[deep:-1] - total[: -deep - 1]) > deep)
 
 
-def edge_samples(geometry: Geometry, name: str, spacing: float) -> int:
-    """How many places of an edge lie `spacing` pixels apart, 8 to 200."""
-    points, _ = geometry.edge(name, 16)
-    length = float(np.hypot(*np.diff(points, axis=0).T).sum()) * 16 / 15
-    return int(np.clip(length / spacing, 8, 200))
-
-
-def fitted(geometry: Geometry, ends: list[Ends], cuts: tuple[float, ...], upright: float) -> Geometry:
+def fitted(geometry: Geometry, ends: Ends, cuts: tuple[float, ...], upright: float) -> Geometry:
     """The geometry by weighted least squares, one Gauss-Newton step for each cut.
 
     Args:
@@ -199,54 +189,55 @@ def fitted(geometry: Geometry, ends: list[Ends], cuts: tuple[float, ...], uprigh
         cuts: pixels from an edge beyond which an end has no weight (Tukey's biweight), narrower from step to step.
         upright: weight of the wish that a fan is upright and a parallelogram straight.
     """
+    x, y = ends.points.T
+    each = np.arange(len(x))
     for cut in cuts:
-        rows, aims = [], []
-        for end in ends:
-            if not len(end.points):
-                continue
-            away = geometry.distances(end.points[:, 0], end.points[:, 1])[EDGES.index(end.edge)]
-            root = np.sqrt(np.where(away > 0, 1.0, INWARD)) * np.clip(1 - (away / cut) ** 2, 0, None)
-            rows.append(gradients(geometry, end) * root[:, None])
-            aims.append(-away * root)
-        scale = _scales(geometry)
-        rows.append(np.diag(0.3 / scale))
-        aims.append(np.zeros(len(scale)))
-        wish, value = _wish(geometry)
-        trust = upright / (1 + (value / LEANS) ** 2)
-        rows.append(wish[None] * trust)
-        aims.append(np.array([-value * trust]))
-        change, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(aims), rcond=None)
-        geometry = _changed(geometry, change)
+        away = np.stack(geometry.distances(x, y))[ends.edges, each]
+        weight = np.where(away > 0, 1.0, INWARD) * np.clip(1 - (away / cut) ** 2, 0, None) ** 2
+        slopes = gradients(geometry, ends)
+        weighted = slopes * weight[:, None]
+        wish, lean = _wish(geometry)
+        trust = (upright / (1 + (lean / LEANS) ** 2)) ** 2
+        matrix = weighted.T @ slopes + np.diag((STIFF / _scales(geometry)) ** 2) + trust * np.outer(wish, wish)
+        change = np.linalg.solve(matrix, -(weighted.T @ away) - trust * lean * wish)
+        geometry = type(geometry)(*(np.array(_values(geometry)) + change).tolist())
     return geometry
 
 
-def gradients(geometry: Geometry, end: Ends) -> Floats:
-    """(N, parameters) how the distances of `end` from its edge change with the geometry's parameters."""
-    x, y = end.points.T
-    zero, one = np.zeros_like(x), np.ones_like(x)
+def gradients(geometry: Geometry, ends: Ends) -> Floats:
+    """(N, parameters) how the distances of ends from their edges change with the geometry's parameters."""
+    x, y = ends.points.T
+    left, right, near, far = (ends.edges == number for number in range(len(EDGES)))
     if isinstance(geometry, Parallelogram):
-        tilt = 1.0 / np.hypot(1.0, geometry.slope)
-        table = {
-            "left": (zero, zero, one * tilt, zero, y * tilt),
-            "right": (zero, zero, zero, -one * tilt, -y * tilt),
-            "near": (one, zero, zero, zero, zero),
-            "far": (zero, -one, zero, zero, zero),
-        }
-        return np.stack(table[end.edge], axis=1)
+        across = (left * 1.0 - right) / np.hypot(1.0, geometry.slope)
+        upright = 1.0 / np.hypot(1.0, geometry.slope)
+        return np.stack([near * 1.0, far * -1.0, left * upright, right * -upright, across * y], axis=1)
     dx, dy = x - geometry.x, y - geometry.y
-    if end.edge in ("left", "right"):
-        angle = geometry.left if end.edge == "left" else geometry.right
-        sine, cosine, along = np.sin(angle), np.cos(angle), dx * np.sin(angle) + dy * np.cos(angle)
-        if end.edge == "left":
-            return np.stack([-sine * one, cosine * one, zero, zero, along, zero], axis=1)
-        return np.stack([sine * one, -cosine * one, zero, zero, zero, -along], axis=1)
+    angle = np.where(left, geometry.left, geometry.right)
+    sine, cosine = np.sin(angle), np.cos(angle)
     radius = np.maximum(np.hypot(dx, dy), 1e-6)
-    if end.edge == "near":
-        return np.stack([dy / radius, dx / radius, one, zero, zero, zero], axis=1)
-    return np.stack([-dy / radius, -dx / radius, zero, -one, zero, zero], axis=1)
+    side, arc = right * 1.0 - left, near * 1.0 - far
+    along = dx * sine + dy * cosine
+    return np.stack(
+        [
+            side * sine + arc * dy / radius,
+            arc * dx / radius - side * cosine,
+            near * 1.0,
+            far * -1.0,
+            left * along,
+            right * -along,
+        ],
+        axis=1,
+    )
 
 
-def _scales(geometry: Geometry) -> NDArray[np.float64]:
+def _values(geometry: Geometry) -> tuple[float, ...]:
+    if isinstance(geometry, Parallelogram):
+        return geometry.top, geometry.bottom, geometry.left, geometry.right, geometry.slope
+    return geometry.y, geometry.x, geometry.near, geometry.far, geometry.left, geometry.right
+
+
+def _scales(geometry: Geometry) -> Floats:
     """By how much each parameter may change lightly."""
     if isinstance(geometry, Parallelogram):
         return np.array([2.0, 2.0, 2.0, 2.0, 0.02])
@@ -260,9 +251,3 @@ def _wish(geometry: Geometry) -> tuple[Floats, float]:
         return np.array([0.0, 0.0, 0.0, 0.0, height]), geometry.slope * height
     far = geometry.far
     return np.array([0.0, 0.0, 0.0, 0.0, far, far]), (geometry.left + geometry.right) * far
-
-
-def _changed(geometry: Geometry, change: Floats) -> Geometry:
-    names = list(type(geometry).__dataclass_fields__)
-    values = np.array(astuple(geometry)) + change
-    return replace(geometry, **dict(zip(names, values.tolist(), strict=True)))

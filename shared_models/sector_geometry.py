@@ -60,6 +60,12 @@ class Fan:
         angles = self.left + middle * (self.right - self.left)
         return self._at(np.full(count, radius_of_arc), angles), sign * np.stack([np.sin(angles), np.cos(angles)], 1)
 
+    def length(self, name: str) -> float:
+        """Pixels of an edge."""
+        if name in ("left", "right"):
+            return self.far - self.near
+        return (self.near if name == "near" else self.far) * (self.right - self.left)
+
     def corners(self) -> Floats:
         """(N, 2) the outline as a polygon, x and y."""
         turn = np.linspace(self.left, self.right, 49)
@@ -115,6 +121,12 @@ class Parallelogram:
         row, sign = (self.top, -1.0) if name == "near" else (self.bottom, 1.0)
         x = self.left + middle * (self.right - self.left) + self.slope * row
         return np.stack([x, np.full(count, row)], axis=1), np.tile([0.0, sign], (count, 1))
+
+    def length(self, name: str) -> float:
+        """Pixels of an edge."""
+        if name in ("left", "right"):
+            return (self.bottom - self.top) * float(np.hypot(1.0, self.slope))
+        return self.right - self.left
 
     def corners(self) -> Floats:
         """(4, 2) the outline as a polygon, x and y."""

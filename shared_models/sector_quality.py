@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_models.sector_echoes import Echoes
-from shared_models.sector_edges import Profiles, profiles
-from shared_models.sector_geometry import EDGES, Fan, Parallelogram
+from shared_models.sector_edges import profiles
+from shared_models.sector_geometry import EDGES, AnyFloats, Fan, Parallelogram
 
 REACH = 5  # pixels on either side of an edge that are looked at
 CELLS = 8, 6  # across and deep
 OCCUPIED = 0.1  # share of a cell's pixels that has to show an echo
 TOUCHED = 0.05  # share of a region that has to lie inside for the region to be one that has to be explained
-OCCUPIED_POWER, EXPLAINED_POWER = 0.25, 0.9  # as a fit to perturbed phantom sectors has them
-LEAST_CLEAN, LEAST_FILLED, LEAST_SIDE = 0.85, 0.6, 0.3  # below which edges are no sector's
+POWERS = 0.6, 0.7, 0.3, 0.08, 0.06  # of the five shares, fitted to how sectors of the phantom agree with their truth
 UNSEEN = 0.55  # quality of a sector of which no edge is seen
+FLAT = 0.2  # height of a linear sector against its width, below which it is none
+MET = 0.5  # share of the edges' places that echoes reach, from which on they are a sector's
+ENOUGH = 4  # places of an edge that say something
 
 
 def quality(echoes: Echoes, geometry: Fan | Parallelogram) -> float:
-    """0 to 1: explained^0.9 * occupied^0.25, less where edges do not look like a sector's.
+    """0 to 1: a product of powers of five shares, times how sure the edges are.
 
-    Explained is the share of the echoes' regions that lies inside, occupied the share of cells across and along the
-    beams that shows an echo. Edges look like a sector's where it is dark outside (clean) and bright inside (filled).
+    Explained: how much of the echoes' regions lies inside. Occupied: how many cells across and along the beams show an
+    echo. Clean: how much of the edges' surroundings is dark. Faced: how much of the near edge has echoes below it.
+    Alike: how alike the sides lean. What is as flat as a header is no sector.
+
+    Edges are sure where echoes reach them at `MET` of their places, and unsure as far as the image does not show them.
     """
-    explained, occupied = _inside(echoes, geometry)
-    clean, filled, least, seen = _edges(echoes, geometry)
-    edges = min(1.0, clean / LEAST_CLEAN) * min(1.0, filled / LEAST_FILLED) * min(1.0, least / LEAST_SIDE)
-    shown = UNSEEN + (1 - UNSEEN) * min(1.0, 2 * seen)
-    return float(explained**EXPLAINED_POWER * occupied**OCCUPIED_POWER * edges * shown)
+    if isinstance(geometry, Parallelogram) and geometry.bottom - geometry.top < FLAT * (geometry.right - geometry.left):
+        return 0.0
+    clean, faced, met, seen = _edges(echoes, geometry)
+    shares = np.array([*_inside(echoes, geometry), clean, faced, _alike(geometry)])
+    shown = min(1.0, 2 * seen)
+    sure = shown * min(1.0, met / MET) ** 2 + (1 - shown) * UNSEEN
+    return float(np.prod(np.maximum(shares, 0.0) ** POWERS) * sure)
+
+
+def _alike(geometry: Fan | Parallelogram) -> float:
+    if isinstance(geometry, Parallelogram):
+        return 1.0
+    return 1.0 - min(0.9, abs(geometry.left + geometry.right) / (geometry.right - geometry.left))
 
 
 def _inside(echoes: Echoes, geometry: Fan | Parallelogram) -> tuple[float, float]:
@@ -40,28 +54,30 @@ def _inside(echoes: Echoes, geometry: Fan | Parallelogram) -> tuple[float, float
         return 0.0, 0.0
     left, right, near, far = (-distance[rows, columns] for distance in (left, right, near, far))
     across, deep = CELLS
-    cell = (left / (left + right + 1e-6) * across).astype(int) * deep + (near / (near + far + 1e-6) * deep).astype(int)
+    cell = _cell(left, right, across) * deep + _cell(near, far, deep)
     thick, labels = echoes.thick[rows, columns], echoes.labels[rows, columns]
     size = np.bincount(cell, minlength=across * deep)
     bright = np.bincount(cell[thick], minlength=across * deep)
     occupied = (bright > OCCUPIED * size)[size > 3]
     within = np.bincount(labels[thick], minlength=len(echoes.sizes))
-    own = within > TOUCHED * echoes.sizes
+    own = (within > TOUCHED * echoes.sizes) | echoes.free()
     own[0] = False
     return float(within[own].sum() / max(1, echoes.sizes[own].sum())), float(occupied.mean()) if occupied.size else 0.0
 
 
+def _cell(before: AnyFloats, behind: AnyFloats, count: int) -> NDArray[np.intp]:
+    """Which of `count` equal parts a place lies in, by its distances from both ends."""
+    return np.minimum(before / (before + behind + 1e-6) * count, count - 1).astype(np.intp)
+
+
 def _edges(echoes: Echoes, geometry: Fan | Parallelogram) -> tuple[float, float, float, float]:
-    """Share that is clean, share that is filled, the least filled edge, and the share of edges that is seen."""
-    along = [profiles(echoes.coarse, echoes.background, geometry, name, REACH, 2.0) for name in EDGES]
-    looks = [_looks(each) for each in along if each.values.shape[1] > 3]
-    if not looks:
-        return 1.0, 1.0, 1.0, 0.0
-    clean, filled, weight = np.array(looks).T
-    seen = weight.sum() / max(1, sum(each.asked for each in along))
-    return float(clean @ weight / weight.sum()), float(filled @ weight / weight.sum()), float(filled.min()), float(seen)
-
-
-def _looks(each: Profiles) -> tuple[float, float, int]:
-    bright = each.values > each.levels()
-    return float(1 - bright[1 : REACH - 1].mean()), float(bright[REACH + 1 :].any(axis=0).mean()), bright.shape[1]
+    """Shares: of the surroundings dark, of the near edge with echoes below, of places met, of edges seen."""
+    along = profiles(echoes.coarse, echoes.background, geometry, REACH, 2.0)
+    bright = along.bright()
+    outside, below = bright[1 : REACH - 1], bright[REACH + 1 :, along.edges == EDGES.index("near")]
+    count = np.bincount(along.edges, minlength=len(EDGES))
+    dark = 1 - np.bincount(along.edges, weights=outside.mean(axis=0), minlength=len(EDGES)) / np.maximum(count, 1)
+    clean = float(dark[count >= ENOUGH].mean()) if (count >= ENOUGH).any() else 1.0
+    faced = float(below.any(axis=0).mean()) if below.shape[1] >= ENOUGH else 1.0
+    met = float(bright[REACH - 1 : REACH + 3].any(axis=0).mean()) if count.any() else 0.0
+    return clean, faced, met, len(along.edges) / along.asked
