@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from federated.errors import DataError
+from site_agent.sources.csv_tables import read_table
 from site_agent.sources.nifti import NiftiSource, open_nifti, read_volume
 from site_agent.sources.source import Item
 
@@ -26,6 +27,12 @@ def _bytes(frames: np.ndarray = CLIP, kind: Any = nibabel.Nifti1Image, unit: str
     image = kind(frames.T, np.diag([0.3, 0.15, 1.0, 1.0]))
     image.header.set_xyzt_units(unit)
     return image.to_bytes()
+
+
+def _stored(path: Path) -> np.ndarray:
+    """What nibabel reads of an unscaled file, x first."""
+    image: Any = nibabel.load(path)
+    return np.asarray(image.dataobj.get_unscaled())
 
 
 def _with(change: Callable[[Any], None], frames: np.ndarray = CLIP) -> bytes:
@@ -72,7 +79,7 @@ def test_other_types_are_what_nibabel_says_they_are(tmp_path: Path, kind: str) -
     path = _file(tmp_path, image.to_bytes())
     volume = read_volume(path)
     assert volume.element == np.dtype(kind)
-    np.testing.assert_array_equal(list(volume.values()), np.asarray(nibabel.load(path).dataobj).T)
+    np.testing.assert_array_equal(list(volume.values()), _stored(path).T)
 
 
 def test_scaled_labels_are_those_that_are_meant(tmp_path: Path) -> None:
@@ -184,12 +191,25 @@ def test_a_folder_lists_images_with_their_label_maps(tmp_path: Path) -> None:
 
 
 def test_real_volumes_are_what_nibabel_reads(shared_data: Path) -> None:
-    folder = shared_data / "msd_hippocampus" / "images"
-    paths = sorted(folder.glob("*.nii.gz"))[:5]
-    assert len(paths) == 5
+    paths = sorted(
+        path for name in ("msd_hippocampus", "ants_brain") for path in (shared_data / name).rglob("*.nii.gz")
+    )
+    assert paths
     for path in paths:
-        values = np.asarray(nibabel.load(path).dataobj)
-        np.testing.assert_array_equal(list(read_volume(path).values()), values.T)
+        stored = _stored(path)
+        np.testing.assert_array_equal(list(read_volume(path).values()), stored.T)
+
+
+def test_real_shapes_are_those_of_their_index(shared_data: Path) -> None:
+    folder = shared_data / "msd_hippocampus"
+    for row in read_table(folder / "index.csv", ["image", "shape", "spacing"]):
+        volume = read_volume(folder / row["image"])
+        assert [volume.width, volume.height, volume.count] == [int(word) for word in row["shape"].split("x")]
+        assert volume.spacing_mm == tuple(float(word) for word in row["spacing"].split("x")[1::-1])
+        labels = np.stack(list(read_volume(folder / row["label"]).labels()))
+        assert [(labels == value).sum() for value in (1, 2)] == [
+            int(row[f"{end}_voxels"]) for end in ("anterior", "posterior")
+        ]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

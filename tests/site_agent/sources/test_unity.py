@@ -17,7 +17,7 @@ from deploy.phantom.exports.layout import part_of, patient_of, record
 from deploy.phantom.exports.unity import MACHINE, VIEWS, labels_of
 from deploy.phantom.seeds import name_of, share_of
 from federated.errors import DataError
-from site_agent.sources.source import Item, Refused
+from site_agent.sources.source import Annotation, Item, Refused
 from site_agent.sources.unity import UnitySource
 from tests.site_agent.sources.conftest import Exported
 
@@ -178,7 +178,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_labels_end_in_annotations_or_in_one_line(tmp_path: Path, told: Any) -> None:
     _set(tmp_path, json.dumps(told).encode())
-    reason, drawn = "", ()
+    reason = ""
+    drawn: tuple[Annotation, ...] = ()
     try:
         (item,), _ = _scan(tmp_path)
         drawn = SOURCE.open(item).annotations()

@@ -18,7 +18,8 @@ from site_agent.sources.volumes import Placed, Volume, misfit, opened
 def _volume(values: np.ndarray, channels: int = 1, parts: int = 1, **changes: Any) -> Volume:
     blocks = [part.tobytes() for part in np.split(values, parts)]
     openers = tuple(partial(io.BytesIO, block) for block in blocks)
-    return Volume(*values.shape[:3], channels, values.dtype, openers, **changes)
+    count, height, width = values.shape[:3]
+    return Volume(count, height, width, channels, values.dtype, openers, **changes)
 
 
 def test_bytes_are_frames_as_they_are() -> None:
