@@ -91,14 +91,14 @@ def measure(*, quick: bool) -> Measured:
 
 
 PLANTED = (
-    "Text was planted once a frame, height and colour, in a style and with words by chance, where 98 % of it lay in the "
-    "sector; it counts as found where a box overlaps it. Dark, middling and bright are the mean grey level of what lay "
-    "beneath: under 30, 30 to 80, over 80. Intervals are Wilson's, as if texts in one frame were independent."
+    "Text was planted once a frame, height and colour, in a style and with words by chance, where 98 % of it lay in "
+    "the sector; it counts as found where a box overlaps it. Dark, middling and bright are the mean grey level of what "
+    "lay beneath: under 30, 30 to 80, over 80. Intervals are Wilson's, as if texts in one frame were independent."
 )
 CHOSEN_ON = (
     "Thresholds were chosen on phantom frames of other patients and on the real images themselves: for these, false "
-    "alarms are those of the images that guided the choice. Flagged images of the breast set were looked at by eye; how "
-    "many others of them show letters that were missed was not counted."
+    "alarms are those of the images that guided the choice. Flagged images of the breast set were looked at by eye; "
+    "how many others of them show letters that were missed was not counted."
 )
 
 

@@ -1,4 +1,4 @@
-"""Text is planted where it is said to be, and a detector that finds everything or nothing gets the figures it should."""
+"""Text is planted where it is said to be; a detector that finds everything, or nothing, gets the figures it should."""
 
 from __future__ import annotations
 
