@@ -89,7 +89,7 @@ class Examiner:
         return self.archive.seal.key("item", str(item.path), item.name, repr(item.frames))
 
     def __call__(self, task: tuple[Item, bool]) -> Record:
-        """The record of an item, with whether a person has cleared it; its working images are on the disk."""
+        """The record of an item, with whether a person has cleared it; its working images are staged in the cache."""
         item, cleared = task
         try:
             opened = self.source.open(item)
@@ -104,9 +104,12 @@ class Examiner:
         if prepared.state != "taken":
             return Record(key, prepared.state, prepared.reason, facts.doubts)
         digest = file_digest(item.path)
+        frames = _frames(item, prepared, digest, moving)
+        if not frames:
+            raise DataError("is empty: no frame that would be learnt from shows anything")
         kind, word = _whose(item, facts, digest)
         patient = pseudonym(self.archive.secret, kind, word)
-        self.archive.cache.write(key, _tensors(prepared))
+        self.archive.cache.stage(key, _tensors(prepared))
         sector = prepared.sector
         return Record(
             key=key,
@@ -126,7 +129,7 @@ class Examiner:
             quality=sector.quality if sector is not None else 0.0,
             blanked=json.dumps(asdict(prepared.blanked)) if prepared.blanked is not None else "",
             looks=_looks(prepared),
-            frames=_frames(item, prepared, digest, moving),
+            frames=frames,
         )
 
 
@@ -186,7 +189,7 @@ def _tensors(prepared: Prepared) -> dict[str, np.ndarray]:
 
 
 def _frames(item: Item, prepared: Prepared, digest: str, moving: bool) -> tuple[Frame, ...]:
-    """The cases: the frames asked for, or some evenly spaced and the two ends of the heart's phases."""
+    """The cases: the frames asked for, or some evenly spaced and the two ends of the heart's phases; no dark ones."""
     phases = {prepared.facts.end_diastole: "ED", prepared.facts.end_systole: "ES"}
     places = range(len(prepared.numbers)) if item.frames is not None else _chosen(prepared, phases)
     return tuple(
@@ -197,6 +200,7 @@ def _frames(item: Item, prepared: Prepared, digest: str, moving: bool) -> tuple[
             phases.get(number, ""),
         )
         for place in places
+        if np.ptp(prepared.frames[place])
     )
 
 

@@ -22,6 +22,7 @@ from federated.files import cannot_write
 from federated.manifest import Tensors
 
 Gray = NDArray[np.uint8]
+STAGED = ".staged"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,30 @@ class FrameCache:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(path, error) from error
+
+    def stage(self, key: str, tensors: Tensors) -> None:
+        """The file, beside the one of its key, which stays until it is settled.
+
+        Raises:
+            ConsiliumError: it cannot be written.
+        """
+        self.write(f"{key}{STAGED}", tensors)
+
+    def settle(self, key: str) -> None:
+        """What was staged takes its place.
+
+        Raises:
+            ConsiliumError: it cannot be written.
+        """
+        path = self.path(key)
+        try:
+            self.path(f"{key}{STAGED}").replace(path)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def discard(self, key: str) -> None:
+        """Deletes what was staged, if anything was."""
+        self.remove(f"{key}{STAGED}")
 
     def has(self, key: str) -> bool:
         """Whether the file is there."""

@@ -93,7 +93,16 @@ def _listed(source: Source, root: Path, site: str | None) -> tuple[list[Item], l
         items = chosen
     if not items and not refused:
         raise DataError(f"holds nothing that can be read as {source.name}", where=str(root))
-    return items, refused
+    items, twice = _once(items)
+    return items, [*refused, *twice]
+
+
+def _once(items: Sequence[Item]) -> tuple[list[Item], list[Refused]]:
+    """Each item, and what is listed again as something else, since one of the two must be wrong."""
+    first: dict[tuple[Path, str, tuple[int, ...] | None], Item] = {}
+    again = [item for item in items if first.setdefault((item.path, item.name, item.frames), item) != item]
+    reason = "is listed twice, the second time as something else"
+    return list(first.values()), [Refused(item.name, item.path, reason) for item in again]
 
 
 def _codes(words: set[str], vocabulary: Vocabulary, label_map: LabelMap, where: str) -> dict[str, str]:
@@ -155,6 +164,7 @@ def _check_split(item: Item, splits: dict[str, str], before: dict[str, str], sec
 def _look(items: Sequence[Item], examiner: Examiner, rows: Rows, findings: Findings, processes: int) -> None:
     """Looks at what is new or has changed, and writes what it finds in the order of the items."""
     todo: list[tuple[Item, bool]] = []
+    before: list[str] = []
     for item in items:
         key = examiner.key(item)
         known = rows.known(key, item)
@@ -162,6 +172,8 @@ def _look(items: Sequence[Item], examiner: Examiner, rows: Rows, findings: Findi
             todo.append((item, rows.cleared(key)))
         else:
             rows.seen_before(key, known, findings)
+            before.append(key)
+    rows.begin((examiner.key(item) for item, _ in todo), before)
     looked = each(examiner, todo, processes)
     with closing(looked):
         waiting: list[tuple[Item, Record]] = []

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
     from site_agent.reports import Findings
 
 ALIKE = 6  # of 256 bits by which two perceptual hashes of one picture may differ
+UNLISTED = "unlisted"  # the stamp of what is no item
 WORDS = 4  # of 64 bits in a perceptual hash
 CLIP = (
     "item, patient, patient_known, clip, word, fold, machine, spacing_y, spacing_x, rate_hz, ejection_fraction, "
     "end_diastolic_ml, end_systolic_ml, measures, words, header, sector, quality, blanked, source, looks, frames"
 )
-KNOWN = "SELECT key, state, stamp, said, cleared, sealed, count(number) FROM items LEFT JOIN clips ON item = key "
+KNOWN = "SELECT key, root, state, stamp, said, cleared, sealed, count(number) FROM items LEFT JOIN clips ON item = key "
 KNOWN += "LEFT JOIN frames ON frames.clip = clips.id GROUP BY key"
 
 
 @dataclass(frozen=True)
 class Known:
-    """An item that was looked at before: what became of it, and what its files and its listing were like then."""
+    """An item that was looked at before: where, what became of it, and what its files and its listing were like."""
 
+    root: str
     state: State
     stamp: str
     said: str
@@ -72,7 +74,7 @@ class Rows:
     def __init__(self, archive: Archive, root: str, source: str) -> None:
         self._archive, self._root, self._source = archive, root, source
         self._known = {row[0]: _known(row[1:]) for row in archive.catalogue.rows(KNOWN)}
-        self._looks = Looks(archive.catalogue.rows("SELECT looks, patient FROM clips"))
+        self._looks = Looks([])
 
     def known(self, key: str, item: Item) -> Known | None:
         """What was found of an item, if it needs not be looked at again."""
@@ -85,6 +87,19 @@ class Rows:
     def cleared(self, key: str) -> bool:
         """Whether a person has looked at an item that was set aside, and found nothing that identifies."""
         return key in self._known and self._known[key].cleared
+
+    def begin(self, looked_at: Iterable[str], seen_before: Iterable[str]) -> None:
+        """Takes back what waits of the items that are looked at again, so that none is compared with what it was.
+
+        What was listed before under another root is of this one from now on.
+        """
+        again = [(key,) for key in looked_at if key in self._known]
+        elsewhere = [(self._root, key) for key in seen_before if self._known[key].root != self._root]
+        with self._archive.catalogue.transaction() as connection:
+            connection.executemany("UPDATE items SET root = ? WHERE key = ?", elsewhere)
+            connection.executemany("UPDATE items SET stamp = '' WHERE key = ?", again)
+            connection.executemany("DELETE FROM clips WHERE item = ? AND batch IS NULL", again)
+        self._looks = Looks(self._archive.catalogue.rows("SELECT looks, patient FROM clips"))
 
     def seen_before(self, key: str, known: Known, findings: Findings) -> None:
         """Tells again what became of an item."""
@@ -99,9 +114,10 @@ class Rows:
         rows = []
         for one in refused:
             key = self._archive.seal.key("refused", str(one.path), one.name)
-            rows.append((key, self._root, "", "", "refused", self._sealed(one.name, one.reason)))
+            rows.append((key, self._root, UNLISTED, "", "refused", self._sealed(one.name, one.reason)))
             findings.aside.append(Aside(name=one.name, state="refused", reason=one.reason, key=key))
         with self._archive.catalogue.transaction() as connection:
+            connection.execute("DELETE FROM items WHERE root = ? AND stamp = ?", (self._root, UNLISTED))
             connection.executemany(
                 "INSERT OR REPLACE INTO items (key, root, stamp, said, state, sealed) VALUES (?, ?, ?, ?, ?, ?)", rows
             )
@@ -121,6 +137,7 @@ class Rows:
         ).fetchone()
         if closed is not None:
             self._compare(connection, item, record, closed, findings)
+            self._archive.cache.discard(record.key)
             return
         frames, state, reason = self._settled(connection, record)
         findings.skipped += len(record.frames) - len(frames) if state != "quarantined" else 0
@@ -128,7 +145,9 @@ class Rows:
         if state == "taken":
             self._write_clip(connection, record, frames)
             self._looks.add(record.looks, record.patient)
+            self._archive.cache.settle(record.key)
         else:
+            self._archive.cache.discard(record.key)
             self._archive.cache.remove(record.key)
             if state != "duplicate":
                 findings.aside.append(Aside(name=item.name, state=state, reason=reason, key=record.key))
@@ -173,6 +192,7 @@ class Rows:
         else:
             findings.skipped += len(digests)
             self._write_item(connection, item, record.key, "taken", "")
+            self._archive.cache.settle(record.key)
             return
         findings.aside.append(Aside(name=item.name, state="refused", reason=reason, key=record.key))
 
@@ -204,9 +224,9 @@ class Rows:
         return self._archive.seal.close(json.dumps({"name": name, "reason": reason}))
 
 
-def _known(row: tuple[State, str, str, int, bytes, int]) -> Known:
-    state, stamp, said, cleared, sealed, images = row
-    return Known(state, stamp, said, bool(cleared), sealed, images)
+def _known(row: tuple[str, State, str, str, int, bytes, int]) -> Known:
+    root, state, stamp, said, cleared, sealed, images = row
+    return Known(root, state, stamp, said, bool(cleared), sealed, images)
 
 
 def stamp_of(item: Item) -> str:

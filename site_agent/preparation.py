@@ -21,7 +21,7 @@ from shared_models.image_mode import image_mode
 from shared_models.sector import Sector, find_sector
 from site_agent.blanking import Blanked, blank
 from site_agent.burnt_in import find_marks, find_text
-from site_agent.sources.images import Gray, check_usable, luma
+from site_agent.sources.images import Gray, check_sides, check_usable, luma
 from site_agent.sources.source import Annotation, Facts, Mode, Opened, Pixels
 
 PixelRule = Literal["sector", "whole"]
@@ -34,6 +34,7 @@ RAW_BYTES = 192 * 2**20  # of frames that are held before they are shrunk
 MOST_FRAMES = 512  # of a clip that are kept, evenly spaced
 SQUARE = 0.01  # how far from 1 the ratio of a pixel's sides may be
 SURE_SECTOR = 0.7  # quality from which on a sector counts; echoes that fill their frame are no more than 0.55
+LEAST_FOR_MODE = 96  # pixels of the shorter side, under which nobody draws a sweep or a spectrum
 LEAST_FOR_TEXT = 48  # pixels of the shorter side, under which no text could be read
 MODES: dict[Mode, str] = {"colour": "colour Doppler", "m": "M-mode", "spectral": "spectral Doppler"}
 
@@ -148,18 +149,22 @@ def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -
     """
     frames = opened.frames()
     held = _held(frames)
+    if not held:
+        raise DataError("holds no frame")
+    check_sides(held[0].shape)
     look = _look(held, opened.facts, rules)
     state, reason = _judged(look, rules, opened.facts)
     if state != "taken":
         return Prepared(state, reason, replace(opened.facts, mode=look.mode))
-    transform = _transform(held[0].shape[:2], look.sector, opened.facts.spacing_mm)
+    shape = held[0].shape[:2]
+    transform = _transform(shape, look.sector, opened.facts.spacing_mm)
     kept: list[Gray] = []
     blanked: Blanked | None = None
     while held:
         grey, blanked = _blanked(held, look, rules, opened.facts, blanked)
         kept.append(transform.images(grey))
         held = _held(frames)
-    return _prepared(opened, look, transform, np.concatenate(kept), blanked, wanted)
+    return _prepared(opened, look, transform, np.concatenate(kept), blanked, wanted, shape)
 
 
 def _held(frames: Iterator[Pixels]) -> list[Pixels]:
@@ -172,7 +177,7 @@ def _held(frames: Iterator[Pixels]) -> list[Pixels]:
 
 def _look(held: Sequence[Pixels], facts: Facts, rules: Rules) -> Look:
     some = np.stack([held[place] for place in evenly(len(held), LOOKED_AT)])
-    mode: Mode = facts.mode or image_mode(some)
+    mode: Mode = facts.mode or (image_mode(some) if min(some.shape[1:3]) >= LEAST_FOR_MODE else "")
     sector = find_sector(some) if mode not in MODES else None
     if sector is not None and sector.quality < SURE_SECTOR:
         sector = None
@@ -225,10 +230,11 @@ def _prepared(
     frames: Gray,
     blanked: Blanked | None,
     wanted: Sequence[int] | None,
+    shape: tuple[int, ...],
 ) -> Prepared:
-    check_usable(frames[0])
     numbers = list(evenly(len(frames), MOST_FRAMES)) if wanted is None else _there(wanted, len(frames), opened.moving)
-    facts, annotations = _believed(opened, len(frames))
+    check_usable(max(frames[numbers], key=np.ptp))  # a clip may begin in the dark
+    facts, annotations = _believed(opened, len(frames), shape)
     tensors = _annotations(annotations, transform)
     sector = look.sector
     if sector is not None:
@@ -260,7 +266,7 @@ def _there(wanted: Sequence[int], count: int, moving: bool) -> list[int]:
     return list(wanted)
 
 
-def _believed(opened: Opened, count: int) -> tuple[Facts, tuple[Annotation, ...]]:
+def _believed(opened: Opened, count: int, shape: tuple[int, ...]) -> tuple[Facts, tuple[Annotation, ...]]:
     """Facts and annotations without what cannot be."""
     facts, doubts = opened.facts, list(opened.facts.doubts)
     changes: dict[str, Any] = {}
@@ -277,7 +283,14 @@ def _believed(opened: Opened, count: int) -> tuple[Facts, tuple[Annotation, ...]
     except DataError as error:
         doubts.append(error.what)
         annotations = ()
-    return replace(facts, doubts=tuple(doubts), **changes), annotations
+    fitting = tuple(one for one in annotations if _fits(one, count, shape))
+    strange = [one for one in annotations if not _fits(one, count, shape)]
+    doubts += [f"the {one.kind} '{one.name}' does not fit frame {one.frame} of {count}: left out" for one in strange]
+    return replace(facts, doubts=tuple(doubts), **changes), fitting
+
+
+def _fits(one: Annotation, count: int, shape: tuple[int, ...]) -> bool:
+    return 0 <= one.frame < count and (one.kind != "mask" or one.values.shape == shape)
 
 
 def _annotations(annotations: Sequence[Annotation], transform: Transform) -> Tensors:

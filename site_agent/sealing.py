@@ -26,11 +26,12 @@ class Seal:
 
     def key(self, *words: str) -> str:
         """32 hexadecimal digits that stand for the words, the same each time and without meaning elsewhere."""
-        return hmac.new(self._finding, "\0".join(words).encode(), hashlib.sha256).hexdigest()[:KEY_DIGITS]
+        said = "\0".join(words).encode(errors="surrogateescape")
+        return hmac.new(self._finding, said, hashlib.sha256).hexdigest()[:KEY_DIGITS]
 
     def close(self, text: str) -> bytes:
         """The text, sealed."""
-        return self._sealing.encrypt(text.encode(errors="surrogateescape") or b"\0", None)
+        return self._sealing.encrypt(b"\0" + text.encode(errors="surrogateescape"), None)  # it takes no empty text
 
     def open(self, data: bytes) -> str:
         """The text again.

@@ -11,16 +11,20 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from federated.errors import ConsiliumError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SECONDS = 120.0  # for one item
-MEMORY = 6 * 2**30  # bytes of address space for one process, libraries included
+MEMORY = 6 * 2**30  # bytes of address space for one process, beside what the program has when it begins
 POLL = 0.2
 
 
@@ -29,6 +33,13 @@ class Lost:
     """An item whose process came to an end: the reason in one line."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class _Halt:
+    """What ends the work on all items, as a full disk does."""
+
+    error: ConsiliumError
 
 
 @dataclass
@@ -45,6 +56,9 @@ def each(
     """Every task with its result, as they come; at most one task a process is under way.
 
     With one process or none all is done here, in order and without protection.
+
+    Raises:
+        ConsiliumError: the work raised it: it is not about one item.
     """
     if processes < 2:
         yield from ((task, work(task)) for task in tasks)
@@ -79,7 +93,7 @@ def _start(work: Callable[[Any], Any]) -> _Worker[Any]:
 def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    _limit()
     while True:
         try:
             task = pipe.recv()
@@ -87,11 +101,22 @@ def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
             return
         try:
             done = work(task)
+        except ConsiliumError as error:
+            done = _Halt(error)
         except MemoryError:
             done = Lost("needs more memory than is given to one file")
         except Exception as error:  # noqa: BLE001  # one item must not end the work on all others
             done = Lost(f"is not read, by a fault of this program ({type(error).__name__}: {str(error)[:80]})")
         pipe.send(done)
+
+
+def _limit() -> None:
+    """No more memory than is meant, and no picture of the memory where the process is brought down."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = mapped + MEMORY if most == resource.RLIM_INFINITY else min(most, mapped + MEMORY)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _give(worker: _Worker[Any], todo: Iterator[Any], seconds: float) -> bool:
@@ -100,7 +125,8 @@ def _give(worker: _Worker[Any], todo: Iterator[Any], seconds: float) -> bool:
     except StopIteration:
         return False
     worker.deadline = time.monotonic() + seconds
-    worker.pipe.send(worker.task)
+    with suppress(BrokenPipeError):  # it has ended meanwhile, which is seen when it is asked for its answer
+        worker.pipe.send(worker.task)
     return True
 
 
@@ -120,10 +146,13 @@ def _collect(worker: _Worker[Any], seconds: float) -> tuple[Any, Any]:
         worker.process.join()
         return worker.task, Lost(f"is not read within {seconds:g} seconds")
     try:
-        return worker.task, worker.pipe.recv()
-    except EOFError:
+        done = worker.pipe.recv()
+    except (EOFError, OSError):
         worker.process.join()
         return worker.task, Lost("brings the program that reads it to an end")
+    if isinstance(done, _Halt):
+        raise done.error
+    return worker.task, done
 
 
 def _end(worker: _Worker[Any]) -> None:

@@ -64,7 +64,7 @@ def _said(row: Row) -> Said:
 
 def _item(rows: list[Row]) -> Item:
     first = rows[0]
-    frames = tuple(row.frame for row in rows if row.frame is not None)
+    frames = tuple(dict.fromkeys(row.frame for row in rows if row.frame is not None))
     return Item(
         name=first.name,
         path=first.path,

@@ -185,15 +185,24 @@ def _chroma(plane: VideoPlane) -> int:
     return int(np.abs(lines[: plane.height, : plane.width].astype(np.int16) - NEUTRAL).max())
 
 
+def check_sides(shape: tuple[int, ...]) -> None:
+    """Refuses an image, of which the shape is given, that is too small to hold a texture.
+
+    Raises:
+        DataError: a side is under `MIN_SIDE` pixels.
+    """
+    height, width = shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise DataError(f"has {width}x{height} pixels, at least {MIN_SIDE}x{MIN_SIDE} are needed")
+
+
 def check_usable(image: Gray) -> None:
     """Refuses an image that is too small to hold a texture, or that shows nothing.
 
     Raises:
         DataError: a side is under `MIN_SIDE` pixels, or every pixel has the same value.
     """
-    height, width = image.shape
-    if min(height, width) < MIN_SIDE:
-        raise DataError(f"has {width}x{height} pixels, at least {MIN_SIDE}x{MIN_SIDE} are needed")
+    check_sides(image.shape)
     if image.min() == image.max():
         raise DataError("is empty: every pixel has the same value")
 

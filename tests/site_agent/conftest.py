@@ -40,8 +40,9 @@ from shared_models.front_ends import create_front_end
 from site_agent.agent import exchange
 from site_agent.egress import Draft
 from site_agent.home import SiteHome
-from site_agent.ingest import IngestReport, ingest
+from site_agent.ingest import ingest
 from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
+from site_agent.reports import IngestReport
 
 LABELS = ("a4c", "plax")
 FEATURES = 3
@@ -264,7 +265,7 @@ class Federation:
     def take_in(self, home: SiteHome, patients: Mapping[str, int], *, each: int = 2, first: int = 0) -> IngestReport:
         """Images of so many new patients a label become a batch."""
         index = self.images(home.config.site, patients, each=each, first=first)
-        return ingest(home.catalogue_path, home.secret(), home.vocabulary, {}, index)
+        return ingest(home.archive, home.vocabulary, home.label_map, index)
 
     def hospital(self, name: str, patients: Mapping[str, int], *kinds: str) -> SiteHome:
         """A site with images and a permissive policy."""
