@@ -278,15 +278,24 @@ def _believed(opened: Opened, count: int, shape: tuple[int, ...]) -> tuple[Facts
         if frame is not None and not 0 <= frame < count:
             doubts.append(f"{name.replace('_', '-')} in frame {frame} of {count} cannot be: left out")
             changes[name] = None
+    if facts.end_diastole is not None and facts.end_systole is not None and facts.end_diastole > facts.end_systole:
+        doubts.append(
+            f"end-diastole is said to be in frame {facts.end_diastole}, after end-systole: kept as it is said"
+        )
+    annotations = _drawn(opened, count, shape, doubts)
+    return replace(facts, doubts=tuple(doubts), **changes), annotations
+
+
+def _drawn(opened: Opened, count: int, shape: tuple[int, ...], doubts: list[str]) -> tuple[Annotation, ...]:
+    """Annotations that fit; those that do not go to the doubts."""
     try:
         annotations = opened.annotations()
     except DataError as error:
         doubts.append(error.what)
-        annotations = ()
-    fitting = tuple(one for one in annotations if _fits(one, count, shape))
+        return ()
     strange = [one for one in annotations if not _fits(one, count, shape)]
     doubts += [f"the {one.kind} '{one.name}' does not fit frame {one.frame} of {count}: left out" for one in strange]
-    return replace(facts, doubts=tuple(doubts), **changes), fitting
+    return tuple(one for one in annotations if _fits(one, count, shape))
 
 
 def _fits(one: Annotation, count: int, shape: tuple[int, ...]) -> bool:
@@ -300,7 +309,9 @@ def _annotations(annotations: Sequence[Annotation], transform: Transform) -> Ten
         if each.kind == "mask":
             masks.setdefault(each.name, []).append(each)
         else:
-            tensors[f"{each.kind}.{each.name}.{each.frame}"] = transform.points(each.values.astype(np.float64))
+            name = f"{each.kind}.{each.name}.{each.frame}"
+            again = sum(known.startswith(name) for known in tensors)  # some structures are drawn more than once
+            tensors[f"{name}.{again}" if again else name] = transform.points(each.values.astype(np.float64))
     for name, its in masks.items():
         tensors[f"mask.{name}"] = transform.masks(np.stack([each.values for each in its]))
         tensors[f"mask.{name}.at"] = np.array([each.frame for each in its], dtype=np.int64)

@@ -15,11 +15,11 @@ from site_agent.sources.csv_tables import Row as Cells
 from site_agent.sources.csv_tables import header_of, read_table
 from site_agent.sources.files import SUFFIXES
 from site_agent.sources.source import Refused
+from site_agent.sources.splits import fold_of
 from site_agent.sources.walk import walk
 
 INDEX = "index.csv"
 EXAMPLE = "write for example patient=PatientID"
-FOLD_WORDS = {fold: fold for fold in FOLDS} | {"val": "validation", "valid": "validation", "cal": "calibration"}
 
 
 class Columns(Frozen):
@@ -145,11 +145,11 @@ def _frame(text: str, where: str) -> int | None:
 
 
 def _fold(text: str, where: str) -> str | None:
-    if text and text.lower() not in FOLD_WORDS:
+    if text and fold_of(text) is None:
         raise DataError(
             f"split '{text}' is none of {', '.join(FOLDS)}", where=where, cure="leave it empty to have one chosen"
         )
-    return FOLD_WORDS[text.lower()] if text else None
+    return fold_of(text)
 
 
 def read_folders(root: Path) -> Iterator[Row | Refused]:
