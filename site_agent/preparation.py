@@ -310,7 +310,7 @@ def _annotations(annotations: Sequence[Annotation], transform: Transform) -> Ten
             masks.setdefault(each.name, []).append(each)
         else:
             name = f"{each.kind}.{each.name}.{each.frame}"
-            again = sum(known.startswith(name) for known in tensors)  # some structures are drawn more than once
+            again = sum(known == name or known.startswith(f"{name}.") for known in tensors)  # some are drawn twice
             tensors[f"{name}.{again}" if again else name] = transform.points(each.values.astype(np.float64))
     for name, its in masks.items():
         tensors[f"mask.{name}"] = transform.masks(np.stack([each.values for each in its]))
