@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from benchmarks.claims import Claim, Measured, Row, at_least, at_most, told
 from benchmarks.phantom_transfer_report import interval
 from benchmarks.real_data import BREAST, GALLERY, LUNG
-from shared_models.phantom.machines import MACHINES
+from shared_models.phantom.machines import MACHINES, Machine, without_marks
 from shared_models.phantom.overlays import lettering
 from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import Acquisition
 from shared_models.phantom.views import VIEWS
-from site_agent.burnt_in import Box, find_text
+from site_agent.burnt_in import Box, find_marks, find_text
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -48,6 +48,7 @@ TALLEST = 0.12  # share of the image's height
 GROUNDS = {"dark": (0, 30), "middling": (30, 80), "bright": (80, 256)}
 SIDES = (112, 256, 512)
 REPEATS = 40
+BRIGHT = 100
 # of the flagged images of the breast set, those in which letters can be read by eye
 READ_BY_EYE = frozenset(
     {
@@ -85,6 +86,7 @@ def measure(*, quick: bool) -> Measured:
         *_clip_rows(clips),
         _share_row("False alarms", "phantom frames without text", false, len(shots)),
         *_real_rows(),
+        *_mark_rows(),
         *_time_rows(*shots[0]),
     )
     return Measured(rows=rows, claims=_claims(planted, false / len(shots), rows), notes=(PLANTED, CHOSEN_ON))
@@ -276,6 +278,27 @@ def _read(path: Path) -> Bytes:
 
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def _mark_rows() -> Iterator[Row]:
+    """All machines together; what one draws is where its images differ from those of one that draws nothing."""
+    still = found = echoes = taken = 0
+    for place, machine in enumerate(MACHINES.values()):
+        marked, sector = _beat(machine, place)
+        bare, _ = _beat(without_marks(machine), place)
+        drawn = (marked != bare).any(axis=0)
+        stands = (marked != bare).all(axis=0) & (marked.min(axis=0) >= BRIGHT) & sector
+        marks = find_marks(marked, sector)
+        still, found = still + int(stands.sum()), found + int((marks & stands).sum())
+        echoes, taken = echoes + int((sector & ~drawn).sum()), taken + int((marks & ~drawn).sum())
+    table = "Grey marks inside the sector, clips of all machines"
+    yield {"table": table, "pixels": "bright marks that stand still", "of": still, "taken away, %": 100 * found / still}
+    yield {"table": table, "pixels": "echoes", "of": echoes, "taken away, %": 100 * taken / echoes}
+
+
+def _beat(machine: Machine, place: int) -> tuple[Bytes, Mask]:
+    held = Acquisition(draw_patient(FIRST_SEED + 9000 + place), "A4C", machine)
+    return np.stack([f.image for f in held.frames(np.arange(CLIP_FRAMES) / CLIP_FRAMES)]), held.scanner.sector
 
 
 def _time_rows(image: Bytes, sector: Mask) -> Iterator[Row]:

@@ -43,6 +43,7 @@ STILL = 2.0  # deviation over time, in grey levels, under which a pixel stands s
 MOVING = 4.0  # the same of what lies around, over which it moves
 MARK_CONTRAST = 50
 FEWEST_FRAMES = 4
+SMALLEST_MARK = 4  # pixels that hang together
 
 
 @dataclass(frozen=True)
@@ -308,4 +309,7 @@ def _standing(clip: Bytes) -> Mask:
         return still
     around = ndimage.uniform_filter(np.where(still, 0, deviation), 15)
     share = ndimage.uniform_filter((~still).astype(np.float32), 15)
-    return np.asarray(still & (around > MOVING * np.maximum(share, 1e-6)))
+    labels, _ = ndimage.label(still & (around > MOVING * np.maximum(share, 1e-6)), np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0  # what is no mark
+    return np.asarray(sizes[labels] >= SMALLEST_MARK)

@@ -171,6 +171,12 @@ def test_ticks_that_stand_still_over_moving_echoes_are_marks():
     assert marks.sum() == 8 * 6
 
 
+def test_what_is_smaller_than_any_graphic_is_no_mark():
+    rows = np.random.default_rng(0).integers(0, 120, (8, 96, 96), dtype=np.uint8)
+    rows[:, 40, 40:43] = 230
+    assert not find_marks(rows, np.ones((96, 96), dtype=bool)).any()
+
+
 def test_a_picture_that_stands_still_has_no_such_marks():
     still = np.repeat(np.random.default_rng(0).integers(0, 120, (1, 96, 96), dtype=np.uint8), 8, axis=0)
     still[:, 10:90:10, 40:46] = 230
