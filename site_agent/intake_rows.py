@@ -81,7 +81,7 @@ class Rows:
         known = self._known.get(key)
         if known is None or (known.state == "quarantined" and known.cleared):
             return None
-        same = known.stamp == stamp_of(item) and known.said == said_of(item)
+        same = known.stamp == stamp_of(item) and known.said == self._said(item)
         return known if same and (known.state != "taken" or self._archive.cache.has(key)) else None
 
     def cleared(self, key: str) -> bool:
@@ -202,7 +202,7 @@ class Rows:
             "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO "
             "UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, state = excluded.state, "
             "sealed = excluded.sealed",
-            (key, self._root, stamp_of(item), said_of(item), state, self._sealed(item.name, reason)),
+            (key, self._root, stamp_of(item), self._said(item), state, self._sealed(item.name, reason)),
         )
 
     def _write_clip(self, connection: sqlite3.Connection, record: Record, frames: Sequence[Frame]) -> None:
@@ -219,6 +219,11 @@ class Rows:
             "INSERT INTO frames VALUES (?, ?, ?, ?, ?)",
             [(clip, frame.number, frame.place, frame.sha256, frame.phase) for frame in frames],
         )
+
+    def _said(self, item: Item) -> str:
+        """What the listing says of an item, as a key without meaning."""
+        said = (item.patient, item.clip, item.label, str(item.fold), repr(item.known))
+        return self._archive.seal.key("said", *said)
 
     def _sealed(self, name: str, reason: str) -> bytes:
         return self._archive.seal.close(json.dumps({"name": name, "reason": reason}))
@@ -239,9 +244,3 @@ def stamp_of(item: Item) -> str:
         except OSError:
             found.append("none")
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32]
-
-
-def said_of(item: Item) -> str:
-    """Digest of what the listing says of an item."""
-    said = (item.patient, item.clip, item.label, item.fold, repr(item.known))
-    return hashlib.sha256(repr(said).encode(errors="surrogateescape")).hexdigest()[:32]
