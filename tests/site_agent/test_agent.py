@@ -146,15 +146,15 @@ def test_a_filter_refuses_one_kind_and_lets_another_pass(federation: Federation,
     assert _states(ada) == ["statistics outbox"]
 
 
-def test_an_image_that_is_gone_stops_its_batch_and_nothing_else(federation: Federation, ada: SiteHome) -> None:
+def test_a_working_image_that_is_gone_stops_its_batch_and_nothing_else(federation: Federation, ada: SiteHome) -> None:
     federation.take_in(ada, PATIENTS, first=100)
-    Catalogue(ada.catalogue_path).cases(fold="train", batch="b0001")[0].path.unlink()
+    ada.archive.cache.remove(Catalogue(ada.catalogue_path).cases(fold="train", batch="b0001")[0].key)
     summary = work(ada)
     assert {(step.subject, step.state) for step in summary.steps} == {
         ("batch b0001", "refused"),
         ("batch b0002", "outbox"),
     }
-    assert "cannot be read any more" in summary.refusals[0].note
+    assert "a working image is missing or damaged" in summary.refusals[0].note
 
 
 @pytest.mark.parametrize("wrong", ["flipped", "cut", "twice numbered", "other site", "own"])

@@ -6,50 +6,82 @@ from pathlib import Path
 import pytest
 
 from federated.errors import ConsiliumError
-from site_agent.catalogue import Catalogue
+from site_agent.catalogue import Aside, Catalogue
+
+BATCH = "INSERT INTO batches VALUES ('b0001', '2026-01-01T00:00:00+00:00', 'ab', 1, 'sha256:0', 'sector')"
+CLIP = (
+    "INSERT INTO clips (id, item, patient, patient_known, clip, label, word, machine, measures, words, header, sector, "
+    "quality, blanked, source, looks, frames, batch) "
+    "VALUES (?, ?, ?, 1, ?, ?, x'00', '', '{}', '{}', '', '', 0, '', 'images', x'00', 1, ?)"
+)
 
 
 def fill(catalogue: Catalogue) -> None:
+    """Two patients: a clip of two frames; a still; one without a label; one that waits; one that was refused."""
     with catalogue.transaction() as connection:
-        connection.execute("INSERT INTO batches VALUES ('b0001', '2026-01-01T00:00:00+00:00', '/data')")
+        connection.execute(BATCH)
         for patient, fold in (("p", "train"), ("q", "test")):
             connection.execute("INSERT INTO patients VALUES (?, ?, 'b0001')", (patient, fold))
-        for number, (patient, label) in enumerate((("p", "a"), ("p", "a"), ("q", "b"))):
-            case = (number, f"/data/{number}.png", str(number), patient, label, "c", 0, "b0001")
-            connection.execute("INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)", case)
-        connection.execute("INSERT INTO quarantine VALUES ('/data/x.png', 'is cut short')")
+        items = (("p", "a", "b0001"), ("q", "b", "b0001"), ("q", None, "b0001"), ("p", None, None))
+        for number, (patient, label, batch) in enumerate(items):
+            key = f"k{number}"
+            connection.execute("INSERT INTO items VALUES (?, 'ab', '', '', 'taken', x'00', 0)", (key,))
+            connection.execute(CLIP, (number, key, patient, f"c{number}", label, batch))
+            connection.execute("INSERT INTO frames VALUES (?, 5, 0, ?, 'ED')", (number, f"s{number}"))
+        connection.execute("INSERT INTO frames VALUES (0, 9, 1, 's9', '')")
+        connection.execute("INSERT INTO items VALUES ('kx', 'ab', '', '', 'refused', x'1234', 0)")
 
 
-def test_a_new_catalogue_is_empty(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    return Catalogue(tmp_path / "catalogue.sqlite")
+
+
+def test_a_new_catalogue_is_empty(catalogue: Catalogue) -> None:
     assert catalogue.cases() == []
     assert catalogue.batches() == []
     assert catalogue.counts() == {}
-    assert catalogue.quarantined() == []
+    assert catalogue.aside() == []
 
 
-def test_cases_are_found_by_fold_and_batch(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+def test_cases_are_found_by_fold_and_batch(catalogue: Catalogue) -> None:
     fill(catalogue)
-    assert [case.path.name for case in catalogue.cases()] == ["0.png", "1.png", "2.png"]
+    assert [(case.key, case.frame, case.place) for case in catalogue.cases()] == [
+        ("k0", 5, 0),
+        ("k0", 9, 1),
+        ("k1", 5, 0),
+    ]
     assert [case.patient for case in catalogue.cases(fold="test")] == ["q"]
     assert catalogue.cases(fold="train", batch="b0002") == []
     (case,) = catalogue.cases("test", "b0001")
-    assert (case.path, case.sha256, case.label, case.fold, case.batch) == (
-        Path("/data/2.png"),
-        "2",
-        "b",
-        "test",
-        "b0001",
-    )
+    assert (case.id, case.sha256, case.label, case.clip, case.fold, case.batch) == (1, "s1", "b", "c1", "test", "b0001")
 
 
-def test_counts_are_of_patients_and_images(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+def test_cases_without_a_label_come_only_when_asked_for(catalogue: Catalogue) -> None:
     fill(catalogue)
-    assert catalogue.counts() == {("train", "a"): (1, 2), ("test", "b"): (1, 1)}
-    assert catalogue.quarantined() == [(Path("/data/x.png"), "is cut short")]
+    assert [(case.key, case.label) for case in catalogue.cases(fold="test", labelled=False)] == [
+        ("k1", "b"),
+        ("k2", ""),
+    ]
+
+
+def test_what_waits_for_its_batch_is_not_seen(catalogue: Catalogue) -> None:
+    fill(catalogue)
+    assert "k3" not in {case.key for case in catalogue.cases(labelled=False)}
+
+
+def test_counts_are_of_patients_and_images(catalogue: Catalogue) -> None:
+    fill(catalogue)
+    assert catalogue.counts() == {("train", "a"): (1, 2), ("test", "b"): (1, 1), ("test", ""): (1, 1)}
+    assert catalogue.aside() == [Aside("kx", "refused", b"\x124")]
     assert catalogue.batches() == ["b0001"]
+
+
+def test_an_item_takes_its_clip_and_frames_with_it(catalogue: Catalogue) -> None:
+    fill(catalogue)
+    write(catalogue, "DELETE FROM items WHERE key = 'k0'")
+    assert {case.key for case in catalogue.cases()} == {"k1"}
+    assert catalogue.rows("SELECT count(*) FROM frames WHERE clip = 0") == [(0,)]
 
 
 def write(catalogue: Catalogue, *statements: str, stop: BaseException | None = None) -> None:
@@ -61,43 +93,44 @@ def write(catalogue: Catalogue, *statements: str, stop: BaseException | None = N
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), ConsiliumError("no")])
-def test_a_transaction_that_stops_half_way_leaves_nothing(tmp_path: Path, stop: BaseException) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+def test_a_transaction_that_stops_half_way_leaves_nothing(catalogue: Catalogue, stop: BaseException) -> None:
     with pytest.raises(type(stop)):
-        write(catalogue, "INSERT INTO batches VALUES ('b0001', '', '')", stop=stop)
+        write(catalogue, BATCH, stop=stop)
     assert Catalogue(catalogue.path).batches() == []
 
 
-def test_a_fold_is_one_of_four(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
-    batch, patient = (
-        "INSERT INTO batches VALUES ('b0001', '', '')",
+@pytest.mark.parametrize(
+    "wrong",
+    [
         "INSERT INTO patients VALUES ('p', 'held', 'b0001')",
-    )
-    with pytest.raises(ConsiliumError, match="CHECK"):
-        write(catalogue, batch, patient)
+        "INSERT INTO items VALUES ('k', '', '', '', 'lost', x'00', 0)",
+        "INSERT INTO patients VALUES ('p', 'train', 'b0002')",
+    ],
+    ids=["fold", "state", "batch"],
+)
+def test_what_is_none_of_its_kind_is_not_written(catalogue: Catalogue, wrong: str) -> None:
+    with pytest.raises(ConsiliumError, match="constraint"):
+        write(catalogue, BATCH, wrong)
+    assert catalogue.batches() == []
 
 
-def test_readers_are_not_held_up_by_an_ingest(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+def test_readers_are_not_held_up_by_an_ingest(catalogue: Catalogue) -> None:
     with catalogue.transaction() as connection:
-        connection.execute("INSERT INTO batches VALUES ('b0001', '', '')")
+        connection.execute(BATCH)
         assert Catalogue(catalogue.path).batches() == []
 
 
-def test_a_second_ingest_at_the_same_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_ingest_at_the_same_time_is_told(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("site_agent.catalogue.BUSY_SECONDS", 0.01)
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
     with catalogue.transaction(), pytest.raises(ConsiliumError, match="wait until the other ingest"):
         fill(catalogue)
 
 
-def test_a_full_disk_is_told_and_leaves_the_catalogue_as_it_was(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+def test_a_full_disk_is_told_and_leaves_the_catalogue_as_it_was(catalogue: Catalogue) -> None:
     no_more_pages = "PRAGMA max_page_count = 1"  # SQLite raises this to the pages in use, so the next one is too many
     with pytest.raises(ConsiliumError, match="make room on the disk"):
-        write(catalogue, no_more_pages, "INSERT INTO batches VALUES ('b0001', '', zeroblob(100000))")
-    assert Catalogue(catalogue.path).batches() == []
+        write(catalogue, no_more_pages, "INSERT INTO items VALUES ('k', '', '', '', 'taken', zeroblob(100000), 0)")
+    assert catalogue.rows("SELECT * FROM items") == []
 
 
 def test_another_file_or_version_is_told(tmp_path: Path) -> None:
@@ -107,9 +140,9 @@ def test_another_file_or_version_is_told(tmp_path: Path) -> None:
         Catalogue(path)
     path.unlink()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 1")
     connection.close()
-    with pytest.raises(ConsiliumError, match="is of version 7, this program reads 1"):
+    with pytest.raises(ConsiliumError, match="is of version 1, this program reads 2; move it away"):
         Catalogue(path)
 
 

@@ -49,7 +49,7 @@ def test_from_the_kit_to_an_answer_with_files_alone(run: Run, federation: Federa
     assert coordinator.enrol(home.request_path, told) == "ada"
 
     images = federation.images("ada", {"dark": 24, "light": 24})
-    assert "batch b0001: 96 images of 48 patients" in run("ingest", images).out
+    assert "batch b0001: 96 images in 96 files of 48 patients" in run("ingest", images).out
     assert run("policy", "--write", "permissive", "--sign").code == 0
     assert "may leave" in run("preview").out
     assert "statistics, batch b0001: outbox" in run("work").out

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -9,15 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from federated.errors import ConsiliumError, DataError
+from federated.errors import ConsiliumError
+from federated.label_map import LabelMap
 from federated.manifest import FrontEndCard
-from federated.vocabulary import plain_vocabulary
 from shared_models.front_ends import create_front_end
 from site_agent import features as module
-from site_agent.catalogue import Case, Catalogue
+from site_agent.catalogue import Case
 from site_agent.features import FeatureCache, features_of
+from site_agent.frame_cache import FrameCache
 from site_agent.home import SiteHome
 from site_agent.ingest import ingest
+from tests.site_agent.intake_making import VOCABULARY, archive_in
 
 PIXELS = create_front_end("pixels")
 CARD = FrontEndCard(name="pixels", config={}, digest=PIXELS.digest, features=PIXELS.features)
@@ -36,26 +40,37 @@ class Home:
     """What `features_of` asks of a home."""
 
     features_path: Path
+    frames_path: Path
     config: Config = field(default_factory=Config)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> SiteHome:
-    return cast(SiteHome, Home(tmp_path / "features"))
+    return cast(SiteHome, Home(tmp_path / "features", tmp_path / "frames"))
+
+
+PICTURES = np.random.default_rng(0).integers(0, 255, (11, 16, 16), dtype=np.uint8)
 
 
 @pytest.fixture
 def cases(tmp_path: Path) -> list[Case]:
-    """Seven stills and four frames of a cine file."""
-    folder = tmp_path / "data" / "a"
+    """Four frames of a cine file and seven stills, as they are taken in; the hospital's files are gone."""
+    folder = tmp_path / "data" / "covid"
     folder.mkdir(parents=True)
-    pixels = np.random.default_rng(0).integers(0, 255, (11, 16, 16), dtype=np.uint8)
     for number in range(7):
-        Image.fromarray(pixels[number]).save(folder / f"{number}.png")
-    frames = [Image.fromarray(frame) for frame in pixels[7:]]
-    frames[0].save(folder / "clip.gif", save_all=True, append_images=frames[1:], duration=40)
-    ingest(tmp_path / "catalogue.sqlite", b"\0" * 32, plain_vocabulary("v", ["a"]), {}, tmp_path / "data")
-    return Catalogue(tmp_path / "catalogue.sqlite").cases()
+        Image.fromarray(PICTURES[number]).save(folder / f"{number}.png")
+    frames = [Image.fromarray(frame) for frame in PICTURES[7:]]
+    frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:], duration=40)
+    archive = archive_in(tmp_path)
+    ingest(archive, VOCABULARY, LabelMap(), tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+    return archive.catalogue.cases()
+
+
+def stills(cases: list[Case]) -> list[Case]:
+    """They come in the order of their names."""
+    clips = Counter(case.key for case in cases)
+    return [case for case in cases if clips[case.key] == 1]
 
 
 @pytest.fixture
@@ -74,13 +89,12 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
 def test_features_are_the_front_ends_in_the_cases_order(home: SiteHome, cases: list[Case]) -> None:
     features = features_of(home, cases)
     assert features.shape == (11, PIXELS.features)
-    still = next(row for row, case in enumerate(cases) if case.path.name == "3.png")
-    assert np.array_equal(features[still], PIXELS(np.asarray(Image.open(cases[still].path))))
+    assert np.array_equal(features_of(home, stills(cases)), np.stack([PIXELS(image) for image in PICTURES[:7]]))
     assert np.array_equal(features_of(home, cases[::-1]), features[::-1])
 
 
 def test_each_frame_of_a_cine_file_has_its_own_features(home: SiteHome, cases: list[Case]) -> None:
-    frames = [case for case in cases if case.path.suffix == ".gif"]
+    frames = [case for case in cases if case not in stills(cases)]
     features = features_of(home, frames)
     assert [case.frame for case in frames] == [0, 1, 2, 3]
     assert np.unique(features, axis=0).shape[0] == 4
@@ -94,13 +108,12 @@ def test_an_image_is_looked_at_once(home: SiteHome, cases: list[Case], looked_at
     assert np.array_equal(again[:5], first)
 
 
-def test_with_everything_known_neither_front_end_nor_files_are_needed(
+def test_with_everything_known_neither_front_end_nor_images_are_needed(
     home: SiteHome, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = features_of(home, cases)
     monkeypatch.setattr(module, "require_front_end", None)
-    for path in {case.path for case in cases}:
-        path.unlink()
+    shutil.rmtree(home.frames_path)
     assert np.array_equal(features_of(home, cases), features)
 
 
@@ -108,7 +121,7 @@ def test_another_front_end_has_another_cache(home: SiteHome, cases: list[Case]) 
     features_of(home, cases)
     texture = create_front_end("texture")
     card = FrontEndCard(name="texture", config={}, digest=texture.digest, features=texture.features)
-    other = cast(SiteHome, Home(home.features_path, Config(card)))
+    other = cast(SiteHome, Home(home.features_path, home.frames_path, Config(card)))
     assert features_of(other, cases).shape == (11, texture.features)
     assert len(list(home.features_path.iterdir())) == 2
 
@@ -125,8 +138,8 @@ def test_stopped_half_way_it_goes_on_from_there(
     monkeypatch: pytest.MonkeyPatch,
     stop_after: int,
 ) -> None:
-    stills = [case for case in cases if case.path.suffix == ".png"]
-    monkeypatch.setattr(module, "FILES_A_COMMIT", 2)
+    seven = stills(cases)
+    monkeypatch.setattr(module, "CLIPS_A_COMMIT", 2)
     real = module._vectors
     calls: list[object] = []
 
@@ -138,26 +151,22 @@ def test_stopped_half_way_it_goes_on_from_there(
 
     monkeypatch.setattr(module, "_vectors", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        features_of(home, stills)
+        features_of(home, seven)
     monkeypatch.setattr(module, "_vectors", real)
-    features = features_of(home, stills)
-    assert len(looked_at) == len(stills)
-    assert np.array_equal(features, np.stack([PIXELS(np.asarray(Image.open(case.path))) for case in stills]))
+    features = features_of(home, seven)
+    assert len(looked_at) == len(seven)
+    assert np.array_equal(features, np.stack([PIXELS(image) for image in PICTURES[:7]]))
 
 
-def test_a_changed_or_missing_file_is_told(home: SiteHome, cases: list[Case]) -> None:
-    path = cases[0].path
-    path.write_bytes(cases[1].path.read_bytes())
-    with pytest.raises(DataError, match="has changed since it was taken in"):
-        features_of(home, cases)
-    path.unlink()
-    with pytest.raises(DataError, match="cannot be read any more"):
+def test_a_working_image_that_is_gone_is_told(home: SiteHome, cases: list[Case]) -> None:
+    FrameCache(home.frames_path).remove(cases[0].key)
+    with pytest.raises(ConsiliumError, match="a working image is missing or damaged; take the images in again"):
         features_of(home, cases)
 
 
 def test_another_version_of_the_front_end_is_told(home: SiteHome, cases: list[Case]) -> None:
     card = FrontEndCard(name="pixels", config={}, digest="sha256:" + "0" * 64, features=PIXELS.features)
-    other = cast(SiteHome, Home(home.features_path, Config(card)))
+    other = cast(SiteHome, Home(home.features_path, home.frames_path, Config(card)))
     with pytest.raises(ConsiliumError, match=r"front end pixels: made here it has the digest"):
         features_of(other, cases)
 

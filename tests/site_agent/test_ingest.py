@@ -387,7 +387,7 @@ def test_stopped_at_any_item_it_goes_on_there_and_ends_the_same(
     monkeypatch.setattr(Examiner, "__call__", examine)
     with pytest.raises(KeyboardInterrupt):
         take_in(tmp_path / "stopped", index)
-    monkeypatch.setattr(Examiner, "__call__", lambda self, task: (looked_at.append(task), real(self, task))[1])
+    stop_after = -1
     take_in(tmp_path / "stopped", index)
     assert len(looked_at) == 9, "nothing is looked at twice"
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
@@ -447,9 +447,9 @@ def test_the_report_is_plain_json(tmp_path: Path) -> None:
 
 
 def test_wrong_use_is_always_one_of_our_errors(tmp_path: Path) -> None:
-    for order in ({}, {"format": "cuneiform"}):
+    for form in ("auto", "cuneiform"):
         with pytest.raises(ConsiliumError):
-            take_in(tmp_path, tmp_path / "nowhere", **order)
+            take_in(tmp_path, tmp_path / "nowhere", format=form)
 
 
 def test_the_catalogue_is_sound_sqlite(tmp_path: Path) -> None:

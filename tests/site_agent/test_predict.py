@@ -19,8 +19,8 @@ from federated.keys import TrustFile
 from federated.manifest import RecallManifest, pack_tensors
 from shared_models.front_ends import create_front_end
 from site_agent import adopt
-from site_agent.sources.index import parse_columns
 from site_agent.predict import Predicted, predict, read_release, rows_of
+from site_agent.sources.index import parse_columns
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -139,7 +139,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(model: FusedModel, i
     Image.fromarray(np.zeros((1, 1), np.uint8)).save(images / "dark-1-0.png")
     done, decisions = _predict(model, images)
     assert [name for name, _ in done.unreadable] == ["dark-0-0.png", "dark-0-1.png", "dark-1-0.png"]
-    assert "is not a readable image" in done.unreadable[0][1]
+    assert done.unreadable[0][1] == "is empty"
+    assert done.unreadable[1][1] == "is not there, or is no file"
     assert "1x1 pixels" in done.unreadable[2][1]
     assert len(decisions) == 3 + 2
 
@@ -147,7 +148,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(model: FusedModel, i
 def test_nothing_to_answer_writes_nothing(model: FusedModel, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"")
     (tmp_path / "predictions.jsonl").write_text("as before")
-    with pytest.raises(DataError, match=r"none of the 1 images can be used; .*broken\.png is not a readable image"):
+    with pytest.raises(DataError, match=r"none of the 1 images can be used; .*broken\.png is empty"):
         _predict(model, tmp_path / "broken.png")
     assert (tmp_path / "predictions.jsonl").read_text() == "as before"
 

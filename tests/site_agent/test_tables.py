@@ -7,7 +7,7 @@ import pytest
 from site_agent import tables
 from site_agent.doctor import Finding
 from site_agent.evaluation import Comparison, Evaluation, Interval
-from site_agent.ingest import IngestReport
+from site_agent.reports import Aside, Doubt, IngestReport
 from site_agent.steps import Step, WorkSummary
 
 DIGEST = "sha256:" + "ab" * 32
@@ -73,20 +73,59 @@ def test_an_evaluation_shows_figures_confusion_and_difference(capsys: pytest.Cap
     assert "difference to the release in use (abababababab), paired" in out
 
 
-def test_an_ingest_shows_what_it_kept_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    report = IngestReport(
-        batch="b0002",
-        images=5,
-        patients=2,
-        labels={"dark": 5},
-        skipped=1,
-        quarantined=(("broken.png", "is not a readable image"),),
-        notes=("one patient only",),
-    )
-    tables.print_ingest(report)
+def _aside(number: int) -> Aside:
+    return Aside(name=f"{number}.png", state="refused", reason="is not a readable image", key=f"{number:032x}")
+
+
+def _report(**changes: object) -> IngestReport:
+    fields: dict[str, object] = {
+        "format": "images",
+        "recognised": True,
+        "batches": ("b0002",),
+        "images": 5,
+        "clips": 3,
+        "patients": 2,
+        "labels": {"dark": 5},
+        "skipped": 1,
+        "blanked": 1,
+        "aside": (_aside(0),),
+        "doubts": (Doubt(name="c.avi", line="an ejection fraction of 250 % cannot be: left out"),),
+        "notes": ("one patient only",),
+    }
+    return IngestReport(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_an_ingest_shows_what_came_in_what_did_not_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_ingest(_report())
     out = capsys.readouterr().out
-    for told in ("batch b0002: 5 images of 2 patients, 1 known already", "broken.png", "note: one patient only"):
+    for told in (
+        "read as images (recognised; --format says otherwise)",
+        "batch b0002: 5 images in 3 files of 2 patients",
+        "1 known already; outside the sector something was removed in 1",
+        "0" * 32,
+        "0.png",
+        "250 %",
+        "note: one patient only",
+    ):
         assert told in out
+
+
+def test_two_batches_and_none_are_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_ingest(_report(batches=("b0002", "b0003"), recognised=False))
+    tables.print_ingest(_report(batches=(), images=0, clips=0, patients=0, labels={}, aside=(), doubts=(), notes=()))
+    out = capsys.readouterr().out
+    assert "read as images\nbatches b0002, b0003: 5 images" in out
+    assert "nothing new: 0 images in 0 files of 0 patients" in out
+
+
+def test_of_many_files_the_reasons_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.print_aside([_aside(number) for number in range(tables.SHOWN)])
+    assert "items" not in capsys.readouterr().out
+    tables.print_aside([_aside(number) for number in range(tables.SHOWN + 3)])
+    out = capsys.readouterr().out
+    assert out.count(".png") == tables.SHOWN
+    assert "23" in out
+    assert "and 3 more: consilium site quarantine --json lists all" in out
 
 
 def test_no_receipts_say_so(capsys: pytest.CaptureFixture[str]) -> None:
