@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from federated.errors import ConsiliumError
+from site_agent.frame_cache import FrameCache
+
+KEY, OTHER = "ab" * 16, "ac" * 16
+FRAMES = np.arange(5 * 9 * 11, dtype=np.uint8).reshape(5, 9, 11)
+NUMBERS = np.array([0, 2, 4, 6, 8])
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FrameCache:
+    return FrameCache(tmp_path / "frames")
+
+
+def test_frames_come_back_bit_for_bit_and_by_place(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES, "numbers": NUMBERS})
+    assert np.array_equal(cache.frames(KEY), FRAMES)
+    assert np.array_equal(cache.frames(KEY, [4, 0, 4]), FRAMES[[4, 0, 4]])
+    assert cache.read(KEY, "numbers").tolist() == NUMBERS.tolist()
+    assert cache.read(KEY, "numbers").dtype == np.int64
+
+
+def test_a_view_is_written_as_it_looks(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES[:, ::-1, ::2]})
+    assert np.array_equal(cache.frames(KEY), FRAMES[:, ::-1, ::2])
+
+
+def test_equal_images_are_equal_bytes(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES, "numbers": NUMBERS})
+    cache.write(OTHER, {"numbers": NUMBERS, "frames": FRAMES.copy()})
+    assert cache.path(KEY).read_bytes() == cache.path(OTHER).read_bytes()
+
+
+def test_what_is_staged_takes_its_place_when_it_is_settled(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES + 1})
+    assert np.array_equal(cache.frames(KEY), FRAMES)
+    cache.settle(KEY)
+    assert np.array_equal(cache.frames(KEY), FRAMES + 1)
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.discard(KEY)
+    cache.discard(KEY)
+    assert np.array_equal(cache.frames(KEY), FRAMES + 1)
+    assert [path.name for path in cache.folder.rglob("*.*")] == [f"{KEY}.safetensors"]
+    with pytest.raises(ConsiliumError, match="cannot be written"):
+        cache.settle(KEY)
+
+
+def test_what_is_not_there_or_damaged_is_told_with_the_cure(cache: FrameCache) -> None:
+    assert not cache.has(KEY)
+    for data in (None, b"", b"something else", bytes(8)):
+        if data is not None:
+            cache.path(KEY).parent.mkdir(parents=True, exist_ok=True)
+            cache.path(KEY).write_bytes(data)
+        with pytest.raises(ConsiliumError, match="damaged; take the images in again: consilium site ingest"):
+            cache.frames(KEY)
+    cache.write(KEY, {"frames": FRAMES})
+    with pytest.raises(ConsiliumError, match="missing or damaged"):
+        cache.read(KEY, "mask.lv")
+
+
+def test_removing_is_done_once_and_may_be_asked_twice(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES})
+    assert cache.has(KEY)
+    cache.remove(KEY)
+    cache.remove(KEY)
+    assert not cache.has(KEY)
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(cache: FrameCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write(KEY, {"frames": FRAMES})
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ConsiliumError, match="the disk is full; free some space"):
+        cache.write(KEY, {"frames": FRAMES + 1})
+    assert np.array_equal(cache.frames(KEY), FRAMES)
+    assert [path.name for path in cache.path(KEY).parent.iterdir()] == [f"{KEY}.safetensors"]
+
+
+def test_other_users_cannot_look(cache: FrameCache) -> None:
+    cache.write(KEY, {"frames": FRAMES})
+    assert cache.path(KEY).parent.stat().st_mode & 0o077 == 0
