@@ -57,15 +57,28 @@ def doctor(home: Home = HERE, as_json: Json = False) -> None:
 
 
 @app.command()
-def status(home: Home = HERE, as_json: Json = False) -> None:
-    """Show images, what left, what waits, and which release answers."""
+def status(
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as a page with pictures, which stays in the hospital.")
+    ] = None,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show what was taken in and what was not, what left, what waits, and which release answers."""
     from site_agent.status import site_status
+    from site_agent.status_tables import print_status
 
-    found = site_status(open_home(home))
+    opened = open_home(home)
+    found = site_status(opened)
+    if html is not None:
+        from site_agent.status_page import write_page
+
+        write_page(html, found, opened.archive)
+        typer.echo(f"wrote {html}; it shows images of patients, though without their names", err=True)
     if as_json:
         print_model(found)
-    else:
-        tables.print_status(found)
+    elif html is None:
+        print_status(found)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from federated.manifest import Frozen
 from site_agent.adopt import Held, read_shelf
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate
+from site_agent.holdings import Holdings, holdings
 from site_agent.ledger import drafts, sent, transaction
 from site_agent.mailbox import Inbox
 from site_agent.policy import GOVERNED_KINDS, read_signed_policy
@@ -54,6 +55,7 @@ class SiteStatus(Frozen):
         answers: number of the release in use, None where there is none.
         unread: parcels from the coordinator that the next `work` reads.
         last: what the last round of work did.
+        holdings: what was taken in, and what was not.
     """
 
     federation: str
@@ -70,6 +72,7 @@ class SiteStatus(Frozen):
     releases: tuple[Held, ...]
     answers: int | None
     last: tuple[Step, ...]
+    holdings: Holdings
 
 
 def site_status(home: SiteHome) -> SiteStatus:
@@ -94,6 +97,7 @@ def site_status(home: SiteHome) -> SiteStatus:
         releases=shelf.releases,
         answers=shelf.current.number if shelf.current else None,
         last=read_progress(home).last,
+        holdings=holdings(home.archive, home.vocabulary),
     )
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from site_agent.evaluation import Evaluation
     from site_agent.receipts import Receipt
     from site_agent.reports import Aside, IngestReport
-    from site_agent.status import SiteStatus
     from site_agent.steps import WorkSummary
 
 SHOWN = 20  # lines of what an ingest did not take in
@@ -84,26 +83,6 @@ def print_work(summary: WorkSummary) -> None:
         typer.echo(step.line, err=step.state == "refused")
     if not summary.steps:
         typer.echo("nothing new")
-
-
-def print_status(status: SiteStatus) -> None:
-    """Everything at a glance."""
-    typer.echo(f"site {status.site} of federation {status.federation}; coordinator {status.coordinator}")
-    typer.echo(f"policy: {status.policy}")
-    rows = ((count.fold, count.label, count.patients, count.images) for count in status.images)
-    print_table("images", ("fold", "label", "patients", "images"), rows)
-    if status.quarantined:
-        typer.echo(f"{status.quarantined} files in quarantine")
-    sent = ((one.batch, one.kind, one.state, short(one.digest)) for one in status.contributions)
-    print_table("contributions", ("batch", "kind", "state", "digest"), sent)
-    waiting = ((short(one.digest), one.kind, one.when) for one in status.pending)
-    print_table("waiting for an approver", ("digest", "kind", "since"), waiting)
-    releases = ((held.number, held.state, short(held.digest), held.reason) for held in status.releases)
-    print_table("releases", ("number", "state", "digest", "reason"), releases)
-    typer.echo(f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox")
-    typer.echo(f"release {status.answers} answers here" if status.answers else "no release answers here")
-    for step in status.last:
-        typer.echo(f"last round of work: {step.line}")
 
 
 def print_evaluation(number: int, evaluation: Evaluation) -> None:
