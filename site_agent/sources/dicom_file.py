@@ -306,7 +306,7 @@ def _as_expected(element: DataElement) -> bool:
     from pydicom.multival import MultiValue
 
     value = element.value
-    values = list(value) if isinstance(value, MultiValue) else [value]
+    values = list(value) if isinstance(value, MultiValue | list) else [value]
     expected = dictionary_VR(element.tag) if dictionary_has_tag(element.tag) else element.VR
     if expected not in NUMBERS:
         return True

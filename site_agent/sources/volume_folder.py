@@ -14,6 +14,7 @@ from pathlib import Path
 
 from federated.errors import DataError
 from site_agent.sources.csv_tables import Row, first_of_each, read_table, refused_line
+from site_agent.sources.files import SUFFIXES
 from site_agent.sources.plausible import PERCENT, believed
 from site_agent.sources.source import Facts, Item, Opened, Refused
 from site_agent.sources.splits import fold_of
@@ -24,6 +25,7 @@ INDEX = "index.csv"
 MASKS = ("labels", "gt", "mask", "seg", "segmentation")
 LAYER = re.compile(r"(.+_layer)(\d+)")
 MASK_LAYER = "3"
+OTHERS = "--format images reads files of several forms"
 BETWEEN = "is a layer between an image and its mask, and no image of its own"
 
 
@@ -91,6 +93,8 @@ def scan_folder(root: Path, form: Form) -> Iterator[Item | Refused]:
             yield path
         elif form.has(path):
             yield from _listed(root, path, rows.pop(path, Row()), form)
+        elif path.suffix.lower() in SUFFIXES:
+            yield Refused(name_below(root, path), path, f"is no {form.name}; {OTHERS}")
     yield from (refused_line(root / INDEX, row, _why_not(path, form)) for path, row in rows.items())
 
 

@@ -118,6 +118,17 @@ def test_values_that_cannot_be_read_are_left_out_and_counted(tmp_path: Path) -> 
     assert dicom.doubts == ("1 values of the header cannot be read and were left out",)
 
 
+def test_several_numbers_in_one_value_are_read(tmp_path: Path) -> None:
+    made = dataset(WAVES, FrameTimeVector=[0, 40, 40])
+    made.add_new(0x200D0010, "LO", "MAKER")
+    made.add_new(0x200D1004, "SL", [95, -6, 559])
+    made.add_new(0x00281101, "US", [256, 0, 16])
+    dicom = read_dicom(write(tmp_path / "a.dcm", made))
+    assert dicom.doubts == ()
+    assert list(dicom.header[0x200D1004].value) == [95, -6, 559]
+    assert list(dicom.header.RedPaletteColorLookupTableDescriptor) == [256, 0, 16]
+
+
 def test_long_private_values_are_left_out(tmp_path: Path) -> None:
     made = dataset(WAVES)
     made.private_block(0x200D, "MAKER", create=True).add_new(1, "OB", bytes(2**20 + 2))

@@ -87,6 +87,17 @@ def test_a_damaged_label_map_is_told_when_it_is_read(tmp_path: Path) -> None:
         open_item(item, FORM).annotations()
 
 
+def test_images_of_another_form_are_told_and_other_files_are_not(tmp_path: Path) -> None:
+    _write(tmp_path, "clip")
+    for name in ("still.png", "deep/volume.nii.gz", "deep/clip.dcm", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"whatever")
+    items, refused = _scan(tmp_path)
+    assert [item.name for item in items] == ["clip.mhd"]
+    assert [each.name for each in refused] == ["still.png", "deep/clip.dcm", "deep/volume.nii.gz"]
+    assert {each.reason for each in refused} == {"is no MetaImage header; --format images reads files of several forms"}
+
+
 def test_an_index_without_paths_is_told(tmp_path: Path) -> None:
     _write(tmp_path, "clip")
     (tmp_path / "index.csv").write_text("file,label\nclip.mhd,a\n")
