@@ -223,7 +223,7 @@ def _read(dataset: Dataset, tag: Any) -> DataElement | None:
 def _take(clean: Dataset, element: DataElement, fate: Fate, work: _Pass, depth: int) -> None:
     """The element as its fate has it, added to `clean`; `element` itself stays as it is."""
     if fate == "same":
-        if _speaks_of(element.value, work.words):
+        if _speaks_of(element.value, work.words) or (element.VR in NUMBERS and not _numbers(element.value)):
             work.dropped += 1
         else:
             _add(clean, element, deepcopy(element.value))
@@ -341,13 +341,20 @@ def plain(text: str) -> str:
 
 
 def _speaks_of(value: Any, words: frozenset[str]) -> bool:
-    """Whether a text holds one of the words, or a number is one of them; a number must also be one."""
+    """Whether a text holds one of the words, or a number is one of them."""
     if isinstance(value, (int, float)):
-        return not math.isfinite(value) or (value == int(value) and str(abs(int(value))) in words)
+        return math.isfinite(value) and value == int(value) and str(abs(int(value))) in words
     if isinstance(value, str):
         said = plain(value)
         return any(word in said for word in words)
     return any(_speaks_of(one, words) for one in value or ())
+
+
+def _numbers(value: Any) -> bool:
+    """Whether an attribute of numbers, or of none, holds nothing else: broken files have texts and NaN there."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value in {None, ""} or (not isinstance(value, str) and math.isfinite(value))
+    return all(isinstance(one, (int, float)) and math.isfinite(one) for one in value)
 
 
 def _say_so(clean: Dataset, dropped: int) -> None:

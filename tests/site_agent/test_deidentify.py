@@ -45,6 +45,17 @@ def header(**values: Any) -> Dataset:
     return dataset
 
 
+SPOILT = header(
+    SeriesNumber="7",
+    PhysicalDeltaX=0.1,
+    ImageType=["ORIGINAL", "PRIMARY"],
+    PixelAspectRatio=["1", "1"],
+    WindowCenter="127.5",
+    IrradiationEventUID=["1.2.9", "1.2.10"],
+    AcquisitionDateTime="20240301142233",
+)
+
+
 def written(dataset: Dataset) -> bytes:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -267,6 +278,28 @@ def test_broken_values_are_dropped_and_not_repaired():
     assert clean.SeriesNumber == 77
     assert "dropped values: 2" in clean.DeidentificationMethod
     json.loads(header_json(clean))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from([0, 1, 13, 32, 92, 133, 255]) | st.integers(0, 255))))
+def test_broken_headers_are_cleaned_or_refused_by_pydicom_itself(changes):
+    data = bytearray(written(SPOILT))
+    for place, value in changes:
+        data[132 + place % (len(data) - 132)] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        except Exception:  # noqa: BLE001  # whatever broken bytes lead pydicom to
+            return
+    assert json.loads(header_json(deidentified(dataset, SECRET)))
+
+
+def test_a_blank_among_numbers_is_no_number():
+    data = written(header(PixelAspectRatio=["14", "15"])).replace(b"14\\15 ", b"14\\\r  ")
+    clean = deidentified(pydicom.dcmread(io.BytesIO(data)), SECRET)
+    assert "PixelAspectRatio" not in clean
+    assert json.loads(header_json(clean))
 
 
 def test_an_attribute_of_another_kind_than_the_standard_has_is_dropped():
