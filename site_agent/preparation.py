@@ -278,10 +278,9 @@ def _believed(opened: Opened, count: int, shape: tuple[int, ...]) -> tuple[Facts
         if frame is not None and not 0 <= frame < count:
             doubts.append(f"{name.replace('_', '-')} in frame {frame} of {count} cannot be: left out")
             changes[name] = None
-    if facts.end_diastole is not None and facts.end_systole is not None and facts.end_diastole > facts.end_systole:
-        doubts.append(
-            f"end-diastole is said to be in frame {facts.end_diastole}, after end-systole: kept as it is said"
-        )
+    diastole, systole = (changes.get(name, getattr(facts, name)) for name in ("end_diastole", "end_systole"))
+    if diastole is not None and systole is not None and diastole > systole:
+        doubts.append(f"end-diastole is said to be in frame {diastole}, after end-systole: kept as it is said")
     annotations = _drawn(opened, count, shape, doubts)
     return replace(facts, doubts=tuple(doubts), **changes), annotations
 
