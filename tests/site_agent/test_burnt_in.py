@@ -11,11 +11,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.phantom_sector import find_sector, grey_and_coloured
 from shared_models.phantom.machines import MACHINES
 from shared_models.phantom.overlays import lettering
 from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import Acquisition
+from shared_models.sector import find_sector
 from site_agent.burnt_in import Box, find_marks, find_text
 
 HEARTS = [name for name, machine in MACHINES.items() if machine.geometry != "linear"]
@@ -127,9 +127,10 @@ def test_real_images_show_text_outside_the_sector_and_none_within(shared_data: P
         image = np.asarray(Image.open(path).convert("RGB"))
         if "doppler" in path.name or "mmode" in path.name:
             continue
-        sector = find_sector(grey_and_coloured(image)[0])
-        within += [path.name] * len(find_text(image, sector))
-        outside += [path.name] * (not find_text(image, ~sector))
+        sector = find_sector(image)
+        if sector is not None:
+            within += [path.name] * len(find_text(image, sector.mask()))
+            outside += [path.name] * (not find_text(image, ~sector.mask()))
     assert within == []
     assert outside == ["05_a3ch-la.png", "25_plax-full-la.png"]  # a depth, a rate, one line of four letters
 
