@@ -25,6 +25,7 @@ Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
+Version = Annotated[int, Field(ge=1, le=10**6)]
 Fold = Literal["train", "validation"]
 Unit = Literal["image", "clip"]
 Scalar = bool | int | float | str
@@ -74,7 +75,12 @@ class FrontEndCard(Frozen):
 
 
 class Contribution(Manifest):
-    """Common part of the four kinds that carry a model."""
+    """Common part of the four kinds that carry a model.
+
+    `expert` is the version of the site's expert that the batch is of: another machine is another version, which stands
+    beside those before it. The first version is not written, so that manifests from before there were others read the
+    same.
+    """
 
     site: Name
     task: Name
@@ -84,6 +90,7 @@ class Contribution(Manifest):
     patients: dict[Label, Count]
     images: dict[Label, Count]
     batch_patients: Count
+    expert: Version = Field(default=1, exclude_if=lambda version: version == 1)
 
 
 class StatisticsManifest(Contribution):
@@ -192,7 +199,10 @@ class WithdrawalManifest(Manifest):
 
 
 class ReleaseSite(Frozen):
-    """What a release holds of one site."""
+    """What a release holds of one site.
+
+    `versions` of its expert are those of the contributions, in order; where there is only the first, it is not written.
+    """
 
     name: Name
     labels: tuple[Label, ...]
@@ -202,6 +212,7 @@ class ReleaseSite(Frozen):
     report: Digest | None
     calibration: Literal["own", "cross-fitted", "pooled", "none"]
     calibration_patients: Count
+    versions: tuple[Version, ...] = Field(default=(1,), min_length=1, exclude_if=lambda versions: versions == (1,))
 
 
 class Hyperparameters(Frozen):

@@ -55,6 +55,7 @@ class SiteInput:
         train, validation: summed over batches; `train.gram` is None where the site sends class sums only.
         patients: training patients by label.
         gram_to_sites: whether a release may carry this site's own Gram matrix to other sites and to auditors.
+        versions: of the site's expert, in order.
     """
 
     name: str
@@ -63,6 +64,7 @@ class SiteInput:
     validation: Statistics | None
     patients: dict[str, int]
     gram_to_sites: bool
+    versions: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ def _card(site: SiteInput, released: set[str], labels: Sequence[str]) -> Release
         report=None,
         calibration="none",
         calibration_patients=0,
+        versions=site.versions,
     )
 
 

@@ -235,7 +235,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
 
 app.add_typer(vocabulary_commands.app, name="vocabulary")
 TABLES = {
-    "sites": ("name", "state", "contributions", "labels", "waiting", "last_heard"),
+    "sites": ("name", "state", "contributions", "versions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),
     "quarantine": ("digest", "site", "reason", "received"),
     "events": ("at", "event", "site", "detail"),
@@ -344,7 +344,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list):
-        return ", ".join(each if isinstance(each, str) else f"{each['batch']} {each['kind']}" for each in value)
+        return ", ".join(f"{each['batch']} {each['kind']}" if isinstance(each, dict) else str(each) for each in value)
     return "" if value is None else _short(value) if str(value).startswith("sha256:") else str(value)
 
 

@@ -88,6 +88,7 @@ def _site_input(name: str, contributions: Sequence[Stored]) -> SiteInput | None:
         validation=merge(validation) if validation else None,
         patients=patients,
         gram_to_sites=all(_gram_may_go_on(item) for item in contributions),
+        versions=tuple(sorted({item.manifest.expert for item in contributions})),
     )
 
 

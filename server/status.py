@@ -44,17 +44,24 @@ def status(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> dic
 
 
 def _site(session: Session, artefacts: Artefacts, row: SiteRow) -> dict[str, Any]:
+    current = current_parcels(session, MODEL_KINDS, row.name)
+    manifests = {parcel.digest: load_manifest(artefacts, parcel.digest) for parcel in current}
     contributions = [
-        {"digest": parcel.digest, "kind": parcel.kind, "batch": parcel.batch}
-        for parcel in current_parcels(session, MODEL_KINDS, row.name)
+        {
+            "digest": parcel.digest,
+            "kind": parcel.kind,
+            "batch": parcel.batch,
+            "version": manifests[parcel.digest].expert,
+        }
+        for parcel in current
     ]
-    labels = {label for each in contributions for label in load_manifest(artefacts, str(each["digest"])).labels}
     waiting = select(func.count()).where(DeliveryRow.site == row.name, DeliveryRow.acknowledged.is_(False))
     return {
         "name": row.name,
         "state": row.state,
         "contributions": contributions,
-        "labels": sorted(labels),
+        "versions": sorted({manifest.expert for manifest in manifests.values()}),
+        "labels": sorted({label for manifest in manifests.values() for label in manifest.labels}),
         "last_heard": session.scalar(select(func.max(ParcelRow.received)).where(ParcelRow.site == row.name)),
         "waiting": session.scalar(waiting),
         "adoptions": {
@@ -89,6 +96,7 @@ def _release(session: Session, artefacts: Artefacts, row: ReleaseRow) -> dict[st
         "brings_back": row.origin,
         "created": row.created,
         "sites": {site.name: site.calibration for site in manifest.sites},
+        "versions": {site.name: list(site.versions) for site in manifest.sites},
         "labels": list(manifest.labels),
         "choices": {each.site: load_manifest(artefacts, each.digest).choice for each in adopted},
     }

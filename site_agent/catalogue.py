@@ -200,6 +200,10 @@ class Catalogue:
         """Names of the batches, in order."""
         return [row[0] for row in self.rows("SELECT name FROM batches ORDER BY rowid")]
 
+    def expert_of(self, batch: str) -> int:
+        """Version of the site's expert that a batch is of."""
+        return int(self.rows("SELECT expert FROM batches WHERE name = ?", (batch,))[0][0])
+
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(fold, label) -> numbers of patients and of images."""
         return {(fold, label): (patients, images) for fold, label, patients, images in self.rows(COUNTS)}

@@ -202,6 +202,7 @@ def _draft(
         patients=patients,
         images={label: sum(case.label == label for case in train) for label in patients},
         batch_patients=len({case.patient for cases in block.folds.values() for case in cases}),
+        expert=Catalogue(home.catalogue_path).expert_of(block.batch),
         **fields,
     )
     facts = facts_of(manifest.kind, block.folds, block.weights, size=len(data), level=level, features=matrix)

@@ -48,6 +48,19 @@ def test_bytes_hold_the_manifest_and_its_tensors(kind: str, make_sample: MakeSam
     assert pack_tensors(tensors)[0] == data
 
 
+def test_the_first_version_of_an_expert_is_not_written_and_further_ones_are(make_sample: MakeSample) -> None:
+    """So that a manifest from before there were versions keeps its bytes, and each says one thing in one way."""
+    first, second = (make_sample("statistics", expert=expert)[0] for expert in (1, 2))
+    assert b"expert" not in manifest_bytes(first)
+    assert b'"expert":2' in manifest_bytes(second)
+    assert [parse_manifest(manifest_bytes(one)).expert for one in (first, second)] == [1, 2]
+    said = canonical(json.loads(manifest_bytes(first)) | {"expert": 1})
+    with pytest.raises(ContractError, match="canonical"):
+        parse_manifest(said)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        make_sample("statistics", expert=0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_manifest_is_immutable_and_knows_its_fields(kind: str, make_sample: MakeSample) -> None:
     manifest, _ = make_sample(kind)

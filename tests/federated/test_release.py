@@ -45,6 +45,31 @@ def test_a_site_that_did_not_report_uses_the_pooled_calibration_and_is_marked(fe
     assert cards["cem"].calibration_patients == pooled.sum()
 
 
+def test_a_release_names_the_versions_of_a_sites_expert(federation):
+    ada, ben = federation.inputs(("ada", "ben"))
+    built = federation.candidate(("ada", "ben"))
+    assert [site.versions for site in built.manifest.sites] == [(1,), (1,)]
+    assert b"versions" not in manifest_bytes(built.manifest)
+    with_two = _built_from([replace(ada, versions=(1, 3)), ben], built)
+    assert [site.versions for site in with_two.manifest.sites] == [(1, 3), (1,)]
+    assert parse_manifest(manifest_bytes(with_two.manifest)) == with_two.manifest
+
+
+def _built_from(sites, like):
+    told = like.manifest
+    return build_candidate(
+        federation=told.federation,
+        task=told.task,
+        front_end=told.front_end,
+        vocabulary=told.vocabulary,
+        sites=sites,
+        experts=(),
+        number=told.number,
+        previous=told.previous,
+        hyperparameters=told.hyperparameters,
+    )
+
+
 def test_nobody_reported_nothing_is_calibrated(federation):
     release = federation.release(reporting=())
     assert {site.calibration for site in release.manifest.sites} == {"none"}

@@ -23,7 +23,7 @@ def test_what_a_coordinator_wants_to_know(world: World) -> None:
     contribution = ada.put(ada.statistics())
     run_event(world.coordinator, world)
     ben.choice = "refused"
-    ada.put(ada.statistics("b0002"))
+    ada.put(ada.statistics("b0002", expert=2))
     summary = run_event(world.coordinator, world)
     world.coordinator.accept(b"rubbish")
     found = world.coordinator.status()
@@ -35,6 +35,8 @@ def test_what_a_coordinator_wants_to_know(world: World) -> None:
         "cem": "invited",
     }
     assert sites["ada"]["labels"] == ["a4c", "plax"]
+    assert sites["ada"]["versions"] == [1, 2]
+    assert {each["batch"]: each["version"] for each in sites["ada"]["contributions"]} == {"b0001": 1, "b0002": 2}
     assert sorted(each["batch"] for each in sites["ada"]["contributions"]) == ["b0001", "b0002"]
     assert contribution in [each["digest"] for each in sites["ada"]["contributions"]]
     assert (sites["ada"]["waiting"], sites["cem"]["last_heard"]) == (0, None)
@@ -45,6 +47,7 @@ def test_what_a_coordinator_wants_to_know(world: World) -> None:
     )
     assert (second["number"], second["digest"], second["state"]) == (2, summary.release, "standing")
     assert second["sites"] == {"ada": "own"}
+    assert (first["versions"], second["versions"]) == ({"ada": [1]}, {"ada": [1, 2]})
     assert found["candidate"]["digest"] == summary.candidate
     assert (found["candidate"]["sites"], found["candidate"]["reported"]) == (["ada"], ["ada"])
     assert found["quarantine"][0]["reason"] == "parcel: is not a Consilium parcel"
