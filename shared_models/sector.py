@@ -121,8 +121,10 @@ def _fan_between(region: Mask, left: Side, right: Side) -> Fan:
 
 
 def _refined(picture: Picture, fit: _Fit) -> Fan | Parallelogram:
-    """The geometry on the fine image."""
+    """The geometry on the fine image, which small images are already."""
     step = picture.step
+    if step == 1:
+        return fit.geometry
     fine = fit.geometry.moved(float(step), 0.0, 0.0)
-    ends = echo_ends(picture.fine, fit.background, fine, max(2, 2 * step), 2.0)
+    ends = echo_ends(picture.fine, fit.background, fine, 2 * step, 2.0)
     return fitted(fine, ends, (2.0 * step, 1.0 * step, max(1.5, 0.6 * step)), UPRIGHT)

@@ -19,10 +19,11 @@ Image = NDArray[np.uint8] | Floats32
 
 LEANING = np.deg2rad(np.arange(-20.0, 71.0, 1.5))  # of a side from upright, outward
 SAME = np.deg2rad(4.0)  # by which two sides may lean differently and still be alike
+EXCEEDED = 2.0  # votes that an echo beyond an arc costs
 CROSSED = 1.0  # votes that an echo beyond a line costs
-SHARE = 0.5  # of the level inside, from which on something is an echo
+SHARE = 0.6  # of the level inside, from which on something is an echo
 DARKEST, BRIGHTEST = 2.0, 30.0  # grey levels above the background between which that level lies
-BETWEEN = 0.25  # pixels from the outermost echo to the edge
+BETWEEN = 0.1  # pixels from the outermost echo to the edge
 NORMALS = 8, 200  # at least and at most along an edge
 STIFF = 0.3  # weight of staying where the geometry is
 LEANS = 4.0  # pixels at the far end by which an upright fan may lean
@@ -87,14 +88,14 @@ def _votes(region: Mask) -> tuple[Floats, Floats]:
     return (best + lowest).astype(np.float64), votes[number, best]
 
 
-def outermost(values: Floats, step: float = 1.0, crossed: float = 2.0) -> float:
-    """The value that many of the outermost reach and few exceed: their envelope in bins of `step`."""
+def outermost(values: Floats) -> float:
+    """The value, to a whole step from the least, that many of the outermost reach and few exceed."""
     low = float(values.min())
-    count = np.bincount(np.rint((values - low) / step).astype(int)).astype(float)
+    count = np.bincount(np.rint(values - low).astype(np.intp)).astype(np.float64)
     near = np.convolve(count, [1, 1, 1])[1:-1]
     beyond = count[::-1].cumsum()[::-1]
-    score = near - crossed * np.append(beyond, [0, 0])[2:]
-    return low + step * int(score.argmax())
+    score = near - EXCEEDED * np.append(beyond, [0, 0])[2:]
+    return low + int(score.argmax())
 
 
 @dataclass(frozen=True)
