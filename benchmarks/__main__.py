@@ -80,6 +80,12 @@ def _ingest(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _intake_real(quick: bool) -> Measured:
+    from benchmarks.intake_real import measure
+
+    return measure(quick=quick)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -90,6 +96,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "phantom_transfer": _phantom_transfer,
     "start_backbone": _start_backbone,
     "ingest": _ingest,
+    "intake_real": _intake_real,
     "burnt_in": _burnt_in,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer")
