@@ -1,14 +1,13 @@
 """The pixels of DICOM files, frame by frame: native, compressed or video, as grey levels or colours of eight bits.
 
-Decoders, all under permissive licences: pydicom itself for native and RLE, Pillow for JPEG, GDCM for JPEG lossless,
-CharLS for JPEG-LS, OpenJPEG for JPEG 2000 and its high throughput form, FFmpeg for video. Each form has one decoder,
-so that a frame does not depend on what else is installed.
+Decoders, all under permissive licences: pydicom itself for native and RLE, Pillow for JPEG, CharLS for JPEG-LS,
+OpenJPEG for JPEG 2000 and its high throughput form, FFmpeg for JPEG lossless and video. Each form has one decoder, so
+that a frame does not depend on what else is installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from site_agent.sources.dicom_file import DicomFile, Place, sheltered
-from site_agent.sources.dicom_fragments import Parts, codestream, frame_parts, items, joined
-from site_agent.sources.dicom_gdcm import complaints_heard
+from site_agent.sources.dicom_fragments import END_OF_IMAGE, TAIL, Parts, codestream, frame_parts, items, joined
+from site_agent.sources.dicom_jpeg_lossless import jpeg_lossless_decoder
 from site_agent.sources.dicom_tables import grey, palette
 from site_agent.sources.dicom_video import video_frames
 from site_agent.sources.source import Pixels, check_size
@@ -31,12 +30,13 @@ if TYPE_CHECKING:
 NATIVE = frozenset(
     {"ImplicitVRLittleEndian", "ExplicitVRLittleEndian", "ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian"}
 )
-DECODERS: Mapping[str, str] = {  # transfer syntax -> plugin of pydicom
+FFMPEG = "ffmpeg"
+DECODERS: Mapping[str, str] = {  # transfer syntax -> plugin of pydicom, or FFmpeg
     "RLELossless": "pydicom",
     "JPEGBaseline8Bit": "pillow",
     "JPEGExtended12Bit": "pillow",
-    "JPEGLossless": "gdcm",
-    "JPEGLosslessSV1": "gdcm",
+    "JPEGLossless": FFMPEG,
+    "JPEGLosslessSV1": FFMPEG,
     "JPEGLSLossless": "pyjpegls",
     "JPEGLSNearLossless": "pyjpegls",
     "JPEG2000Lossless": "pylibjpeg",
@@ -45,6 +45,7 @@ DECODERS: Mapping[str, str] = {  # transfer syntax -> plugin of pydicom
     "HTJ2KLosslessRPCL": "pylibjpeg",
     "HTJ2K": "pylibjpeg",
 }
+UNENDING = {"JPEGLSLossless", "JPEGLSNearLossless"}  # whose decoder looks for the end for seconds where there is none
 VIDEO_NAMES = ("MPEG2", "MPEG4", "HEVC")
 GREY, COLOUR = {"MONOCHROME1", "MONOCHROME2"}, {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"}
 VIDEO_COLOUR = COLOUR | {"YBR_PARTIAL_420", "YBR_PARTIAL_422"}
@@ -220,7 +221,7 @@ def _check_syntax(syntax: UID) -> None:
 def _decodes(syntax: UID) -> bool:
     from pydicom.pixels import get_decoder
 
-    if syntax.keyword not in DECODERS:
+    if DECODERS.get(syntax.keyword, FFMPEG) == FFMPEG:
         return find_spec("av") is not None
     return DECODERS[syntax.keyword] in (get_decoder(syntax).available_plugins or ("pydicom",))
 
@@ -296,24 +297,44 @@ def _decoder(dicom: DicomFile, layout: Layout) -> Callable[[bytes], NDArray[Any]
     from pydicom.pixels import get_decoder
 
     assert dicom.place is not None
-    decoder, plugin = get_decoder(layout.syntax), DECODERS[layout.syntax.keyword]
-    options = layout.options(dicom.place, 1)
+    plugin = DECODERS[layout.syntax.keyword]
+    if plugin == FFMPEG:
+        return _lossless(layout)
+    decoder, options = get_decoder(layout.syntax), layout.options(dicom.place, 1)
     if "planar_configuration" in options:
         options["planar_configuration"] = 0  # as these decoders have colours, whatever the header says
-    heard = complaints_heard if plugin == "gdcm" else nullcontext
 
     def decode(data: bytes) -> NDArray[Any]:
         item = encapsulate([data], has_bot=False)
-        with heard():
-            return decoder.as_array(item, index=0, decoding_plugin=plugin, **options)[0]
+        return decoder.as_array(item, index=0, decoding_plugin=plugin, **options)[0]
 
     return decode
 
 
+def _lossless(layout: Layout) -> Callable[[bytes], NDArray[Any]]:
+    from pydicom.pixels import convert_color_space
+
+    decode = jpeg_lossless_decoder()
+
+    def finished(data: bytes) -> NDArray[Any]:
+        values = decode(data)
+        if layout.photometric.startswith("YBR_FULL"):
+            return convert_color_space(values, "YBR_FULL", "RGB")
+        return _with_sign(values, layout.stored) if layout.signed else values
+
+    return finished
+
+
+def _with_sign(values: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Two's complement of so many bits."""
+    unused = 8 * values.itemsize - bits
+    return values.view(f"i{values.itemsize}") << unused >> unused
+
+
 def _check_codestream(data: bytes, layout: Layout) -> None:
     said = codestream(data)
-    if said is None:
-        raise DataError(f"is damaged: a frame is not {layout.syntax.name}")
+    if said is None or (layout.syntax.keyword in UNENDING and END_OF_IMAGE not in data[-TAIL:]):
+        raise DataError(f"is damaged: a frame is not whole {layout.syntax.name}")
     if (said.width, said.height) != (layout.columns, layout.rows):
         size = f"{layout.columns}x{layout.rows}"
         raise DataError(f"has a compressed frame of {said.width}x{said.height}, its header says {size}")

@@ -402,7 +402,7 @@ def test_a_codestream_of_another_size(tmp_path: Path) -> None:
     made = encapsulated(dataset(WAVES[:1]), uids.JPEGBaseline8Bit, [jpeg(COLOURS[0])])
     assert "3 samples of 8 bits, its header says other" in _line(write(tmp_path / "a.dcm", made))
     made = encapsulated(dataset(WAVES[:1]), uids.JPEGBaseline8Bit, [b"no image at all."])
-    assert _line(write(tmp_path / "a.dcm", made)) == "is damaged: a frame is not JPEG Baseline (Process 1)"
+    assert _line(write(tmp_path / "a.dcm", made)) == "is damaged: a frame is not whole JPEG Baseline (Process 1)"
 
 
 def test_a_codestream_that_claims_much_is_never_decoded(tmp_path: Path) -> None:
@@ -417,6 +417,13 @@ def test_a_frame_longer_compressed_than_it_can_be(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(dicom_pixels, "SLACK", 0)
     made = encapsulated(dataset(WAVES[:1]), uids.JPEGBaseline8Bit, [jpeg(WAVES[0]) + bytes(2 * WAVES[0].size)])
     assert _line(write(tmp_path / "a.dcm", made)) == "is damaged: a frame is longer compressed than it can be"
+
+
+def test_jpeg_ls_without_an_end_is_not_looked_through_for_it(tmp_path: Path) -> None:
+    made = LOSSLESS["jpeg-ls"](dataset(WAVES[:1]))
+    (data,) = generate_frames(made.PixelData, number_of_frames=1)
+    made = encapsulated(made, uids.JPEGLSLossless, [data.rstrip(b"\0")[:-2] + bytes(20)])
+    assert "a frame is not whole JPEG-LS" in _line(write(tmp_path / "a.dcm", made))
 
 
 def test_compressed_by_name_only(tmp_path: Path) -> None:
