@@ -1,8 +1,8 @@
 """The pixels of DICOM files, frame by frame: native, compressed or video, as grey levels or colours of eight bits.
 
-Decoders, all under permissive licences: pydicom itself for native and RLE, Pillow for JPEG, CharLS for JPEG-LS,
-OpenJPEG for JPEG 2000 and its high throughput form, FFmpeg for JPEG lossless and video. Each form has one decoder, so
-that a frame does not depend on what else is installed.
+Decoders: pydicom itself for native and RLE, Pillow for JPEG, CharLS for JPEG-LS, OpenJPEG for JPEG 2000 and its high
+throughput form, FFmpeg for JPEG lossless and video. Each form has one decoder, so that a frame does not depend on what
+else is installed.
 """
 
 from __future__ import annotations
