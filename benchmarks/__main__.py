@@ -86,6 +86,12 @@ def _intake_real(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _sector(quick: bool, gallery: Path = real_data.GALLERY) -> Measured:
+    from benchmarks.sector import measure
+
+    return measure(quick=quick, gallery=gallery)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -98,8 +104,9 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "ingest": _ingest,
     "intake_real": _intake_real,
     "burnt_in": _burnt_in,
+    "sector": _sector,
 }
-OF_A_GALLERY = ("phantom_realism", "phantom_transfer")
+OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 
 
 def main(
