@@ -6,7 +6,7 @@ Large folders are sampled; ``python -m benchmarks intake-real`` takes in every f
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def _rows(index: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _take_in(folder: Path, root: Path, labels: Sequence[str] = (), **order: Any) -> IngestReport:
+def _take_in(folder: Path, root: Path, labels: Iterable[str] = (), **order: Any) -> IngestReport:
     vocabulary = plain_vocabulary("words", sorted(labels)) if labels else HEART
     return ingest(archive_in(folder), vocabulary, LabelMap(), root, Order(**order))
 
