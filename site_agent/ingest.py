@@ -74,7 +74,7 @@ def ingest(
     _codes({item.label for item in items} - {""}, vocabulary, label_map, str(root))
     _check_agreement(items, archive)
     findings = Findings()
-    rows = Rows(archive, root_key, source.name)
+    rows = Rows(archive, root_key, source.name, order.pixels)
     rows.refuse(refused, findings)
     rules = Rules(order.pixels, source.needs_sector)
     _look(items, Examiner(archive, source, rules, order.machine), rows, findings, order.processes)

@@ -69,10 +69,10 @@ class Looks:
 
 
 class Rows:
-    """What is written of one root."""
+    """What is written of one root, under one rule for its pixels."""
 
-    def __init__(self, archive: Archive, root: str, source: str) -> None:
-        self._archive, self._root, self._source = archive, root, source
+    def __init__(self, archive: Archive, root: str, source: str, pixels: str) -> None:
+        self._archive, self._root, self._source, self._pixels = archive, root, source, pixels
         self._known = {row[0]: _known(row[1:]) for row in archive.catalogue.rows(KNOWN)}
         self._looks = Looks([])
 
@@ -81,7 +81,7 @@ class Rows:
         known = self._known.get(key)
         if known is None or (known.state == "quarantined" and known.cleared):
             return None
-        same = known.stamp == stamp_of(item) and known.said == self._said(item)
+        same = known.stamp == stamp_of(item) and known.said == self._said(item, known.state)
         return known if same and (known.state != "taken" or self._archive.cache.has(key)) else None
 
     def cleared(self, key: str) -> bool:
@@ -170,7 +170,7 @@ class Rows:
                 return [], "quarantined", f"is labelled '{record.word}', but the same image is there labelled '{word}'"
         if not new:
             return [], "duplicate", "is there already"
-        if self._looks.another(record.looks, record.patient):
+        if not self.cleared(record.key) and self._looks.another(record.looks, record.patient):
             return [], "quarantined", "looks the same as an image of another patient"
         return new, "taken", ""
 
@@ -202,7 +202,7 @@ class Rows:
             "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO "
             "UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, state = excluded.state, "
             "sealed = excluded.sealed",
-            (key, self._root, stamp_of(item), self._said(item), state, self._sealed(item.name, reason)),
+            (key, self._root, stamp_of(item), self._said(item, state), state, self._sealed(item.name, reason)),
         )
 
     def _write_clip(self, connection: sqlite3.Connection, record: Record, frames: Sequence[Frame]) -> None:
@@ -220,10 +220,11 @@ class Rows:
             [(clip, frame.number, frame.place, frame.sha256, frame.phase) for frame in frames],
         )
 
-    def _said(self, item: Item) -> str:
-        """What the listing says of an item, as a key without meaning."""
+    def _said(self, item: Item, state: State) -> str:
+        """What the listing says of an item, as a key without meaning; another rule may take in what was set aside."""
+        rule = () if state == "taken" else (self._pixels,)
         said = (item.patient, item.clip, item.label, str(item.fold), repr(item.known))
-        return self._archive.seal.key("said", *said)
+        return self._archive.seal.key("said", *said, *rule)
 
     def _sealed(self, name: str, reason: str) -> bytes:
         return self._archive.seal.close(json.dumps({"name": name, "reason": reason}))
