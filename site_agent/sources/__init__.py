@@ -12,7 +12,7 @@ from site_agent.sources.echonet_dynamic import EchoNetDynamicSource
 from site_agent.sources.echonet_lvh import EchoNetLvhSource
 from site_agent.sources.echonet_pediatric import EchoNetPediatricSource
 from site_agent.sources.folder import FolderSource
-from site_agent.sources.index import Columns
+from site_agent.sources.index import Columns, has_index
 from site_agent.sources.metaimage import MetaImageSource
 from site_agent.sources.nifti import NiftiSource
 from site_agent.sources.source import Source
@@ -44,7 +44,7 @@ def sources(columns: Columns | None = None) -> tuple[Source, ...]:
 
 
 def source_of(root: Path, name: str = AUTO, columns: Columns | None = None) -> Source:
-    """The source of a name, or the one that recognises the root.
+    """The source of a name, or the one that recognises the root; an index with our columns goes before other forms.
 
     Raises:
         DataError: there is no such source, nothing there, or nothing that any recognises.
@@ -58,7 +58,9 @@ def source_of(root: Path, name: str = AUTO, columns: Columns | None = None) -> S
         raise DataError(f"there is no format '{name}'", where="--format", cure=f"known are {AUTO}, {names}")
     if not root.exists():
         raise DataError("is not there", where=str(root), cure="name a folder, an index.csv or a file")
-    for source in known:
+    if columns is not None and columns.model_fields_set:
+        return known[-1]
+    for source in sorted(known, key=lambda source: source.name != FolderSource.name or not has_index(root)):
         if source.recognises(root):
             return source
     raise DataError("has no form that is known", where=str(root), cure="name one with --format")

@@ -12,7 +12,7 @@ from federated.errors import DataError
 from federated.manifest import Frozen
 from site_agent.folds import FOLDS
 from site_agent.sources.csv_tables import Row as Cells
-from site_agent.sources.csv_tables import header_of, read_table
+from site_agent.sources.csv_tables import columns_of, header_of, read_table
 from site_agent.sources.files import SUFFIXES
 from site_agent.sources.source import Refused
 from site_agent.sources.splits import fold_of
@@ -76,6 +76,11 @@ def parse_columns(text: str) -> Columns:
             where="--columns",
             cure=EXAMPLE,
         ) from error
+
+
+def has_index(root: Path) -> bool:
+    """Whether a folder holds an index that says path and label."""
+    return {"path", "label"} <= columns_of(root / INDEX)
 
 
 def read_index(index: Path, columns: Columns | None = None, *, labelled: bool = True) -> list[Row]:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from federated.errors import DataError
 from federated.vocabulary import builtin_vocabulary
-from site_agent.sources import sources
+from site_agent.sources import source_of, sources
+from site_agent.sources.index import Columns
 from tests.site_agent.sources.conftest import Exported
 
 SOURCES = tuple(source for source in sources() if source.name not in {"dicom", "images"})
@@ -44,3 +46,25 @@ def test_words_of_a_layout_are_views_of_the_heart() -> None:
         words = [word.lower() for word, _, _ in source.labels]
         assert len(set(words)) == len(words)
         assert all(code in codes and relation == "same" for _, code, relation in source.labels)
+
+
+def test_an_index_of_ours_goes_before_the_form_of_the_files_beside_it(exported: Exported) -> None:
+    folder, _ = exported("dicom", patients=1, frames=4, size=64)
+    assert source_of(folder).name == "dicom"
+    index = folder / "index.csv"
+    index.write_text("path,label\n", encoding="utf-8")
+    try:
+        assert source_of(folder).name == "images"
+    finally:
+        index.unlink()
+
+
+def test_columns_that_are_named_are_an_index_s(exported: Exported) -> None:
+    folder, _ = exported("dicom", patients=1, frames=4, size=64)
+    assert source_of(folder, columns=Columns(label="view")).name == "images"
+
+
+@pytest.mark.parametrize(("name", "what"), [("xml", "there is no format 'xml'"), ("auto", "is not there")])
+def test_what_is_not_known_is_told(tmp_path: Path, name: str, what: str) -> None:
+    with pytest.raises(DataError, match=what):
+        source_of(tmp_path / "nowhere", name)
