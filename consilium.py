@@ -131,6 +131,17 @@ def demo(
 
 
 @app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Images, clips, DICOM, MetaImage or NIfTI files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """See what is in a file, and what taking it in would do; nothing is written and nobody named."""
+    from site_agent.inspect_command import inspect as inspect_files
+
+    inspect_files(files, as_json=as_json)
+
+
+@app.command()
 def predict(
     release: Annotated[Path, typer.Argument(help="A release's file, or a folder with one.")],
     images: Annotated[list[Path], typer.Argument(help="Images, cine files, folders of them, or indexes.")],

@@ -98,6 +98,16 @@ class Transform:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What the first frames say of an item."""
+
+    sector: Sector | None
+    mode: Mode
+    text: tuple[Box, ...]
+    marks: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What is kept of an item, or why it is not.
 
@@ -112,6 +122,7 @@ class Prepared:
         sector: in pixels of the working image, where one was found.
         spacing_mm: height and width of a pixel of the working image.
         blanked: what was taken away.
+        look: what the first frames say.
     """
 
     state: State
@@ -124,16 +135,7 @@ class Prepared:
     sector: Sector | None = None
     spacing_mm: tuple[float, float] | None = None
     blanked: Blanked | None = None
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the first frames say of an item."""
-
-    sector: Sector | None
-    mode: Mode
-    text: tuple[Box, ...]
-    marks: NDArray[np.bool_] | None
+    look: Look | None = None
 
 
 def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -> Prepared:
@@ -155,7 +157,7 @@ def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -
     look = _look(held, opened.facts, rules)
     state, reason = _judged(look, rules, opened.facts)
     if state != "taken":
-        return Prepared(state, reason, replace(opened.facts, mode=look.mode))
+        return Prepared(state, reason, replace(opened.facts, mode=look.mode), look=look)
     shape = held[0].shape[:2]
     transform = _transform(shape, look.sector, opened.facts.spacing_mm)
     kept: list[Gray] = []
@@ -253,6 +255,7 @@ def _prepared(
         sector,
         spacing,
         blanked,
+        look,
     )
 
 

@@ -52,7 +52,7 @@ def test_help_takes_less_than_a_second() -> None:
 
 def test_help_names_every_command() -> None:
     help_text = _run("--help").stdout
-    for name in ("demo", "site", "coordinator", "audit", "phantom", "predict"):
+    for name in ("demo", "site", "coordinator", "audit", "phantom", "inspect", "predict"):
         assert f" {name} " in help_text
     assert "not for patient data" in help_text
 

@@ -33,18 +33,30 @@ def opener_of(path: Path) -> Opener:
     Raises:
         DataError: no reader takes it, or it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(FIRST_BYTES)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})") from error
-    by_content = _by_content(head)
+    by_content = _by_content(_head(path))
     if by_content is not None:
         return by_content
     for suffixes, opener in _BY_NAME:
         if path.suffix.lower() in suffixes:
             return opener
     raise DataError(f"files ending in '{path.suffix}' are not read", cure=f"known are {' '.join(sorted(SUFFIXES))}")
+
+
+def told_by_contents(path: Path) -> bool:
+    """Whether the first bytes say what a file is.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _by_content(_head(path)) is not None
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(FIRST_BYTES)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})") from error
 
 
 def _by_content(head: bytes) -> Opener | None:
