@@ -9,6 +9,7 @@ from federated.errors import ConsiliumError
 from site_agent.catalogue import Aside, Catalogue
 
 BATCH = "INSERT INTO batches VALUES ('b0001', '2026-01-01T00:00:00+00:00', 'ab', 1, 'sha256:0', 'sector')"
+ITEM = "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, 'ab', '', '', ?, ?)"
 CLIP = (
     "INSERT INTO clips (id, item, patient, patient_known, clip, label, word, machine, measures, words, header, sector, "
     "quality, blanked, source, looks, frames, batch) "
@@ -25,11 +26,11 @@ def fill(catalogue: Catalogue) -> None:
         items = (("p", "a", "b0001"), ("q", "b", "b0001"), ("q", None, "b0001"), ("p", None, None))
         for number, (patient, label, batch) in enumerate(items):
             key = f"k{number}"
-            connection.execute("INSERT INTO items VALUES (?, 'ab', '', '', 'taken', x'00', 0)", (key,))
+            connection.execute(ITEM, (key, "taken", b"\0"))
             connection.execute(CLIP, (number, key, patient, f"c{number}", label, batch))
             connection.execute("INSERT INTO frames VALUES (?, 5, 0, ?, 'ED')", (number, f"s{number}"))
         connection.execute("INSERT INTO frames VALUES (0, 9, 1, 's9', '')")
-        connection.execute("INSERT INTO items VALUES ('kx', 'ab', '', '', 'refused', x'1234', 0)")
+        connection.execute(ITEM, ("kx", "refused", b"\x124"))
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_transaction_that_stops_half_way_leaves_nothing(catalogue: Catalogue, 
     "wrong",
     [
         "INSERT INTO patients VALUES ('p', 'held', 'b0001')",
-        "INSERT INTO items VALUES ('k', '', '', '', 'lost', x'00', 0)",
+        "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES ('k', '', '', '', 'lost', x'00')",
         "INSERT INTO patients VALUES ('p', 'train', 'b0002')",
     ],
     ids=["fold", "state", "batch"],
@@ -129,8 +130,8 @@ def test_a_second_ingest_at_the_same_time_is_told(catalogue: Catalogue, monkeypa
 def test_a_full_disk_is_told_and_leaves_the_catalogue_as_it_was(catalogue: Catalogue) -> None:
     no_more_pages = "PRAGMA max_page_count = 1"  # SQLite raises this to the pages in use, so the next one is too many
     with pytest.raises(ConsiliumError, match="make room on the disk"):
-        write(catalogue, no_more_pages, "INSERT INTO items VALUES ('k', '', '', '', 'taken', zeroblob(100000), 0)")
-    assert catalogue.rows("SELECT * FROM items") == []
+        write(catalogue, no_more_pages, "INSERT INTO machines VALUES (zeroblob(100000), 1)")
+    assert catalogue.rows("SELECT * FROM machines") == []
 
 
 def test_another_file_or_version_is_told(tmp_path: Path) -> None:
