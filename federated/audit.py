@@ -303,6 +303,8 @@ def _verify_predictions(path: Path, release: Opened | None) -> Audit:
 def _check_line(decision: Decision, number: int, release: Opened | None) -> None:
     try:
         check_decision(decision)
+        if release is not None and set(decision.scores) == set(release.manifest.labels):
+            _check_way(decision, release)
     except (ContractError, KeyError, ValueError) as error:
         what = error.what if isinstance(error, ContractError) else f"lacks {error}"
         raise ContractError(what, where=f"line {number} ({decision.image or decision.clip})") from error
@@ -310,6 +312,12 @@ def _check_line(decision: Decision, number: int, release: Opened | None) -> None
         raise ContractError("has other labels than the release", where=f"line {number}")
     if release is not None and set(decision.weights) != {site.name for site in release.manifest.sites}:
         raise ContractError("has other sites than the release", where=f"line {number}")
+
+
+def _check_way(decision: Decision, release: Opened) -> None:
+    from federated.deciding import check_way
+
+    check_way(decision, release.manifest, release.tensors)
 
 
 def _sums(count: int, problems: Sequence[str]) -> Check:

@@ -9,12 +9,14 @@ measure how often a site's own patients are wrongly refused, and a release marks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from federated.descent import MARGINS, Counts
 from federated.fused_model import FusedModel
-from federated.local_fold import LocalFold, class_covariances, raw_scores
+from federated.local_fold import LocalFold, all_steps, class_covariances, raw_scores
 from federated.release import UNITS
 from federated.statistics import Array, from_features
 
@@ -26,16 +28,35 @@ def can_leave_out(model: FusedModel) -> bool:
     return all(block.gram is not None for block in model.blocks.values())
 
 
-def cross_fitted_scores(model: FusedModel, site: str, train: LocalFold, minimum: int) -> dict[str, Array]:
-    """(patients, 3) scores by unit; patients whose leaving would leave a label without an image are not scored."""
+@dataclass(frozen=True)
+class CrossFitted:
+    """What fits without them say of a site's training patients, by unit.
+
+    Attributes:
+        scores: (patients, 3) in-distribution scores.
+        steps: (concepts, 1 + bins) counts of steps down.
+    """
+
+    scores: dict[str, Array]
+    steps: dict[str, Counts]
+
+
+def cross_fitted(
+    model: FusedModel, site: str, train: LocalFold, minimum: int, concepts: Sequence[str] = ()
+) -> CrossFitted:
+    """Groups of patients judged without them; those whose leaving would leave a label without an image are in none."""
     scores: dict[str, list[Array]] = {unit: [np.zeros((0, 3))] for unit in UNITS}
+    steps: dict[str, Counts] = {unit: np.zeros((len(concepts), len(MARGINS)), np.int64) for unit in UNITS}
+    own = tuple(model.blocks[site].own_grams)
     for kept, out in _splits(train):
-        block = from_features(kept.features, kept.labels, kept.weights, model.labels)
+        block = from_features(kept.features, kept.labels, kept.weights, model.labels, own)
         without = model.holding(site, block)
         covariances = class_covariances(without, site, kept, minimum).shrunk
         for unit in UNITS:
-            scores[unit].append(raw_scores(without, site, covariances, out.in_unit(unit)))
-    return {unit: np.concatenate(parts) for unit, parts in scores.items()}
+            items = out.in_unit(unit)
+            scores[unit].append(raw_scores(without, site, covariances, items))
+            steps[unit] += all_steps(without, items, concepts)
+    return CrossFitted({unit: np.concatenate(parts) for unit, parts in scores.items()}, steps)
 
 
 def _splits(train: LocalFold) -> Iterator[tuple[LocalFold, LocalFold]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import rfc8785
 
 from federated.errors import ContractError
@@ -11,17 +13,35 @@ from federated.manifest import Digest, Frozen
 TOLERANCE = 1e-9
 
 
+class Step(Frozen):
+    """One concept on the way down to the best label.
+
+    Attributes:
+        probability: of the concept; never more than that of the one before.
+        margin: by how much its best score exceeds that of its siblings with nobody silenced; None at the top, and
+            where the release is not calibrated for the step.
+        doubt: the conformal p-value of the step being wrong; None where there are too few calibration patients for one.
+    """
+
+    concept: str
+    probability: float
+    margin: float | None = None
+    doubt: float | None = None
+
+
 class Decision(Frozen):
     """An answer for one image (`image` set) or for the frames of one clip together (`image` null).
 
     Attributes:
-        label: the answer, or null where nobody is qualified.
+        label: the deepest concept on the path that is sure, or null where nobody is qualified.
         why: why nothing was answered.
         caption: a warning to show beside the answer, for example that the evidence is foreign.
         scores: f_c; `contributions[c]` adds up to `scores[c]`.
-        probabilities: softmax of the scores at the release's temperature.
+        probabilities: softmax of the scores at the release's temperature, among siblings; a label that lies within
+            another has a part of its probability.
+        path: from the top of the vocabulary down to the best label; of a label that nothing lies above, that alone.
         weights: a_k of each site for this image, 0 (foreign) to 1.
-        evidence: shares of the best label's answer: sites, ``prior``, ``disagreement``, ``other``; they add up to one.
+        evidence: shares of the best label's score: sites, ``prior``, ``disagreement``, ``other``; they add up to one.
         qualified: conformal p-value of each site.
         release: digest of the release that answered.
     """
@@ -39,10 +59,13 @@ class Decision(Frozen):
     evidence: dict[str, float]
     qualified: dict[str, float]
     release: Digest
+    path: tuple[Step, ...] = ()
 
     @property
     def best(self) -> str:
-        """The label with the largest score, also where the answer is withheld."""
+        """The label with the largest score among its siblings at every step, also where the answer is withheld."""
+        if self.path:
+            return self.path[-1].concept
         return max(self.scores, key=lambda label: self.scores[label])
 
     def json_line(self) -> str:
@@ -64,8 +87,20 @@ def check_decision(decision: Decision) -> None:
         raise ContractError("evidence shares do not add up to one", where=where)
     if not all(0.0 <= value <= 1.0 for value in (*decision.weights.values(), *decision.qualified.values())):
         raise ContractError("a weight or p-value lies outside 0 to 1", where=where)
-    if decision.label is not None and (decision.abstained or decision.label != decision.best):
-        raise ContractError("the label is not the one with the largest score", where=where)
+    _check_path(decision, where)
+
+
+def _check_path(decision: Decision, where: str) -> None:
+    """As far as a line alone tells: which labels lie within which is known to the release."""
+    path = [step.concept for step in decision.path] or [decision.best]
+    if decision.label is not None and (decision.abstained or decision.label not in path):
+        raise ContractError("the label is not the one with the largest score, nor above it", where=where)
+    apart = abs(sum(decision.probabilities.values()) - 1.0) <= TOLERANCE  # no label lies within another
+    if path[-1] not in decision.scores or (apart and decision.scores[path[-1]] < max(decision.scores.values())):
+        raise ContractError("the path does not lead to the label with the largest score", where=where)
+    steps = [step.probability for step in decision.path]
+    if any(after > before + TOLERANCE for before, after in pairwise(steps)):
+        raise ContractError("a step down the path is likelier than the one before", where=where)
 
 
 def parse_decision(line: str, *, where: str) -> Decision:

@@ -55,6 +55,7 @@ class Facts:
         size: bytes of tensors.
         images: for each patient a digest of the images used, so that other images of the same patient count as a
             change; empty where unknown.
+        coarse: labels whose images have a Gram matrix of their own, so that what the others have can be subtracted.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Facts:
     largest_share: float
     size: int
     images: Mapping[str, str] = field(default_factory=dict)
+    coarse: tuple[str, ...] = ()
 
     @property
     def folds(self) -> dict[str, frozenset[str]]:
@@ -207,10 +209,25 @@ def suppressed(cells: Mapping[Cell, frozenset[str]], limits: Limits) -> tuple[Ce
 
 
 def behind_matrix(facts: Facts) -> int:
-    """Fewest patients behind a Gram matrix (one a fold) or, in a report, a class covariance (of training images)."""
+    """Fewest patients behind a Gram matrix that can be read or, in a report, a covariance (of training images)."""
     classes = {label: patients for (fold, label), patients in facts.cells.items() if fold == "train"}
-    sets = classes if facts.kind == "report" else facts.folds
+    sets = classes if facts.kind == "report" else gram_patients(facts)
     return min((len(patients) for patients in sets.values() if patients), default=0)
+
+
+def gram_patients(facts: Facts) -> dict[str, frozenset[str]]:
+    """Patients behind each Gram matrix that can be read: of a fold, of a coarse label, of the rest of a fold."""
+    return {name: frozenset(patient for patient, _ in block) for name, block in _gram_blocks(facts).items()}
+
+
+def _gram_blocks(facts: Facts) -> dict[str, frozenset[Cell]]:
+    """(patient, label) behind each; what is left of a fold is got by subtracting the coarse labels' own."""
+    found: dict[str, set[Cell]] = {}
+    for (fold, label), patients in facts.cells.items():
+        part = f"{fold}, label {label}" if label in facts.coarse else f"{fold}, other labels"
+        for name in (fold, part) if facts.coarse else (fold,):
+            found.setdefault(name, set()).update((patient, label) for patient in patients)
+    return {name: frozenset(block) for name, block in found.items() if block}
 
 
 def _histories(facts: Facts, earlier: Sequence[Facts]) -> Iterator[tuple[Members, list[Members]]]:
@@ -223,6 +240,28 @@ def _histories(facts: Facts, earlier: Sequence[Facts]) -> Iterator[tuple[Members
         yield _members(facts, new, known), [_members(old, old.cells.get(cell, empty), known) for old in alike]
     for fold, new in facts.folds.items():
         yield _members(facts, new, known), [_members(old, old.folds.get(fold, empty), known) for old in alike]
+    if facts.coarse:
+        yield from _gram_histories(facts, alike, known)
+
+
+def _gram_histories(facts: Facts, alike: Sequence[Facts], known: bool) -> Iterator[tuple[Members, list[Members]]]:
+    """Each Gram matrix that can be read beside all that could be read of the same fold before, label by label."""
+    for name, new in _gram_blocks(facts).items():
+        fold = name.partition(",")[0]
+        before = [
+            _labelled(old, block, known)
+            for old in alike
+            for other, block in _gram_blocks(old).items()
+            if other.partition(",")[0] == fold
+        ]
+        yield _labelled(facts, new, known), before
+
+
+def _labelled(facts: Facts, block: frozenset[Cell], images_known: bool) -> Members:
+    """A patient's images of one label are one item: a Gram matrix of its own holds these and no others."""
+    return frozenset(
+        (patient, f"{label} {facts.images.get(patient, '') if images_known else ''}") for patient, label in block
+    )
 
 
 def _members(facts: Facts, patients: frozenset[str], images_known: bool) -> Members:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
+from federated.deciding import decisions
 from federated.decision import Decision
+from federated.descent import tree_of
 from federated.errors import ContractError
 from federated.fusion.closed_form import (
     Key,
@@ -17,28 +18,28 @@ from federated.fusion.closed_form import (
     class_means,
     evidence,
     full_key,
+    partial_key,
     scatter_factor,
     scatter_sites,
     solve,
 )
+from federated.fusion.targets import Silent, targets_of
 from federated.in_distribution import (
     acting_weights,
     means_in,
     normalise_in_class,
     p_values,
     quadratic_ratio,
-    qualified,
     relative_mahalanobis,
     standardise,
     subspace,
 )
 from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, manifest_digest
-from federated.release import subspace_of, subspace_tensors
-from federated.statistics import Array, Statistics, pack_symmetric, unpack_symmetric
+from federated.release import coarse_name, gram_tensors, subspace_of, subspace_tensors, system_key
+from federated.statistics import Array, Statistics, unpack_symmetric
 
 MAX_SOLVED = 32  # systems kept in memory
 GRADES = np.array([0.0, 0.1, 0.3, 1.0])
-FOREIGN = "foreign evidence only"
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,14 @@ class Answers:
 
 @dataclass(frozen=True)
 class Group:
-    """Labels with the same labelling sites: `columns` of the labels, `inside` (K,) which sites label them."""
+    """Labels with the same labelling sites: `columns` of the labels, `inside` (K,) which sites label them.
+
+    `silent` are the (site, label) whose images say nothing of them.
+    """
 
     columns: list[int]
     inside: NDArray[np.bool_]
+    silent: Silent
 
 
 @dataclass
@@ -80,15 +85,8 @@ class FusedModel:
         Raises:
             ContractError: a tensor is missing or does not fit.
         """
-        size = manifest.front_end.features
         try:
-            blocks = {}
-            for index, site in enumerate(manifest.sites):
-                packed = tensors.get(f"gram.{site.name}")
-                gram = unpack_symmetric(packed, size) if packed is not None else None
-                blocks[site.name] = Statistics(
-                    manifest.labels, gram, tensors["class_sums"][index], tensors["weights"][index]
-                )
+            blocks = {site.name: _block(manifest, tensors, index) for index, site in enumerate(manifest.sites)}
             model = cls(manifest, tensors, manifest_digest(manifest), blocks)
         except (KeyError, IndexError, ValueError) as error:
             raise ContractError(f"a tensor is missing or does not fit ({error})", where=manifest.kind) from error
@@ -101,6 +99,8 @@ class FusedModel:
     def __post_init__(self) -> None:
         self.sites = tuple(site.name for site in self.manifest.sites)
         self.labels = self.manifest.labels
+        self.tree = tree_of(self.manifest.vocabulary, self.labels)
+        self.targets = targets_of(self.manifest.vocabulary, self.labels)
         self.space = subspace_of(self.tensors)
         self.means = {
             site.name: means_in(self.space, class_means(self.blocks[site.name]), site.labels)
@@ -127,7 +127,7 @@ class FusedModel:
             **self.tensors,
             "class_sums": np.stack([blocks[name].class_sums for name in self.sites]),
             "weights": np.stack([blocks[name].weights for name in self.sites]),
-            f"gram.{site}": pack_symmetric(block.gram),
+            **gram_tensors(site, block),
             **subspace_tensors(subspace(list(blocks.values()))),
         }
         return FusedModel.from_release(self.manifest.model_copy(update={"systems": ()}), tensors)
@@ -142,9 +142,9 @@ class FusedModel:
         """
         if features.shape != (len(images), self.manifest.front_end.features):
             raise ContractError(f"features are {features.shape}", where="decide", cure="use the release's front end")
-        lines = self._decisions(features, "image", list(images), list(clips))
+        lines = decisions(self, features, "image", list(images), list(clips))
         names = list(dict.fromkeys(clips))
-        return lines + self._decisions(clip_means(features, clips), "clip", [None] * len(names), names)
+        return lines + decisions(self, clip_means(features, clips), "clip", [None] * len(names), names)
 
     def answer(self, features: Array, unit: str, weighting: str | None = None) -> Answers:
         """Arrays for (n, M) features; `unit` (image or clip) says which calibration holds for a row."""
@@ -196,6 +196,15 @@ class FusedModel:
         patients = np.array([site.calibration_patients for site in self.manifest.sites], dtype=np.float64)
         return p, acting_weights(p, patients, self.manifest.alpha)
 
+    def labelling(self, concept: str) -> tuple[str, ...]:
+        """The sites that label a concept, or a column below it where it is none."""
+        columns = [self.labels[column] for column in self.tree.below[concept]]
+        return tuple(
+            site.name
+            for site in self.manifest.sites
+            if any(self.targets.holds(site.labels, column) for column in columns)
+        )
+
     def _site(self, name: str) -> ReleaseSite:
         return self.manifest.sites[self.sites.index(name)]
 
@@ -205,21 +214,21 @@ class FusedModel:
         return np.stack([unpack_symmetric(row, size) for row in packed])
 
     def _groups(self) -> list[Group]:
-        columns: dict[tuple[str, ...], list[int]] = {}
+        held = {site.name: site.labels for site in self.manifest.sites}
+        columns: dict[tuple[tuple[str, ...], Silent], list[int]] = {}
         for column, label in enumerate(self.labels):
-            inside = tuple(site.name for site in self.manifest.sites if label in site.labels)
-            columns.setdefault(inside, []).append(column)
-        return [Group(chosen, np.array([name in inside for name in self.sites])) for inside, chosen in columns.items()]
+            columns.setdefault((self.labelling(label), self.targets.silent(held, label)), []).append(column)
+        return [
+            Group(chosen, np.array([name in inside for name in self.sites]), silent)
+            for (inside, silent), chosen in columns.items()
+        ]
 
     def _carried_keys(self) -> dict[Key, int]:
-        return {
-            Key(tuple((name, 1.0) for name in system.inside), tuple((name, 1.0) for name in system.outside)): index
-            for index, system in enumerate(self.manifest.systems)
-        }
+        return {system_key(system): index for index, system in enumerate(self.manifest.systems)}
 
     def _full_key(self, group: Group) -> Key:
         inside = [name for name, here in zip(self.sites, group.inside, strict=True) if here]
-        return full_key(inside, list(self.sites), self.manifest.hyperparameters)
+        return full_key(inside, list(self.sites), self.manifest.hyperparameters, group.silent)
 
     def _requested(self, within: Array, group: Group, weighting: str) -> list[Key]:
         """The system each row asks for, given its (n, K) weights normalised within the class."""
@@ -237,7 +246,7 @@ class FusedModel:
         named = list(zip(self.sites, pattern.tolist(), group.inside.tolist(), strict=True))
         inside = tuple((name, level) for name, level, here in named if here and level > 0)
         outside = () if isolated else tuple((name, level) for name, level, here in named if not here and level > 0)
-        return Key(inside, outside)
+        return partial_key(inside, outside, group.silent)
 
     def _part(self, features: Array, key: Key, group: Group, within: Array, weighting: str) -> Array:
         """(n, K, labels of the group) contributions of rows that ask for one system."""
@@ -267,7 +276,7 @@ class FusedModel:
         if key not in self._solved:
             if len(self._solved) >= MAX_SOLVED:
                 del self._solved[next(iter(self._solved))]
-            self._solved[key] = solve(self.blocks, key, self.labels, self.manifest.hyperparameters)
+            self._solved[key] = solve(self.blocks, key, self.labels, self.manifest.hyperparameters, self.targets)
         return self._solved[key]
 
     def _inverse(self, key: Key) -> Array | None:
@@ -286,7 +295,9 @@ class FusedModel:
         part = self._contributions(features, self._full_key(group), group)
         levels = np.zeros(len(self.sites))
         levels[[self.sites.index(name) for name, _ in key.inside]] = [level for _, level in key.inside]
-        weights = self.tensors["weights"][:, group.columns]
+        weights = np.array(
+            [[self.targets.weight(self.blocks[name], self.labels[c]) for c in group.columns] for name in self.sites]
+        )
         kept = weights.sum(axis=0) / (levels @ weights)
         return np.asarray(part * levels[:, None] * kept)
 
@@ -304,7 +315,8 @@ class FusedModel:
         inverse = self._inverse(key)
         if inverse is None:
             return {"other": np.ones(len(features))}
-        grams = {name: block.gram for name, block in self.blocks.items() if block.gram is not None}
+        without = {name: block.gram_without(key.silent_at(name)) for name, block in self.blocks.items()}
+        grams = {name: gram for name, gram in without.items() if gram is not None}
         factor = scatter_factor(self.blocks, scatter_sites(key, self.manifest.hyperparameters))
         return evidence(features, inverse, key, grams, factor, self.manifest.hyperparameters)
 
@@ -312,7 +324,7 @@ class FusedModel:
         self, features: Array, scores: Array, keys: list[list[Key]], withins: list[Array], weighting: str
     ) -> list[dict[str, float]]:
         """Evidence behind each row's best label."""
-        best = scores.argmax(axis=1)
+        best = self.tree.best(scores)
         result: list[dict[str, float]] = [{} for _ in best]
         for group, within, wanted in zip(self.groups, withins, keys, strict=True):
             chosen = [row for row, column in enumerate(best) if column in group.columns]
@@ -335,49 +347,17 @@ class FusedModel:
             for name, share in shares.items()
         }
 
-    def _decisions(
-        self, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]
-    ) -> list[Decision]:
-        answers = self.answer(features, unit)
-        probabilities = softmax(answers.scores / self.manifest.temperature, axis=1)
-        able = qualified(answers.p, self.manifest.alpha)
-        return [
-            self._decision(answers, probabilities, able, row, image, clip)
-            for row, (image, clip) in enumerate(zip(images, clips, strict=True))
-        ]
 
-    def _decision(
-        self,
-        answers: Answers,
-        probabilities: Array,
-        able: NDArray[np.bool_],
-        row: int,
-        image: str | None,
-        clip: str,
-    ) -> Decision:
-        best = int(answers.scores[row].argmax())
-        abstained = not able[row].any()
-        labelling = [self.sites.index(s.name) for s in self.manifest.sites if self.labels[best] in s.labels]
-        foreign = bool((answers.weights[row, labelling] <= 0).all())
-        why = f"no site is qualified (largest p-value {answers.p[row].max():.3f}, {self.manifest.alpha:g} needed)"
-        return Decision(
-            image=image,
-            clip=clip,
-            label=None if abstained else self.labels[best],
-            abstained=abstained,
-            why=why if abstained else None,
-            caption=FOREIGN if foreign else None,
-            scores=_named(self.labels, answers.scores[row]),
-            probabilities=_named(self.labels, probabilities[row]),
-            weights=_named(self.sites, answers.weights[row]),
-            contributions={
-                label: _named(self.sites, answers.contributions[row, :, column])
-                for column, label in enumerate(self.labels)
-            },
-            evidence=answers.evidence[row],
-            qualified=_named(self.sites, answers.p[row]),
-            release=self.digest,
-        )
+def _block(manifest: ReleaseManifest, tensors: Tensors, index: int) -> Statistics:
+    """What a release carries of the statistics of its site of this place."""
+    site, size = manifest.sites[index], manifest.front_end.features
+    sums, weights = tensors["class_sums"][index], tensors["weights"][index]
+    packed = tensors.get(f"gram.{site.name}")
+    if packed is None:
+        return Statistics(manifest.labels, None, sums, weights)
+    own = {label: tensors[coarse_name(number, site.name)] for number, label in enumerate(site.coarse)}
+    own_grams = {label: unpack_symmetric(gram, size) for label, gram in own.items()}
+    return Statistics(manifest.labels, unpack_symmetric(packed, size), sums, weights, own_grams)
 
 
 def clip_means(features: Array, clips: Sequence[str]) -> Array:
@@ -387,10 +367,6 @@ def clip_means(features: Array, clips: Sequence[str]) -> Array:
     sums = np.zeros((len(names), features.shape[1]))
     np.add.at(sums, index, features)
     return np.asarray(sums / np.bincount(index, minlength=len(names))[:, None])
-
-
-def _named(names: Sequence[str], values: Array) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def _rows_by_key(keys: Sequence[Key]) -> dict[Key, list[int]]:

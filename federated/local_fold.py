@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from federated.descent import MARGINS, Counts, count_steps, resolves
 from federated.fused_model import FusedModel, clip_means
 from federated.in_distribution import QUADRATIC, class_covariance, one_item_a_patient, shrunk_covariance
 from federated.statistics import Array, pack_symmetric
@@ -84,3 +85,27 @@ def raw_scores(model: FusedModel, site: str, covariances: Array, fold: LocalFold
         return np.zeros((0, 3))
     features = fold.features[one_item_a_patient(fold.patients, fold.clips)]
     return model.raw_scores(site, features, covariances, model.full_scores(features))
+
+
+def telling(model: FusedModel, fold: LocalFold, concept: str) -> list[int]:
+    """Rows whose label says which step down from a concept is right."""
+    vocabulary = model.manifest.vocabulary
+    told = {
+        label: label in vocabulary.codes and resolves(vocabulary, model.tree, label, concept)
+        for label in set(fold.labels)
+    }
+    return [row for row, label in enumerate(fold.labels) if told[label]]
+
+
+def all_steps(model: FusedModel, fold: LocalFold, concepts: Sequence[str]) -> Counts:
+    """(concepts, 1 + bins) how steps down from each of them go."""
+    rows = [_steps_down(model, fold, concept) for concept in concepts]
+    return np.stack(rows) if rows else np.zeros((0, len(MARGINS)), dtype=np.int64)
+
+
+def _steps_down(model: FusedModel, fold: LocalFold, concept: str) -> Counts:
+    """One item a patient whose label tells."""
+    chosen = fold.rows(telling(model, fold, concept))
+    chosen = chosen.rows(one_item_a_patient(chosen.patients, chosen.clips))
+    scores = model.full_scores(chosen.features)
+    return count_steps(model.manifest.vocabulary, model.tree, scores, chosen.labels, concept)

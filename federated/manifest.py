@@ -43,6 +43,11 @@ DTYPES: dict[Literal["F64", "F32", "I64", "U8"], type[np.generic]] = {
 }
 
 
+def _is_empty(names: tuple[object, ...]) -> bool:
+    """Left out of the canonical bytes: what has no partial labels reads as it did before there were any."""
+    return not names
+
+
 class Frozen(BaseModel):
     """Base of everything that is written down: strict types, no unknown fields, immutable."""
 
@@ -98,7 +103,8 @@ class StatisticsManifest(Contribution):
 
     Tensors, for each fold: ``{fold}.gram`` (M(M+1)/2,) packed upper triangle, level 2 only; ``{fold}.class_sums`` (M,
     C); ``{fold}.weights`` (C,) sums of sample weights; all float64. `level` is what the coordinator gets,
-    `level_to_sites` what its releases may carry on to other sites and to auditors.
+    `level_to_sites` what its releases may carry on to other sites and to auditors. `coarse` are labels that say nothing
+    of concepts below them: ``{fold}.gram.{i}``, packed, is of the images of the i-th alone.
     """
 
     kind: Literal["statistics"] = "statistics"
@@ -106,6 +112,12 @@ class StatisticsManifest(Contribution):
     level_to_sites: Literal[1, 2]
     features: Annotated[int, Field(ge=1, le=MAX_FEATURES)]
     folds: tuple[Fold, ...] = Field(min_length=1, max_length=2)
+    coarse: tuple[Label, ...] = Field(default=(), max_length=MAX_LABELS, exclude_if=_is_empty)
+
+
+def own_gram_name(fold: str, index: int) -> str:
+    """The tensor of the Gram matrix of the images of one coarse label."""
+    return f"{fold}.gram.{index:03d}"
 
 
 class FeaturesManifest(Contribution):
@@ -148,7 +160,9 @@ class ReportManifest(Manifest):
     validation patients; ``calibration.image`` and ``calibration.clip`` (bins,) int64 histograms of the refusal score,
     one item a patient; ``nll`` (T,) sums of the negative log-likelihood on the temperature grid and ``nll_count`` (1,),
     float64; ``score_correct`` (2, 20) int64 histogram of the top probability, wrong and right; ``confusion`` (C, C)
-    int64 validation clips by (true, answered) over the candidate's labels.
+    int64 validation clips by (true, answered) over the candidate's labels. Where `steps` names concepts that answers go
+    down from, ``steps.image`` and ``steps.clip`` (len(steps), 1 + bins) int64 count patients: first those whose step
+    down was right, then the margins of the wrong ones.
     """
 
     kind: Literal["report"] = "report"
@@ -158,6 +172,7 @@ class ReportManifest(Manifest):
     validation_patients: Count
     calibration_patients: Count
     cross_fitted_patients: Count = 0
+    steps: tuple[Label, ...] = Field(default=(), max_length=MAX_LABELS, exclude_if=_is_empty)
 
 
 class SummaryManifest(Manifest):
@@ -202,6 +217,7 @@ class ReleaseSite(Frozen):
     """What a release holds of one site.
 
     `versions` of its expert are those of the contributions, in order; where there is only the first, it is not written.
+    `coarse` are labels whose own Gram matrices are carried beside the whole one.
     """
 
     name: Name
@@ -212,6 +228,7 @@ class ReleaseSite(Frozen):
     report: Digest | None
     calibration: Literal["own", "cross-fitted", "pooled", "none"]
     calibration_patients: Count
+    coarse: tuple[Label, ...] = Field(default=(), exclude_if=_is_empty)
     versions: tuple[Version, ...] = Field(default=(1,), min_length=1, exclude_if=lambda versions: versions == (1,))
 
 
@@ -236,14 +253,16 @@ class ExpertCard(Frozen):
 class System(Frozen):
     """One solved system that a release carries, with nobody silenced: the labels that the same sites hold.
 
-    `inside` are those sites, `outside` the others (weighted by ρ); `inverse` says whether the system's inverse is
-    carried too, from which evidence shares are computed where Gram matrices are kept back.
+    `inside` are those sites, `outside` the others (weighted by ρ); `silent` are the (site, label) whose images are left
+    out; `inverse` says whether the system's inverse is carried too, from which evidence shares are computed where Gram
+    matrices are kept back.
     """
 
     inside: tuple[Name, ...]
     outside: tuple[Name, ...]
     labels: tuple[Label, ...]
     inverse: bool
+    silent: tuple[tuple[Name, Label], ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class ReleaseManifest(Manifest):
@@ -267,6 +286,7 @@ class ReleaseManifest(Manifest):
     alpha: Annotated[float, Field(gt=0, lt=1)]
     temperature: Annotated[float, Field(gt=0)]
     systems: tuple[System, ...]
+    steps: tuple[Label, ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class RecallManifest(Manifest):

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import LinAlgError
 
+from federated.contributed import statistics_in
 from federated.envelope import Opened
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
-from federated.fusion.closed_form import Key, fit, solve
-from federated.manifest import FeaturesManifest, ReleaseSite, StatisticsManifest, Tensors
-from federated.statistics import Array, Statistics, from_features, merge, unpack_symmetric
+from federated.fusion.closed_form import fit, solve
+from federated.manifest import ReleaseSite
+from federated.release import system_key
+from federated.statistics import Array, Statistics, merge
+from federated.vocabulary import Vocabulary
 
 TOLERANCE = 1e-9
 
@@ -23,7 +26,7 @@ def recompute_sums(model: FusedModel, site: ReleaseSite, parts: Sequence[Opened]
     Raises:
         ContractError: the release holds something else.
     """
-    merged = merge(_train_blocks(parts)).spread(model.labels)
+    merged = merge(_train_blocks(parts, model.manifest.vocabulary)).spread(model.labels)
     held = model.blocks[site.name]
     _compare(held.class_sums, merged.class_sums, "class sums")
     _compare(held.weights, merged.weights, "weights")
@@ -33,6 +36,8 @@ def recompute_sums(model: FusedModel, site: ReleaseSite, parts: Sequence[Opened]
     if merged.gram is None:
         raise ContractError("a Gram matrix is released that its contributions do not hold")
     _compare(held.gram, merged.gram, "Gram matrix")
+    for label, own in held.own_grams.items():
+        _compare(own, merged.gram_of(label), f"Gram matrix of '{label}' alone")
     return "class sums, weights and Gram matrix are those of its contributions"
 
 
@@ -46,10 +51,9 @@ def recompute_solutions(model: FusedModel) -> str:
     """
     hyperparameters, systems = model.manifest.hyperparameters, model.manifest.systems
     try:
-        fused = fit(model.blocks, model.labels, hyperparameters)
+        fused = fit(model.blocks, model.labels, hyperparameters, model.targets)
         for index, system in enumerate(systems):
-            key = Key(tuple((name, 1.0) for name in system.inside), tuple((name, 1.0) for name in system.outside))
-            solved = solve(model.blocks, key, system.labels, hyperparameters)
+            solved = solve(model.blocks, system_key(system), system.labels, hyperparameters, model.targets)
             carried = model.tensors[f"solution.{index:03d}"]
             _compare(carried, solved.solutions[[model.sites.index(name) for name in system.inside]], f"system {index}")
             columns = [model.labels.index(label) for label in system.labels]
@@ -59,21 +63,14 @@ def recompute_solutions(model: FusedModel) -> str:
     return f"{len(systems)} systems solved again from the released Gram matrices: the same solutions"
 
 
-def _train_blocks(parts: Sequence[Opened]) -> list[Statistics]:
+def _train_blocks(parts: Sequence[Opened], vocabulary: Vocabulary) -> list[Statistics]:
     """In digest order, as the coordinator sums them."""
     ordered = sorted(parts, key=lambda part: part.digest)
-    return [_train(part.manifest, part.tensors) for part in ordered if "train" in part.manifest.folds]
-
-
-def _train(manifest: StatisticsManifest | FeaturesManifest, tensors: Tensors) -> Statistics:
-    if isinstance(manifest, FeaturesManifest):
-        if not np.isin(tensors["train.label"], range(len(manifest.labels))).all():
-            raise ContractError("a row has a label that its contribution does not name")
-        labels = [manifest.labels[index] for index in tensors["train.label"]]
-        return from_features(tensors["train.features"], labels, tensors["train.weight"], manifest.labels)
-    packed = tensors.get("train.gram")
-    gram = None if packed is None else unpack_symmetric(packed, manifest.features)
-    return Statistics(manifest.labels, gram, tensors["train.class_sums"], tensors["train.weights"])
+    return [
+        statistics_in(part.manifest, part.tensors, "train", vocabulary)
+        for part in ordered
+        if "train" in part.manifest.folds
+    ]
 
 
 def _compare(held: Array, recomputed: Array, what: str) -> None:

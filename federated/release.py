@@ -1,10 +1,12 @@
 """Building what the coordinator sends out: a candidate from statistics, then a release from the sites' reports.
 
 Tensors of both, sites in name order, labels in the manifest's order, K sites, M features, C labels:
-``class_sums`` (K, M, C) and ``weights`` (K, C); ``gram.{site}`` packed, of sites that let others have it;
+``class_sums`` (K, M, C) and ``weights`` (K, C); ``gram.{site}`` packed, of sites that let others have it, and with it
+``coarse.{i}.{site}`` packed, of the images of the i-th of the site's coarse labels alone;
 ``solution.{i}`` (inside sites, M, C) and, where `System.inverse`, ``inverse.{i}`` packed; ``center`` (M,), ``basis``
 (M, r), ``total`` (r,), ``within`` packed. A release adds, for each site, ``covariance.{site}`` (labels of the site,
-q(q+1)/2), ``standard.{site}.{unit}`` (3, 2) and ``calibration.{site}.{unit}`` (bins,), unit being image or clip.
+q(q+1)/2), ``standard.{site}.{unit}`` (3, 2) and ``calibration.{site}.{unit}`` (bins,), unit being image or clip;
+and, where `steps` names concepts that answers go down from, ``steps.{unit}`` (len(steps), 1 + bins).
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from federated.descent import MARGINS, tree_of
 from federated.errors import ConsiliumError
-from federated.fusion.closed_form import Key, full_key, group_by_sites, held_labels, solve
+from federated.fusion.closed_form import Key, full_systems, held_labels, solve
 from federated.fusion.selection import select
+from federated.fusion.targets import Targets, targets_of
 from federated.in_distribution import (
     BINS,
     QUADRATIC,
@@ -98,7 +102,8 @@ def build_candidate(
     """
     sites = sorted(sites, key=lambda site: site.name)
     labels = tuple(code for code in vocabulary.codes if any(code in held_labels(site.train) for site in sites))
-    blocks = impute_grams({site.name: site.train.spread(labels) for site in sites})
+    targets = targets_of(vocabulary, labels)
+    blocks = impute_grams({site.name: site.train.spread(labels).keeping(targets.coarse) for site in sites})
     released = {site.name for site in sites if site.gram_to_sites and site.train.gram is not None}
     if weighting in ("graded", "scaled") and len(released) < len(sites):
         kept = ", ".join(sorted(set(blocks) - released))
@@ -107,11 +112,9 @@ def build_candidate(
         )
     if hyperparameters is None:
         validation = {site.name: site.validation for site in sites if site.validation is not None}
-        hyperparameters = select(blocks, validation, labels, mode)
-    systems, tensors = _carried(blocks, labels, hyperparameters, released)
-    tensors["class_sums"] = np.stack([blocks[name].class_sums for name in sorted(blocks)])
-    tensors["weights"] = np.stack([blocks[name].weights for name in sorted(blocks)])
-    tensors |= {f"gram.{name}": pack_symmetric(_gram(blocks[name])) for name in sorted(released)}
+        hyperparameters = select(blocks, validation, labels, mode, targets)
+    systems, tensors = _carried(blocks, labels, hyperparameters, targets, released)
+    tensors |= _sums(blocks, released)
     tensors |= subspace_tensors(_shared_subspace(blocks, released))
     data, specs, tensors_digest = pack_tensors(tensors)
     manifest = ReleaseManifest(
@@ -126,7 +129,7 @@ def build_candidate(
         front_end=front_end,
         vocabulary=vocabulary,
         labels=labels,
-        sites=tuple(_card(site, released, labels) for site in sites),
+        sites=tuple(_card(site, released, blocks[site.name]) for site in sites),
         experts=experts,
         hyperparameters=hyperparameters,
         weighting=weighting,
@@ -157,6 +160,8 @@ def build_release(
         tensors |= calibration
         marks = {"report": report[0] if report else None, "calibration": source, "calibration_patients": patients}
         cards.append(site.model_copy(update=marks))
+    steps, counted = _steps(candidate, reports)
+    tensors |= counted
     data, specs, tensors_digest = pack_tensors(tensors)
     update: dict[str, Any] = {
         "kind": "release",
@@ -165,6 +170,7 @@ def build_release(
         "tensors_digest": tensors_digest,
         "sites": tuple(cards),
         "temperature": candidate.temperature if keep_temperature else _temperature(candidate, reports),
+        "steps": steps,
     }
     return Built(ReleaseManifest.model_validate(candidate.model_dump() | update), data)
 
@@ -185,12 +191,12 @@ def impute_grams(blocks: Mapping[str, Statistics]) -> dict[str, Statistics]:
             cure="at least one site must allow statistics level 2 to the coordinator",
         )
     weight = sum(block.weights.sum() for block in with_gram)
-    within = np.sum([_gram(block) - _means_gram(block) for block in with_gram], axis=0) / weight
+    within = np.sum([_gram(block) - block.means_gram() for block in with_gram], axis=0) / weight
     return {
         name: block
         if block.gram is not None
         else Statistics(
-            block.labels, _means_gram(block) + block.weights.sum() * within, block.class_sums, block.weights
+            block.labels, block.means_gram() + block.weights.sum() * within, block.class_sums, block.weights
         )
         for name, block in blocks.items()
     }
@@ -202,28 +208,44 @@ def subspace_of(tensors: Tensors) -> Subspace:
     return Subspace(tensors["center"], tensors["basis"], tensors["total"], unpack_symmetric(tensors["within"], size))
 
 
+def _sums(blocks: Mapping[str, Statistics], released: set[str]) -> Tensors:
+    tensors: Tensors = {
+        "class_sums": np.stack([blocks[name].class_sums for name in sorted(blocks)]),
+        "weights": np.stack([blocks[name].weights for name in sorted(blocks)]),
+    }
+    for name in sorted(released):
+        tensors |= gram_tensors(name, blocks[name])
+    return tensors
+
+
+def gram_tensors(name: str, block: Statistics) -> Tensors:
+    """What a candidate carries of a site's Gram matrix: of all its images, then of each coarse label's alone."""
+    own = {coarse_name(index, name): pack_symmetric(gram) for index, gram in enumerate(block.own_grams.values())}
+    return {f"gram.{name}": pack_symmetric(_gram(block)), **own}
+
+
+def coarse_name(index: int, site: str) -> str:
+    """The tensor of the Gram matrix of one coarse label of a site."""
+    return f"coarse.{index:03d}.{site}"
+
+
 def _gram(block: Statistics) -> Array:
     assert block.gram is not None
     return block.gram
 
 
-def _means_gram(block: Statistics) -> Array:
-    held = block.weights > 0
-    sums = block.class_sums[:, held]
-    return np.asarray((sums / block.weights[held]) @ sums.T)
-
-
-def _card(site: SiteInput, released: set[str], labels: Sequence[str]) -> ReleaseSite:
+def _card(site: SiteInput, released: set[str], block: Statistics) -> ReleaseSite:
     gram: Literal["released", "kept", "imputed"] = "released" if site.name in released else "kept"
     return ReleaseSite(
         name=site.name,
-        labels=tuple(label for label in labels if label in held_labels(site.train)),
+        labels=tuple(label for label in block.labels if label in held_labels(block)),
         contributions=site.contributions,
         patients=site.patients,
         gram="imputed" if site.train.gram is None else gram,
         report=None,
         calibration="none",
         calibration_patients=0,
+        coarse=tuple(block.own_grams) if site.name in released else (),
         versions=site.versions,
     )
 
@@ -252,6 +274,7 @@ def _carried(
     blocks: Mapping[str, Statistics],
     labels: Sequence[str],
     hyperparameters: Hyperparameters,
+    targets: Targets,
     released: set[str],
 ) -> tuple[tuple[System, ...], Tensors]:
     """The systems with nobody silenced, each for the labels that the same sites hold, and only those columns.
@@ -261,26 +284,34 @@ def _carried(
     """
     systems: list[System] = []
     tensors: Tensors = {}
-    for index, (inside, columns) in enumerate(group_by_sites(blocks, labels).items()):
-        key = full_key(inside, list(blocks), hyperparameters)
+    for index, (key, columns) in enumerate(full_systems(blocks, labels, hyperparameters, targets).items()):
         own = tuple(labels[column] for column in columns)
-        solved = solve(blocks, key, own, hyperparameters)
+        solved = solve(blocks, key, own, hyperparameters, targets)
+        inside = tuple(name for name, _ in key.inside)
         rows = [sorted(blocks).index(name) for name in inside]
         tensors[f"solution.{index:03d}"] = np.ascontiguousarray(solved.solutions[rows])
         inverse = _may_carry_inverse(key, released, set(blocks))
         if inverse:
             tensors[f"inverse.{index:03d}"] = pack_symmetric(solved.inverse)
         outside = tuple(name for name, _ in key.outside)
-        systems.append(System(inside=inside, outside=outside, labels=own, inverse=inverse))
+        systems.append(System(inside=inside, outside=outside, labels=own, inverse=inverse, silent=key.silent))
     return tuple(systems), tensors
 
 
-def _may_carry_inverse(key: Key, released: set[str], sites: set[str]) -> bool:
-    """Only where the Gram matrices kept back enter all together, with one weight, at least three of them.
+def system_key(system: System) -> Key:
+    """The system that a release carries, as the algebra names it."""
+    inside, outside = (tuple((name, 1.0) for name in names) for names in (system.inside, system.outside))
+    return Key(inside, outside, system.silent)
 
-    Then no combination of the carried inverses isolates one of them.
+
+def _may_carry_inverse(key: Key, released: set[str], sites: set[str]) -> bool:
+    """Only where the Gram matrices kept back enter all together and whole, with one weight, at least three of them.
+
+    Then no combination of the carried inverses isolates one of them, or the images of a coarse label.
     """
     kept = sites - released
+    if kept & {name for name, _ in key.silent}:
+        return False
     if not kept & set(key.sites) or len(kept) < LEAST_IN_A_SUM:
         return False
     return kept <= {name for name, _ in key.inside} or kept <= {name for name, _ in key.outside}
@@ -319,6 +350,22 @@ def _calibration(
     if source == "own" and report is not None and report[1].cross_fitted_patients:
         source = "cross-fitted"
     return source, int(tensors[f"calibration.{site.name}.clip"].sum()), tensors
+
+
+def _steps(
+    candidate: ReleaseManifest, reports: Mapping[str, tuple[str, ReportManifest, Tensors]]
+) -> tuple[tuple[str, ...], Tensors]:
+    """Concepts that answers go down from, and how the steps down went with the patients of all sites together."""
+    told = {concept for _, manifest, _ in reports.values() for concept in manifest.steps}
+    steps = tuple(concept for concept in tree_of(candidate.vocabulary, candidate.labels).inner if concept in told)
+    tensors: Tensors = {}
+    for unit in UNITS if steps else ():
+        counts = np.zeros((len(steps), len(MARGINS)), dtype=np.int64)
+        for _, manifest, report in reports.values():
+            for row, concept in enumerate(manifest.steps):
+                counts[steps.index(concept)] += report[f"steps.{unit}"][row]
+        tensors[f"steps.{unit}"] = counts
+    return steps, tensors
 
 
 def _temperature(candidate: ReleaseManifest, reports: Mapping[str, tuple[str, ReportManifest, Tensors]]) -> float:

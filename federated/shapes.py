@@ -16,6 +16,7 @@ from federated.manifest import (
     SummaryManifest,
     SyntheticManifest,
     TensorSpec,
+    own_gram_name,
 )
 
 Shapes = dict[str, tuple[str, tuple[int | None, ...]]]
@@ -40,7 +41,8 @@ def _statistics(manifest: StatisticsManifest) -> Shapes:
     for fold in manifest.folds:
         shapes |= {f"{fold}.class_sums": ("F64", (size, labels)), f"{fold}.weights": ("F64", (labels,))}
         if manifest.level == 2:
-            shapes[f"{fold}.gram"] = ("F64", (size * (size + 1) // 2,))
+            names = (f"{fold}.gram", *(own_gram_name(fold, index) for index in range(len(manifest.coarse))))
+            shapes |= dict.fromkeys(names, ("F64", (size * (size + 1) // 2,)))
     return shapes
 
 
@@ -58,8 +60,9 @@ def _synthetic(manifest: SyntheticManifest) -> Shapes:
     return {"images": ("U8", (rows, None, None)), "label": ("I64", (rows,))}
 
 
-def _report(_: ReportManifest) -> Shapes:
-    return REPORT_TENSORS
+def _report(manifest: ReportManifest) -> Shapes:
+    rows = len(manifest.steps)
+    return REPORT_TENSORS | ({f"steps.{unit}": ("I64", (rows, None)) for unit in ("image", "clip")} if rows else {})
 
 
 def _summary(manifest: SummaryManifest) -> Shapes:
@@ -97,6 +100,8 @@ def check_shapes(manifest: Any) -> None:
     """
     if isinstance(manifest, Contribution):
         _check_counts(manifest)
+    if isinstance(manifest, StatisticsManifest):
+        _check_coarse(manifest)
     if manifest.kind in EXPECTED:
         _compare(manifest.tensors, EXPECTED[manifest.kind](manifest), manifest.kind)
 
@@ -107,6 +112,13 @@ def _check_counts(manifest: Contribution) -> None:
     unknown = (set(manifest.patients) | set(manifest.images)) - set(manifest.labels)
     if unknown:
         raise ContractError(f"counts for labels it does not have: {', '.join(sorted(unknown))}", where="counts")
+
+
+def _check_coarse(manifest: StatisticsManifest) -> None:
+    if manifest.coarse and manifest.level != 2:
+        raise ContractError("has Gram matrices of single labels at level 1", where="coarse")
+    if len(set(manifest.coarse)) != len(manifest.coarse) or not set(manifest.coarse) <= set(manifest.labels):
+        raise ContractError("names a label twice, or one that is not in it", where="coarse")
 
 
 def _compare(declared: Mapping[str, TensorSpec], expected: Shapes, kind: str) -> None:

@@ -2,12 +2,13 @@
 
 With features h_i, sample weights w_i and one-hot labels y_i (method page, section 1):
 G = sum_i w_i h_i h_i^T, B = sum_i w_i h_i y_i^T, n_c = sum_{i: y_i = c} w_i.
+A label that is silent on other concepts (partial labels, section 2) has a Gram matrix of its own images beside G.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,14 @@ class Statistics:
         gram: (M, M), symmetric; None where only class sums are shared (level 1).
         class_sums: (M, C).
         weights: (C,), sums of sample weights.
+        own_grams: label -> (M, M), the part of `gram` that is of its images alone; empty where `gram` is None.
     """
 
     labels: tuple[str, ...]
     gram: Array | None
     class_sums: Array
     weights: Array
+    own_grams: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def features(self) -> int:
@@ -52,21 +55,63 @@ class Statistics:
             if label in labels:
                 sums[:, labels.index(label)] = self.class_sums[:, column]
                 weights[labels.index(label)] = self.weights[column]
-        return Statistics(labels, self.gram, sums, weights)
+        return Statistics(labels, self.gram, sums, weights, self.keeping(labels).own_grams)
+
+    def keeping(self, labels: Iterable[str]) -> Statistics:
+        """The same statistics with no Gram matrix of its own for any other label."""
+        kept = {label: own for label, own in self.own_grams.items() if label in labels}
+        return Statistics(self.labels, self.gram, self.class_sums, self.weights, kept)
 
     def known(self, labels: tuple[str, ...]) -> Statistics:
         """The columns of these labels only; images of other labels stay in the Gram matrix."""
         kept = [column for column, label in enumerate(self.labels) if label in labels]
         chosen = tuple(self.labels[column] for column in kept)
-        return Statistics(chosen, self.gram, self.class_sums[:, kept], self.weights[kept])
+        own_grams = self.keeping(chosen).own_grams
+        return Statistics(chosen, self.gram, self.class_sums[:, kept], self.weights[kept], own_grams)
 
     def without_gram(self) -> Statistics:
         """Level 1."""
         return Statistics(self.labels, None, self.class_sums, self.weights)
 
+    def gram_of(self, label: str) -> Array:
+        """(M, M) of one label's images: its own where there is one, else as means and scatter within classes imply.
 
-def from_features(features: Array, labels: Iterable[str], weights: Array, order: tuple[str, ...]) -> Statistics:
+        n_c mu_c mu_c^T + n_c / n (G - sum_c n_c mu_c mu_c^T), which is never more than G.
+        """
+        if label in self.own_grams:
+            return self.own_grams[label]
+        assert self.gram is not None
+        if label not in self.labels or not self.weights[self.labels.index(label)]:
+            return np.zeros_like(self.gram)
+        column = self.labels.index(label)
+        share = self.weights[column] / self.weights.sum()
+        sums = self.class_sums[:, column]
+        own = np.outer(sums, sums) / self.weights[column] + share * (self.gram - self.means_gram())
+        return np.asarray(own)
+
+    def gram_without(self, labels: Sequence[str]) -> Array | None:
+        """(M, M) of the images of all other labels; the Gram matrix itself where none is named."""
+        if self.gram is None or not labels:
+            return self.gram
+        return np.asarray(self.gram - np.sum([self.gram_of(label) for label in labels], axis=0))
+
+    def means_gram(self) -> Array:
+        """sum_c n_c mu_c mu_c^T, (M, M)."""
+        held = self.weights > 0
+        sums = self.class_sums[:, held]
+        return np.asarray((sums / self.weights[held]) @ sums.T)
+
+
+def from_features(
+    features: Array,
+    labels: Iterable[str],
+    weights: Array,
+    order: tuple[str, ...],
+    own: Iterable[str] = (),
+) -> Statistics:
     """Statistics of (n, M) features with one label and one weight a row; `order` fixes the columns.
+
+    The images of each label in `own` have a Gram matrix of their own as well.
 
     Raises:
         ContractError: a label has no column.
@@ -76,8 +121,14 @@ def from_features(features: Array, labels: Iterable[str], weights: Array, order:
     onehot = np.zeros((features.shape[0], len(order)))
     onehot[np.arange(index.size), index] = weights
     weighted = features * np.asarray(weights, dtype=np.float64)[:, None]
-    gram = features.T @ weighted
-    return Statistics(order, (gram + gram.T) / 2, features.T @ onehot, onehot.sum(axis=0))
+    own_grams = {label: _gram(features, weighted, index == order.index(label)) for label in order if label in own}
+    gram = _gram(features, weighted, slice(None))
+    return Statistics(order, gram, features.T @ onehot, onehot.sum(axis=0), own_grams)
+
+
+def _gram(features: Array, weighted: Array, rows: NDArray[np.bool_] | slice) -> Array:
+    gram = features[rows].T @ weighted[rows]
+    return np.asarray((gram + gram.T) / 2)
 
 
 def _column(label: str, order: tuple[str, ...]) -> int:
@@ -88,6 +139,8 @@ def _column(label: str, order: tuple[str, ...]) -> int:
 
 def merge(blocks: Iterable[Statistics]) -> Statistics:
     """Sum of blocks over the union of their labels, in order of first appearance; a Gram only if all have one.
+
+    A label that has a Gram matrix of its own in some blocks gets one in the sum: in the others, as `gram_of` implies.
 
     Raises:
         ContractError: there is no block, or their features differ in number.
@@ -102,7 +155,9 @@ def merge(blocks: Iterable[Statistics]) -> Statistics:
     grams = [block.gram for block in wide if block.gram is not None]
     gram = np.sum(grams, axis=0) if len(grams) == len(wide) else None
     sums = np.sum([block.class_sums for block in wide], axis=0)
-    return Statistics(order, gram, sums, np.sum([block.weights for block in wide], axis=0))
+    own = [label for label in order if gram is not None and any(label in block.own_grams for block in wide)]
+    own_grams = {label: np.asarray(np.sum([block.gram_of(label) for block in wide], axis=0)) for label in own}
+    return Statistics(order, gram, sums, np.sum([block.weights for block in wide], axis=0), own_grams)
 
 
 def pack_symmetric(matrix: Array) -> Array:

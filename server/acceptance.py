@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS, ReleaseManifest
+from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
 from server.checks import Expectations
 from server.contributions import Blocks, blocks_of, load, load_manifest
@@ -43,7 +44,7 @@ def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, 
         front_end=home.config.front_end,
         vocabulary=home.vocabulary(),
         spectra=_spectra(session, site),
-        counterpart=partial(_counterpart, session, artefacts, site),
+        counterpart=partial(_counterpart, session, artefacts, home.vocabulary(), site),
         contributions=frozenset(session.scalars(kept)),
         candidate=(candidate.digest, load_manifest(artefacts, candidate.digest)) if candidate else None,
         release=partial(_release, session, artefacts),
@@ -91,11 +92,13 @@ def _mean_spectrum(each: list[Spectrum]) -> Spectrum:
     )
 
 
-def _counterpart(session: Session, artefacts: Artefacts, site: str, batch: str, kind: str) -> Blocks | None:
+def _counterpart(
+    session: Session, artefacts: Artefacts, vocabulary: Vocabulary, site: str, batch: str, kind: str
+) -> Blocks | None:
     for row in current_parcels(session, (kind,), site):
         if row.batch == batch:
             stored = load(artefacts, row.digest)
-            return blocks_of(stored.manifest, stored.tensors)
+            return blocks_of(stored.manifest, stored.tensors, vocabulary)
     return None
 
 
@@ -152,7 +155,7 @@ def _take_in(session: Session, artefacts: Artefacts, home: CoordinatorHome, exam
     assert row is not None
     row.concerns = _concerns(manifest)
     if row.kind in FUSED_KINDS:
-        _keep_spectrum(session, row, manifest, blocks_of(manifest, opened.tensors))
+        _keep_spectrum(session, row, manifest, blocks_of(manifest, opened.tensors, home.vocabulary()))
     _supersede(session, row)
     if row.concerns is not None:
         acknowledge(session, row.site, row.concerns)

@@ -3,7 +3,8 @@
 The statistics' own consistency carries most of the weight. With sample weights w_i >= 0, one label an image and a
 constant 1 as last feature M, the sums of `federated.statistics` have G_{M,j} = sum_c B_{j,c} and B_{M,c} = n_c, and by
 Cauchy-Schwarz in each class the scatter within classes, G - sum_c B_c B_c^T / n_c, is positive semi-definite, which is
-stronger than the same of G.
+stronger than the same of G. Where some labels have a Gram matrix of their own, the same holds of each of them and of
+what they leave over of G, so that none is larger than the whole.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import ContractError
+from federated.fusion.targets import coarse_labels
 from federated.manifest import (
     AdoptionManifest,
     Contribution,
@@ -114,14 +116,20 @@ def _check_statistics(manifest: StatisticsManifest, tensors: Tensors, expectatio
     _check_features_number(manifest.features, expectations)
     if manifest.level_to_sites > manifest.level:
         raise ContractError("lets sites have more than the coordinator gets", where="level_to_sites")
-    _check_blocks(manifest, blocks_of(manifest, tensors), expectations)
+    silent = coarse_labels(expectations.vocabulary, manifest.coarse)
+    if silent != manifest.coarse:
+        alone = next(label for label in manifest.coarse if label not in silent)
+        raise ContractError(
+            f"'{alone}' has a Gram matrix of its own and nothing below it", where="coarse", cure="leave that out"
+        )
+    _check_blocks(manifest, blocks_of(manifest, tensors, expectations.vocabulary), expectations)
 
 
 def _check_features(manifest: FeaturesManifest, tensors: Tensors, expectations: Expectations) -> None:
     _check_features_number(manifest.features, expectations)
     for fold in manifest.folds:
         _check_rows(manifest, tensors, fold)
-    _check_blocks(manifest, blocks_of(manifest, tensors), expectations)
+    _check_blocks(manifest, blocks_of(manifest, tensors, expectations.vocabulary), expectations)
 
 
 def _check_rows(manifest: FeaturesManifest, tensors: Tensors, fold: str) -> None:
@@ -156,8 +164,7 @@ def _check_blocks(manifest: StatisticsManifest | FeaturesManifest, blocks: Block
     for fold, block in blocks.items():
         _check_weight(manifest, fold, block)
         _check_sums(block, fold)
-        if block.gram is not None:
-            _check_gram(block.gram, block, fold)
+        _check_grams(block, fold)
         check_spectrum(block, fold, images if fold == "train" else None, expectations.spectra.values())
     other = expectations.counterpart(manifest.batch, OTHER_KIND[manifest.kind])
     if other is not None and not reproduces(other, blocks):
@@ -189,9 +196,27 @@ def _check_sums(block: Statistics, fold: str) -> None:
         raise ContractError("holds sums of a class that has no weight", where=f"{fold}.class_sums")
 
 
-def _check_gram(gram: NDArray[np.float64], block: Statistics, fold: str) -> None:
-    trace, weight = float(np.trace(gram)), float(block.weights.sum())
+def _check_grams(block: Statistics, fold: str) -> None:
+    """The whole, then each label's own, then what these leave over of the whole."""
+    if block.gram is None:
+        return
+    _check_gram(block.gram, block, fold)
+    for label, own in block.own_grams.items():
+        _check_gram(own, block.known((label,)), f"label {label} in {fold}", block)
+    if block.own_grams:
+        left = block.gram_without(tuple(block.own_grams))
+        assert left is not None
+        rest = block.known(tuple(label for label in block.labels if label not in block.own_grams))
+        _check_gram(left, rest, f"other labels in {fold}", block)
+
+
+def _check_gram(gram: NDArray[np.float64], block: Statistics, fold: str, whole: Statistics | None = None) -> None:
+    """Of the images of these classes; `whole` is what it is a part of, by which rounding is measured."""
+    trace = float(np.trace(gram if whole is None or whole.gram is None else whole.gram))
+    weight = float((block if whole is None else whole).weights.sum())
     slack = 10 * ROUNDING * np.sqrt(max(trace, 0.0) * weight)
+    if not block.weights.any() and np.abs(gram).max() > ROUNDING * trace:
+        raise ContractError("holds images of no label", where=f"{fold}.gram")
     if not np.abs(gram[-1] - block.class_sums.sum(axis=1)).max() <= slack:
         raise ContractError("its constant feature does not agree with the class sums", where=f"{fold}.gram")
     held = block.weights > 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from federated.contributed import statistics_in
 from federated.errors import ContractError
 from federated.manifest import (
     ExpertCard,
@@ -19,7 +20,8 @@ from federated.manifest import (
     unpack_tensors,
 )
 from federated.release import SiteInput
-from federated.statistics import Statistics, from_features, merge, unpack_symmetric
+from federated.statistics import Statistics, merge
+from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
 
 Blocks = dict[Fold, Statistics]
@@ -45,34 +47,21 @@ def load(artefacts: Artefacts, digest: str) -> Stored:
     return Stored(digest, manifest, unpack_tensors(artefacts.get(manifest.tensors_digest), manifest))
 
 
-def blocks_of(manifest: StatisticsManifest | FeaturesManifest, tensors: Tensors) -> Blocks:
+def blocks_of(manifest: StatisticsManifest | FeaturesManifest, tensors: Tensors, vocabulary: Vocabulary) -> Blocks:
     """Statistics of each fold; features are turned into the statistics that the site would have sent."""
-    if isinstance(manifest, FeaturesManifest):
-        return {fold: _from_rows(manifest, tensors, fold) for fold in manifest.folds}
-    return {fold: _from_sums(manifest, tensors, fold) for fold in manifest.folds}
+    return {fold: statistics_in(manifest, tensors, fold, vocabulary) for fold in manifest.folds}
 
 
-def _from_sums(manifest: StatisticsManifest, tensors: Tensors, fold: Fold) -> Statistics:
-    packed = tensors.get(f"{fold}.gram")
-    gram = None if packed is None else unpack_symmetric(packed, manifest.features)
-    return Statistics(manifest.labels, gram, tensors[f"{fold}.class_sums"], tensors[f"{fold}.weights"])
-
-
-def _from_rows(manifest: FeaturesManifest, tensors: Tensors, fold: Fold) -> Statistics:
-    labels = [manifest.labels[index] for index in tensors[f"{fold}.label"]]
-    return from_features(tensors[f"{fold}.features"], labels, tensors[f"{fold}.weight"], manifest.labels)
-
-
-def site_inputs(contributions: Sequence[Stored]) -> list[SiteInput]:
+def site_inputs(contributions: Sequence[Stored], vocabulary: Vocabulary) -> list[SiteInput]:
     """One input a site, in name order, from statistics and features; sites without a training fold are left out."""
     chosen = sorted(contributions, key=lambda item: item.digest)
     names = sorted({item.manifest.site for item in chosen})
-    inputs = [_site_input(name, [item for item in chosen if item.manifest.site == name]) for name in names]
+    inputs = [_site_input(name, [item for item in chosen if item.manifest.site == name], vocabulary) for name in names]
     return [each for each in inputs if each is not None]
 
 
-def _site_input(name: str, contributions: Sequence[Stored]) -> SiteInput | None:
-    blocks = [blocks_of(item.manifest, item.tensors) for item in contributions]
+def _site_input(name: str, contributions: Sequence[Stored], vocabulary: Vocabulary) -> SiteInput | None:
+    blocks = [blocks_of(item.manifest, item.tensors, vocabulary) for item in contributions]
     train = [block["train"] for block in blocks if "train" in block]
     validation = [block["validation"] for block in blocks if "validation" in block]
     if not train:
@@ -125,4 +114,6 @@ def _close(one: Statistics, other: Statistics, tolerance: float) -> bool:
     pairs = [(one.class_sums, other.class_sums), (one.weights, other.weights)]
     if one.gram is not None and other.gram is not None:
         pairs.append((one.gram, other.gram))
+        shared = [label for label in one.own_grams if label in other.own_grams]
+        pairs += [(one.own_grams[label], other.own_grams[label]) for label in shared]
     return all(bool(np.abs(a - b).max() <= tolerance * max(np.abs(a).max(), np.abs(b).max())) for a, b in pairs)

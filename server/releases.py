@@ -64,7 +64,7 @@ def propose(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> st
     inputs, newest = _inputs_digest(session, home), newest_candidate(session)
     if newest is not None and newest.inputs == inputs and newest.state == "current":
         return None if _is_released(session, newest.digest) else newest.digest
-    sites = site_inputs([load(artefacts, row.digest) for row in counted_parcels(session)])
+    sites = site_inputs([load(artefacts, row.digest) for row in counted_parcels(session)], home.vocabulary())
     if not sites:
         return None
     _require_extension(home, artefacts, newest)

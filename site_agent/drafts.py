@@ -22,11 +22,14 @@ from federated.manifest import (
     Tensors,
     manifest_bytes,
     manifest_digest,
+    own_gram_name,
     parse_manifest,
     unpack_tensors,
 )
 from federated.shapes import check_shapes
 from federated.vocabulary import Vocabulary
+
+STEPS = "steps"  # in the facts of a report: patients whose label tells how an answer goes down from a concept
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,10 @@ def _statistics(manifest: StatisticsManifest, tensors: Tensors, facts: Facts) ->
         for fold in manifest.folds
         for column in np.flatnonzero(tensors[f"{fold}.weights"] + np.abs(tensors[f"{fold}.class_sums"]).sum(axis=0))
     }
-    return _uncovered(present, facts)
+    own = [(fold, index, label) for fold in manifest.folds for index, label in enumerate(manifest.coarse)]
+    present |= {(fold, label) for fold, index, label in own if tensors[own_gram_name(fold, index)].any()}
+    untold = [f"label '{label}' has a matrix of its own" for label in manifest.coarse if label not in facts.coarse]
+    return untold + _uncovered(present, facts)
 
 
 def _features(manifest: FeaturesManifest, tensors: Tensors, facts: Facts) -> list[str]:
@@ -123,13 +129,17 @@ def _features(manifest: FeaturesManifest, tensors: Tensors, facts: Facts) -> lis
     return found + _uncovered(present, facts)
 
 
-def _report(manifest: ReportManifest, _: Tensors, facts: Facts) -> list[str]:
+def _report(manifest: ReportManifest, tensors: Tensors, facts: Facts) -> list[str]:
     counts = {"validation": manifest.validation_patients, "calibration": manifest.calibration_patients}
     crossed = len(_patients(facts, fold="train")) + len(_patients(facts, fold="validation"))
     short = [fold for fold, count in counts.items() if count > len(_patients(facts, fold=fold))]
     found = [f"the manifest counts more patients in '{fold}' than the facts" for fold in short]
     if manifest.cross_fitted_patients > crossed:
         found.append("the manifest counts more cross-fitted patients than the facts")
+    for row, concept in enumerate(manifest.steps):
+        patients = len(_patients(facts, fold=STEPS, label=concept))
+        if patients < max(int(tensors[f"steps.{unit}"][row].sum()) for unit in ("image", "clip")):
+            found.append(f"more patients are counted below '{concept}' than the facts hold")
     return found + _uncovered({("train", label) for label in manifest.labels}, facts)
 
 

@@ -188,4 +188,5 @@ def _facts_to_json(facts: Facts) -> str:
 def _facts_from_json(text: str) -> Facts:
     fields = json.loads(text)
     fields["cells"] = {(fold, label): frozenset(patients) for fold, label, patients in fields["cells"]}
+    fields["coarse"] = tuple(fields.get("coarse", ()))
     return Facts(**fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from federated.disclosure import Check, Facts, behind_matrix
+from federated.disclosure import Check, Facts, behind_matrix, gram_patients
 from federated.manifest import manifest_bytes
 from site_agent.drafts import Draft
 
@@ -117,7 +117,7 @@ def inferences(facts: Facts) -> tuple[str, ...]:
 
 
 def _statistics(facts: Facts) -> list[str]:
-    grams = [_gram(fold, len(patients), facts.features or 0) for fold, patients in sorted(facts.folds.items())]
+    grams = [_gram(name, len(patients), facts.features or 0) for name, patients in sorted(gram_patients(facts).items())]
     return [*(grams if facts.level == 2 else []), _means(facts), ANOTHER_UPLOAD]
 
 

@@ -5,6 +5,9 @@ For a class c labelled by the sites Q_c, with weights a_k in [0, 1] (method page
     A_c = sum_{k in Q_c} a_k G_k + rho sum_{k not in Q_c} a_k G_k + lambda I + gamma S,
     u_kc = A_c^-1 a_k b_kc,      f_c(h) = sum_{k in Q_c} h^T u_kc.
 
+Where labels are partial (`federated.fusion.targets`), b_kc sums the labels that are 1 for c, Q_c are the sites that
+hold one of these, and each G_k goes without the images of labels that are silent on c.
+
 With all weights one this is the minimiser of sum_c [ sum_{k in Q_c} sum_i w_i (h_i^T w_c - y_ic)^2
 + rho sum_{k not in Q_c} sum_i w_i (h_i^T w_c)^2 + lambda |w_c|^2 + gamma w_c^T S w_c ], wherever the images lie.
 h^T u_kc is the contribution of site k; the terms of v^T A_c v / (h^T v) with v = A_c^-1 h are the evidence shares.
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from federated.errors import ContractError
+from federated.fusion.targets import FLAT, Silent, Targets
 from federated.manifest import Hyperparameters
 from federated.statistics import Array, Statistics
 
@@ -28,15 +32,23 @@ Weights = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """Which sites enter a system and with what weight: `inside` label the class, `outside` do not."""
+    """Which sites enter a system and with what weight: `inside` label the class, `outside` do not.
+
+    `silent` are the (site, label) whose images are left out.
+    """
 
     inside: Weights
     outside: Weights
+    silent: Silent = ()
 
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of all sites with a weight."""
         return tuple(name for name, _ in (*self.inside, *self.outside))
+
+    def silent_at(self, site: str) -> tuple[str, ...]:
+        """Labels of a site whose images are left out."""
+        return tuple(label for name, label in self.silent if name == site)
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,9 @@ class Solved:
     inverse: Array
 
 
-def labelling_sites(blocks: Mapping[str, Statistics], label: str) -> tuple[str, ...]:
-    """Q_c: the sites, in name order, that hold at least one image of the label."""
-    return tuple(name for name in sorted(blocks) if label in held_labels(blocks[name]))
+def labelling_sites(blocks: Mapping[str, Statistics], label: str, targets: Targets = FLAT) -> tuple[str, ...]:
+    """Q_c: the sites, in name order, that hold at least one image of the label, or of a label below it."""
+    return tuple(name for name in sorted(blocks) if targets.holds(held_labels(blocks[name]), label))
 
 
 def held_labels(block: Statistics) -> set[str]:
@@ -62,10 +74,16 @@ def held_labels(block: Statistics) -> set[str]:
     return {label for label, weight in zip(block.labels, block.weights, strict=True) if weight > 0}
 
 
-def full_key(inside: Sequence[str], sites: Sequence[str], hyperparameters: Hyperparameters) -> Key:
+def full_key(inside: Sequence[str], sites: Sequence[str], hyperparameters: Hyperparameters, silent: Silent = ()) -> Key:
     """The system in which nobody is silenced."""
     others = () if hyperparameters.mode == "isolated" else tuple(name for name in sorted(sites) if name not in inside)
-    return Key(tuple((name, 1.0) for name in sorted(inside)), tuple((name, 1.0) for name in others))
+    return partial_key(tuple((name, 1.0) for name in sorted(inside)), tuple((name, 1.0) for name in others), silent)
+
+
+def partial_key(inside: Weights, outside: Weights, silent: Silent) -> Key:
+    """A system; images of sites that are not in it need not be left out."""
+    names = {name for name, _ in (*inside, *outside)}
+    return Key(inside, outside, tuple((name, label) for name, label in silent if name in names))
 
 
 def class_means(block: Statistics) -> dict[str, Array]:
@@ -101,7 +119,7 @@ def assemble(blocks: Mapping[str, Statistics], key: Key, hyperparameters: Hyperp
     scale = {"inside": 1.0, "outside": hyperparameters.outside}
     for part, weights in (("inside", key.inside), ("outside", key.outside)):
         for name, weight in weights:
-            gram = blocks[name].gram
+            gram = blocks[name].gram_without(key.silent_at(name))
             if gram is None:
                 raise ContractError("its Gram matrix is not here", where=name)
             if scale[part] * weight:
@@ -119,26 +137,33 @@ def scatter_sites(key: Key, hyperparameters: Hyperparameters) -> tuple[str, ...]
     return tuple(sorted(name for name, weight in chosen if weight > 0))
 
 
-def right_hand_sides(blocks: Mapping[str, Statistics], key: Key, labels: Sequence[str]) -> Array:
+def right_hand_sides(
+    blocks: Mapping[str, Statistics], key: Key, labels: Sequence[str], targets: Targets = FLAT
+) -> Array:
     """a_k b_kc, (K, M, C) with K over all sites in name order."""
     names = sorted(blocks)
     size = blocks[names[0]].features
     sums = np.zeros((len(names), size, len(labels)))
     for name, weight in key.inside:
-        block = blocks[name]
         for column, label in enumerate(labels):
-            if label in block.labels:
-                sums[names.index(name), :, column] = weight * block.class_sums[:, block.labels.index(label)]
+            sums[names.index(name), :, column] = weight * targets.sums(blocks[name], label)
     return sums
 
 
 def solve(
-    blocks: Mapping[str, Statistics], key: Key, labels: Sequence[str], hyperparameters: Hyperparameters
+    blocks: Mapping[str, Statistics],
+    key: Key,
+    labels: Sequence[str],
+    hyperparameters: Hyperparameters,
+    targets: Targets = FLAT,
 ) -> Solved:
-    """Solutions of one system for every label (a label's column means something where key.inside is within Q_c)."""
+    """Solutions of one system for every label.
+
+    A label's column means something where key.inside is within Q_c and key.silent are the images silent on it.
+    """
     matrix = assemble(blocks, key, hyperparameters)
     factor = cho_factor(matrix, lower=True, check_finite=False)
-    sums = right_hand_sides(blocks, key, labels)
+    sums = right_hand_sides(blocks, key, labels, targets)
     sites, size, columns = sums.shape
     flat = sums.transpose(1, 0, 2).reshape(size, sites * columns)
     solved = cho_solve(factor, flat, check_finite=False).reshape(size, sites, columns).transpose(1, 0, 2)
@@ -146,25 +171,36 @@ def solve(
     return Solved(np.ascontiguousarray(solved), (inverse + inverse.T) / 2)
 
 
-def fit(blocks: Mapping[str, Statistics], labels: Sequence[str], hyperparameters: Hyperparameters) -> Array:
-    """W, (M, C): the fused classifier with nobody silenced. Classes with the same labelling sites share a factor."""
+def fit(
+    blocks: Mapping[str, Statistics],
+    labels: Sequence[str],
+    hyperparameters: Hyperparameters,
+    targets: Targets = FLAT,
+) -> Array:
+    """W, (M, C): the fused classifier with nobody silenced. Classes with the same system share a factor."""
     size = next(iter(blocks.values())).features
     weights = np.zeros((size, len(labels)))
-    for inside, columns in group_by_sites(blocks, labels).items():
-        key = full_key(inside, list(blocks), hyperparameters)
+    for key, columns in full_systems(blocks, labels, hyperparameters, targets).items():
         factor = cho_factor(assemble(blocks, key, hyperparameters), lower=True, overwrite_a=True, check_finite=False)
-        sums = right_hand_sides(blocks, key, [labels[column] for column in columns]).sum(axis=0)
+        sums = right_hand_sides(blocks, key, [labels[column] for column in columns], targets).sum(axis=0)
         weights[:, columns] = cho_solve(factor, sums, check_finite=False)
     return weights
 
 
-def group_by_sites(blocks: Mapping[str, Statistics], labels: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
-    """Columns of the labels by their Q_c; labels that no site holds are left out."""
-    groups: dict[tuple[str, ...], list[int]] = {}
+def full_systems(
+    blocks: Mapping[str, Statistics],
+    labels: Sequence[str],
+    hyperparameters: Hyperparameters,
+    targets: Targets = FLAT,
+) -> dict[Key, list[int]]:
+    """Columns of the labels by their system with nobody silenced; labels that no site holds are left out."""
+    held = {name: held_labels(block) for name, block in blocks.items()}
+    groups: dict[Key, list[int]] = {}
     for column, label in enumerate(labels):
-        inside = labelling_sites(blocks, label)
+        inside = labelling_sites(blocks, label, targets)
         if inside:
-            groups.setdefault(inside, []).append(column)
+            key = full_key(inside, list(blocks), hyperparameters, targets.silent(held, label))
+            groups.setdefault(key, []).append(column)
     return groups
 
 
@@ -178,7 +214,8 @@ def evidence(
 ) -> dict[str, Array]:
     """Evidence shares of (n, M) features in one system: sites, ``prior``, ``disagreement``, ``other``; sums to one.
 
-    ``other`` is what the sites whose Gram matrix is not in `grams` hold together.
+    `grams` are without the images that the system leaves out; ``other`` is what the sites that are not in it hold
+    together.
     """
     solved = features @ inverse
     total = np.einsum("nm,nm->n", features, solved)
@@ -195,12 +232,36 @@ def evidence(
     return shares
 
 
-def validation_loss(weights: Array, block: Statistics, labels: Sequence[str], columns: NDArray[np.bool_]) -> float:
-    """Weighted squared error of one site's validation block over the chosen columns, from its statistics alone."""
+def validation_loss(
+    weights: Array,
+    block: Statistics,
+    labels: Sequence[str],
+    columns: NDArray[np.bool_],
+    targets: Targets = FLAT,
+) -> float:
+    """Weighted squared error of one site's validation block over the chosen columns, from its statistics alone.
+
+    Images whose label is silent on a column do not count in it.
+    """
     if block.gram is None:
         return 0.0
     wide = block.known(tuple(labels)).spread(tuple(labels))  # a label that nobody trains has no column
-    chosen = weights[:, columns]
-    fitted = np.einsum("mc,mc->", chosen, block.gram @ chosen)
-    cross = np.einsum("mc,mc->", chosen, wide.class_sums[:, columns])
-    return float(fitted - 2 * cross + wide.weights[columns].sum())
+    by_silence: dict[tuple[str, ...], list[int]] = {}
+    for column in np.flatnonzero(columns).tolist():
+        by_silence.setdefault(targets.silences_of(labels[column]), []).append(column)
+    return sum(
+        _squared_error(weights[:, chosen], wide, [labels[column] for column in chosen], silent, targets)
+        for silent, chosen in by_silence.items()
+    )
+
+
+def _squared_error(
+    weights: Array, block: Statistics, labels: Sequence[str], silent: Sequence[str], targets: Targets
+) -> float:
+    """Of columns on which the same labels are silent."""
+    gram = block.gram_without(silent)
+    assert gram is not None
+    sums = np.stack([targets.sums(block, label) for label in labels], axis=1)
+    fitted = np.einsum("mc,mc->", weights, gram @ weights)
+    cross = np.einsum("mc,mc->", weights, sums)
+    return float(fitted - 2 * cross + np.array([targets.weight(block, label) for label in labels]).sum())

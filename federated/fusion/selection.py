@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from federated.fusion.closed_form import fit, held_labels, validation_loss
+from federated.fusion.targets import FLAT, Targets
 from federated.manifest import Hyperparameters
 from federated.statistics import Statistics, merge
 
@@ -26,12 +27,13 @@ def select(
     validation: Mapping[str, Statistics],
     labels: Sequence[str],
     mode: str = "shared",
+    targets: Targets = FLAT,
 ) -> Hyperparameters:
     """Hyper-parameters by coordinate search: lambda, gamma, rho, then lambda again. Isolated mode pins rho to 0.
 
     A ridge is a multiple of the mean eigenvalue of the summed Gram matrix, a scatter one of the summed weights.
     """
-    search = _Search(train, validation, labels, mode)
+    search = _Search(train, validation, labels, mode, targets)
     outside = 0.0 if mode == "isolated" else 0.5
     ridge, scatter = 0.1, 1.0
     if not search.validation:
@@ -52,8 +54,9 @@ class _Search:
         validation: Mapping[str, Statistics],
         labels: Sequence[str],
         mode: str,
+        targets: Targets,
     ) -> None:
-        self.train, self.labels, self.mode = train, tuple(labels), mode
+        self.train, self.labels, self.mode, self.targets = train, tuple(labels), mode, targets
         self.validation = {
             name: block for name, block in validation.items() if block.gram is not None and block.weights.sum() > 0
         }
@@ -74,7 +77,7 @@ class _Search:
         )
 
     def pooled(self, hyperparameters: Hyperparameters, *, masked: bool) -> float:
-        weights = fit(self.train, self.labels, hyperparameters)
+        weights = fit(self.train, self.labels, hyperparameters, self.targets)
         return self._error(weights, list(self.validation), masked=masked, known=None)
 
     def transfer(self, hyperparameters: Hyperparameters) -> float:
@@ -89,14 +92,18 @@ class _Search:
         if not rest or not tested:
             return None
         known = {label for block in rest.values() for label in held_labels(block)}
-        return self._error(fit(rest, self.labels, hyperparameters), tested, masked=False, known=known)
+        weights = fit(rest, self.labels, hyperparameters, self.targets)
+        return self._error(weights, tested, masked=False, known=known)
 
     def _error(self, weights: np.ndarray, names: Sequence[str], *, masked: bool, known: set[str] | None) -> float:
         loss, weight = 0.0, 0.0
         for name in names:
             block = self.validation[name]
             held = held_labels(self.train[name]) if masked else set(self.labels)
-            columns = np.array([label in held and (known is None or label in known) for label in self.labels])
-            loss += validation_loss(weights, block, self.labels, columns)
+            columns = np.array([self._counts(label, held) and self._counts(label, known) for label in self.labels])
+            loss += validation_loss(weights, block, self.labels, columns, self.targets)
             weight += float(block.weights.sum())
         return loss / weight
+
+    def _counts(self, column: str, held: set[str] | None) -> bool:
+        return held is None or self.targets.holds(held, column)

@@ -110,6 +110,7 @@ def facts_of(
     size: int,
     level: int | None = None,
     features: int | None = None,
+    coarse: tuple[str, ...] = (),
 ) -> Facts:
     """What the gate judges; pseudonyms in it never leave."""
     used = [case for cases in folds.values() for case in cases]
@@ -122,6 +123,7 @@ def facts_of(
         largest_share=max(shares, default=0.0),
         size=size,
         images=images_digests(used),
+        coarse=coarse,
     )
 
 

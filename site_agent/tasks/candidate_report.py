@@ -6,7 +6,7 @@ validation patients, refusal scores from calibration patients, who were never se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,10 @@ from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.in_distribution import QUADRATIC
 from federated.local_fold import LocalFold
-from federated.report import compute_report
+from federated.report import compute_report, steps_told
 from federated.statistics import Array
 from site_agent.catalogue import Catalogue
-from site_agent.drafts import Draft
+from site_agent.drafts import STEPS, Draft
 from site_agent.features import features_of
 from site_agent.tasks.blocks import TRAIN, cells_of, class_balance, images_digests, sample_weights
 from site_agent.tasks.classification import selection
@@ -63,15 +63,23 @@ def report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Po
     facts = facts_of_report(own, limits, min(QUADRATIC, model.space.size))
     with_covariances = facts.features is not None
     with threadpool_limits(1):  # the last digits of a product depend on the number of threads
+        folds = {
+            TRAIN: _local(home, own.train if with_covariances else [], own.weights),
+            VALIDATION: _local(home, own.validation),
+            CALIBRATION: _local(home, own.calibration),
+        }
+        steps = step_cells(model, folds, limits)
         manifest, data = compute_report(
-            model,
-            home.config.site,
-            train=_local(home, own.train if with_covariances else [], own.weights),
-            validation=_local(home, own.validation),
-            calibration=_local(home, own.calibration),
-            minimum=limits.cell,
+            model, home.config.site, **folds, minimum=limits.cell, steps=[concept for _, concept in steps]
         )
-    return Draft(manifest, data, replace(facts, size=len(data)))
+    return Draft(manifest, data, replace(facts, cells={**facts.cells, **steps}, size=len(data)))
+
+
+def step_cells(model: FusedModel, folds: Mapping[str, LocalFold], limits: Limits) -> dict[Cell, frozenset[str]]:
+    """Patients whose labels tell how answers go down from a concept; concepts with too few are left out."""
+    least = max(limits.cell, limits.batch)
+    told = steps_told(model, **folds)
+    return {(STEPS, concept): patients for concept, patients in told.items() if len(patients) >= least}
 
 
 def _labels(home: SiteHome, model: FusedModel) -> frozenset[str]:

@@ -6,7 +6,7 @@ closed form over frozen features, so what leaves is their statistics, the featur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,12 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from federated.disclosure import Limits
 from federated.errors import DisclosureError
+from federated.fusion.targets import coarse_labels
 from federated.manifest import (
     Contribution,
     FeaturesManifest,
     StatisticsManifest,
     Tensors,
     WeightsManifest,
+    own_gram_name,
     pack_tensors,
 )
 from federated.statistics import Array, Statistics, from_features, pack_symmetric
@@ -108,23 +110,57 @@ def block_of(home: SiteHome, kind: str, chosen: Selection, batch: str) -> Block:
 
 def _statistics(home: SiteHome, block: Block, policy: Policy) -> Draft:
     level, to_sites = _levels(policy)
+    features = home.config.front_end.features
+    silent = coarse_labels(home.vocabulary, block.labels) if level == 2 else ()
+    coarse = apart(block.folds, silent, features, policy.statistics.limits)
     tensors: Tensors = {}
     for fold in block.folds:
-        sums = _sums(block, fold)
+        sums = _sums(block, fold, coarse)
         tensors |= {f"{fold}.class_sums": sums.class_sums, f"{fold}.weights": sums.weights}
         if level == 2:
-            assert sums.gram is not None
-            tensors[f"{fold}.gram"] = pack_symmetric(sums.gram)
-    features = home.config.front_end.features
+            tensors |= _grams(sums, fold)
     return _draft(
         home,
         block,
         tensors,
         StatisticsManifest,
-        {"level": level, "level_to_sites": to_sites, "features": features, "folds": tuple(block.folds)},
+        {
+            "level": level,
+            "level_to_sites": to_sites,
+            "features": features,
+            "folds": tuple(block.folds),
+            "coarse": coarse,
+        },
         level=level,
         matrix=features,
+        coarse=coarse,
     )
+
+
+def apart(folds: Mapping[str, Sequence[Case]], silent: Sequence[str], features: int, limits: Limits) -> tuple[str, ...]:
+    """The labels that get a Gram matrix of their own: those silent on concepts below them, with patients enough.
+
+    As many as any matrix takes must stand behind each and behind what is left of each fold. Of the others the
+    coordinator makes one up from the class means.
+    """
+    cells = [cells_of(cases) for cases in folds.values()]
+    enough = max(features / limits.gram_share, limits.cell, limits.batch)
+    chosen = tuple(
+        label
+        for label in silent
+        if all(len(found) >= enough for fold in cells for (_, name), found in fold.items() if name == label)
+    )
+    for fold in cells:
+        others = [found for (_, label), found in fold.items() if label not in chosen]
+        if others and len(frozenset().union(*others)) < enough:
+            return ()
+    return chosen
+
+
+def _grams(sums: Statistics, fold: str) -> Tensors:
+    assert sums.gram is not None
+    own = {own_gram_name(fold, index): pack_symmetric(gram) for index, gram in enumerate(sums.own_grams.values())}
+    return {f"{fold}.gram": pack_symmetric(sums.gram), **own}
 
 
 def _levels(policy: Policy) -> tuple[Literal[1, 2], Literal[1, 2]]:
@@ -145,9 +181,9 @@ def _levels(policy: Policy) -> tuple[Literal[1, 2], Literal[1, 2]]:
     return level, 2 if level == 2 and rule.level_to_sites == 2 else 1
 
 
-def _sums(block: Block, fold: str) -> Statistics:
+def _sums(block: Block, fold: str, coarse: tuple[str, ...]) -> Statistics:
     names = [case.label for case in block.folds[fold]]
-    return from_features(block.features[fold], names, block.weights[fold], block.labels)
+    return from_features(block.features[fold], names, block.weights[fold], block.labels, coarse)
 
 
 def _features(home: SiteHome, block: Block, _: Policy) -> Draft:
@@ -186,6 +222,7 @@ def _draft(
     *,
     level: int | None = None,
     matrix: int | None = None,
+    coarse: tuple[str, ...] = (),
 ) -> Draft:
     data, specs, tensors_digest = pack_tensors(tensors)
     train = block.folds[TRAIN]
@@ -205,7 +242,9 @@ def _draft(
         expert=Catalogue(home.catalogue_path).expert_of(block.batch),
         **fields,
     )
-    facts = facts_of(manifest.kind, block.folds, block.weights, size=len(data), level=level, features=matrix)
+    facts = facts_of(
+        manifest.kind, block.folds, block.weights, size=len(data), level=level, features=matrix, coarse=coarse
+    )
     return Draft(manifest, data, facts)
 
 

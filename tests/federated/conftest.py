@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from federated.fused_model import FusedModel
+from federated.fusion.targets import coarse_labels
 from federated.local_fold import LocalFold
 from federated.manifest import (
     AnyManifest,
@@ -23,11 +24,25 @@ from federated.manifest import (
 from federated.release import Built, SiteInput, build_candidate, build_release
 from federated.report import compute_report
 from federated.statistics import Statistics, from_features
-from federated.vocabulary import plain_vocabulary
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 
 LABELS = ("plax", "a4c", "a2c", "psax", "sub")
 HELD = {"ada": ("plax", "a4c", "a2c"), "ben": ("a4c", "a2c", "psax"), "cem": ("plax", "psax", "sub")}
 FEATURES = 24
+LEVELS = ("psax-av", "psax-pm")
+NESTED = {
+    "ada": ("plax", "a4c", *LEVELS),
+    "ben": ("plax", "a4c", *LEVELS),
+    "cem": ("plax", "a4c", "psax"),
+    "dan": ("plax", "psax"),
+}
+NESTED_VIEWS = Vocabulary(
+    name="views",
+    concepts=tuple(
+        Concept(code=code, scheme="local", meaning=code, parents=("psax",) if code in LEVELS else ())
+        for code in ("plax", "a4c", "psax", *LEVELS)
+    ),
+)
 
 
 class Federation:
@@ -42,35 +57,39 @@ class Federation:
         gram_to_sites: bool = True,
         weighting: str = "refit",
         mode: str = "shared",
+        held: dict[str, tuple[str, ...]] = HELD,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.folds, self.gram_to_sites, self.weighting, self.mode = folds, gram_to_sites, weighting, mode
+        self.held, self.vocabulary = held, vocabulary or plain_vocabulary("views", list(LABELS))
 
     def __repr__(self) -> str:
         return "Federation()"
 
-    def inputs(self, names: tuple[str, ...] = tuple(HELD)) -> list[SiteInput]:
-        return [self.input(name) for name in names]
+    def inputs(self, names: tuple[str, ...] = ()) -> list[SiteInput]:
+        return [self.input(name) for name in names or self.held]
 
     def input(self, name: str) -> SiteInput:
         train, validation = (self.folds[name][fold] for fold in ("train", "validation"))
         patients = {
             label: len({p for p, x in zip(train.patients, train.labels, strict=True) if x == label})
-            for label in HELD[name]
+            for label in self.held[name]
         }
-        digest = f"sha256:{sorted(HELD).index(name):064x}"
+        digest = f"sha256:{sorted(self.held).index(name):064x}"
+        own = coarse_labels(self.vocabulary, self.held[name])
         return SiteInput(
             name,
             (digest,),
-            statistics_of(train, HELD[name]),
-            statistics_of(validation, HELD[name]),
+            statistics_of(train, self.held[name], own),
+            statistics_of(validation, self.held[name], own),
             patients,
             self.gram_to_sites,
         )
 
-    def blocks(self, names: tuple[str, ...] = tuple(HELD)) -> dict[str, Statistics]:
-        return {name: self.input(name).train.spread(LABELS) for name in names}
+    def blocks(self, names: tuple[str, ...] = ()) -> dict[str, Statistics]:
+        return {name: self.input(name).train.spread(self.vocabulary.codes) for name in names or self.held}
 
-    def candidate(self, names: tuple[str, ...] = tuple(HELD), **options) -> Built:
+    def candidate(self, names: tuple[str, ...] = (), **options) -> Built:
         settings: dict[str, Any] = {
             "weighting": self.weighting,
             "mode": self.mode,
@@ -81,7 +100,7 @@ class Federation:
             federation="test",
             task="classification",
             front_end=FrontEndCard(name="pixels", config={}, digest="sha256:" + "0" * 64, features=FEATURES),
-            vocabulary=plain_vocabulary("views", list(LABELS)),
+            vocabulary=self.vocabulary,
             sites=self.inputs(names),
             experts=(),
             **settings,
@@ -98,16 +117,15 @@ class Federation:
             reports[name] = (manifest_digest(manifest), manifest, unpack_tensors(data, manifest))
         return reports
 
-    def release(
-        self, names: tuple[str, ...] = tuple(HELD), reporting: tuple[str, ...] | None = None, **options
-    ) -> Built:
+    def release(self, names: tuple[str, ...] = (), reporting: tuple[str, ...] | None = None, **options) -> Built:
+        names = names or tuple(self.held)
         candidate = self.candidate(names, **options)
         reports = self.reports(candidate, names if reporting is None else reporting)
         return build_release(candidate.manifest, unpack_tensors(candidate.tensors, candidate.manifest), reports)
 
 
-def statistics_of(fold: LocalFold, labels: tuple[str, ...]) -> Statistics:
-    return from_features(fold.features, fold.labels, fold.weights, labels)
+def statistics_of(fold: LocalFold, labels: tuple[str, ...], own: tuple[str, ...] = ()) -> Statistics:
+    return from_features(fold.features, fold.labels, fold.weights, labels, own)
 
 
 def model_of(built: Built) -> FusedModel:
@@ -128,6 +146,29 @@ def draw(rng: np.random.Generator, site: str, label: str, patients: int, fold: s
             clips.append(f"{names[-1]}-{image // 2}")
     count = len(rows)
     return LocalFold(np.array(rows), (label,) * count, tuple(names), tuple(clips), np.full(count, 0.25))
+
+
+def nested_folds(seed: int, site: str, patients: dict[str, int]) -> dict[str, LocalFold]:
+    """Images of views, the short axis at two levels that differ little; a site without levels calls both psax."""
+    rng = np.random.default_rng([seed, 9, sorted(NESTED).index(site)])
+    shared = np.random.default_rng(11)
+    centers = {name: shared.normal(size=FEATURES - 1) for name in ("plax", "a4c", "psax")}
+    centers |= {level: centers["psax"] + 0.15 * shared.normal(size=FEATURES - 1) for level in LEVELS}
+    shift = 0.3 * np.random.default_rng([13, *site.encode()]).normal(size=FEATURES - 1)
+    drawn = [view for label in NESTED[site] for view in (LEVELS if label == "psax" else (label,))]
+    return {
+        fold: join([_around(rng, centers[view] + shift, site, view, count, fold) for view in drawn])
+        for fold, count in patients.items()
+    }
+
+
+def _around(rng: np.random.Generator, center: np.ndarray, site: str, view: str, patients: int, fold: str) -> LocalFold:
+    names = [f"{site}-{fold}-{view}-{patient}" for patient in range(patients) for _ in range(2)]
+    rows = center + 0.5 * rng.normal(size=(patients, FEATURES - 1)).repeat(2, axis=0)
+    rows = rows + 0.2 * rng.normal(size=rows.shape)
+    label = view if view in NESTED[site] else "psax"
+    features = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
+    return LocalFold(features, (label,) * len(names), tuple(names), tuple(names), np.full(len(names), 0.5))
 
 
 def join(folds: list[LocalFold]) -> LocalFold:
@@ -158,6 +199,23 @@ def make_federation() -> Callable[..., Federation]:
         return Federation({site: site_folds(seed, site, patients) for site in HELD}, **settings)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_nested() -> Callable[..., Federation]:
+    """Four sites: two label the short axis by level, two do not."""
+
+    def make(seed: int = 0, calibration: int = 20, **settings) -> Federation:
+        patients = {"train": 16, "validation": 8, "calibration": calibration, "test": 10}
+        folds = {site: nested_folds(seed, site, patients) for site in NESTED}
+        return Federation(folds, held=NESTED, vocabulary=NESTED_VIEWS, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def nested(make_nested: Callable[..., Federation]) -> Federation:
+    return make_nested()
 
 
 @pytest.fixture(scope="session")

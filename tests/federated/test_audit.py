@@ -332,3 +332,15 @@ def test_only_a_signed_release_counts_as_one(tmp_path: Path, built: Any, make_sa
     other = _write(tmp_path / "other", _seal(*make_sample("statistics")))
     with pytest.raises(ContractError, match="is a 'statistics', not a release"):
         open_release(other, TRUST)
+
+
+def test_an_answer_that_goes_another_way_than_its_release_is_noticed(
+    tmp_path: Path, release: Path, lines: list[str]
+) -> None:
+    def likelier(content: dict[str, Any]) -> None:
+        content["path"][-1]["probability"] = 0.5
+
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(_changed(lines[0], likelier))
+    found = _only(path, release).checks[0].found
+    assert "the probabilities on the path are not those of its scores" in found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, ks_2samp
 
-from federated.cross_fitting import can_leave_out, cross_fitted_scores
+from federated.cross_fitting import can_leave_out, cross_fitted
 from federated.errors import ContractError
 from federated.fusion.closed_form import fit
 from federated.in_distribution import one_item_a_patient
@@ -35,7 +35,7 @@ def test_cross_fitted_scores_look_like_those_of_new_patients(make_federation):
         model = federation.model(federation.candidate())
         folds = federation.folds["ada"]
         covariances = class_covariances(model, "ada", folds["train"], 1).shrunk
-        crossed.append(cross_fitted_scores(model, "ada", folds["train"], 1)["image"][:, 0])
+        crossed.append(cross_fitted(model, "ada", folds["train"], 1).scores["image"][:, 0])
         plain.append(raw_scores(model, "ada", covariances, folds["train"])[:, 0])
         new.append(raw_scores(model, "ada", covariances, folds["calibration"])[:, 0])
     crossed_, plain_, new_ = (np.concatenate(parts) for parts in (crossed, plain, new))
@@ -52,7 +52,7 @@ def test_a_label_of_one_patient_is_not_left_without_an_image(federation):
         for label in dict.fromkeys(train.labels)
     }
     few = train.rows([row for row, name in enumerate(train.patients) if name in first.values()])
-    assert cross_fitted_scores(model, "ada", few, 1)["clip"].shape == (0, 3)
+    assert cross_fitted(model, "ada", few, 1).scores["clip"].shape == (0, 3)
 
 
 def test_kept_gram_matrices_leave_nothing_to_solve_again(make_federation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from federated.decision import check_decision, parse_decision
+from federated.decision import Step, check_decision, parse_decision
 from federated.errors import ContractError
 
 
@@ -44,3 +44,20 @@ def test_what_is_no_json_is_told_in_words():
     with pytest.raises(ContractError) as caught:
         parse_decision("hello", where="line 1")
     assert str(caught.value) == "line 1: is not JSON (expected value at line 1 column 1)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: {"label": "plax"}, "largest score, nor above it"),
+        (lambda d: {"path": tuple(reversed(d.path))}, "likelier than the one before"),
+        (lambda d: {"path": (*d.path, Step(concept="x", probability=0.0))}, "does not lead to the label"),
+    ],
+)
+def test_the_path_leads_over_the_label_to_the_best(nested, change, message):
+    model = nested.model(nested.release())
+    lines = model.decide(nested.folds["ada"]["test"].features, ["a.png"] * 80, ["clip"] * 80)
+    line = next(line for line in lines if line.label == "psax" and line.path[1].probability < 0.999)
+    assert check_decision(line) is None
+    with pytest.raises(ContractError, match=message):
+        check_decision(line.model_copy(update=change(line)))

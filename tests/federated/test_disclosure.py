@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federated.disclosure import FILTERS, TABLE, Cell, Check, Facts, Filter, Limits, evaluate, suppressed
+from federated.disclosure import (
+    FILTERS,
+    TABLE,
+    Cell,
+    Check,
+    Facts,
+    Filter,
+    Limits,
+    evaluate,
+    gram_patients,
+    suppressed,
+)
 from federated.manifest import COORDINATOR_KINDS, SITE_KINDS, AnyManifest
 
 LIMITS = Limits()
@@ -198,3 +209,59 @@ def test_what_is_left_after_suppression_passes_the_cell_filter(cells: dict[Cell,
     kept = {cell: patients for cell, patients in cells.items() if cell not in dropped}
     assert all(len(cells[cell]) < least for cell in dropped)
     assert ("cell" in _failed(_facts(kept or {("train", "a"): _patients()}), limits)) == (not kept)
+
+
+COARSE = {
+    ("train", "psax"): _patients(*range(70)),
+    ("train", "a4c"): _patients(*range(60, 200)),
+    ("validation", "a4c"): _patients(*range(200, 300)),
+}
+
+
+def _coarse(**changes: object) -> Facts:
+    return _facts(COARSE, coarse=("psax",), **changes)
+
+
+def test_every_gram_matrix_that_can_be_read_counts_its_patients() -> None:
+    assert {name: len(found) for name, found in gram_patients(_coarse()).items()} == {
+        "train": 200,
+        "train, label psax": 70,
+        "train, other labels": 140,
+        "validation": 100,
+        "validation, other labels": 100,
+    }
+    assert set(gram_patients(_facts(COARSE))) == {"train", "validation"}
+
+
+def test_the_smallest_of_them_is_held_against_the_features() -> None:
+    assert "gram_share" not in _failed(_facts(COARSE, features=33))
+    assert "gram_share" not in _failed(_coarse(features=23))
+    assert "gram_share" in _failed(_coarse(features=24))  # 70 patients with the coarse label
+    few_others = COARSE | {("train", "a4c"): _patients(*range(60, 80))}
+    assert "gram_share" in _failed(_facts(few_others, coarse=("psax",), features=20))  # what is left: 20 patients
+    assert "gram_share" not in _failed(_facts(few_others, features=20))
+
+
+def test_a_matrix_apart_may_not_isolate_few_patients_against_what_left_before() -> None:
+    """Before, the whole; now the same with one label apart, but for two patients of another label."""
+    before = _facts({("train", "psax"): _patients(*range(40)), ("train", "a4c"): _patients(*range(40, 90))})
+    same = _facts(dict(before.cells), coarse=("psax",))
+    assert "difference" not in _failed(same, earlier=(before,))
+    fewer = _facts({**before.cells, ("train", "a4c"): _patients(*range(42, 90))}, coarse=("psax",))
+    assert "difference" in _failed(fewer, earlier=(before,))
+
+
+def test_what_is_left_over_is_held_against_what_left_before() -> None:
+    """One label and the whole of another upload; their sum, less a patient, would be that patient."""
+    before = _facts({("train", "a4c"): _patients(*range(40, 90))})
+    now = _facts(
+        {("train", "psax"): _patients(*range(40)), ("train", "a4c"): _patients(*range(41, 90))}, coarse=("psax",)
+    )
+    assert "difference" in _failed(now, earlier=(before,))
+
+
+@given(st.sets(st.integers(0, 30), min_size=1), st.sets(st.integers(0, 30), min_size=1))
+def test_matrices_apart_never_pass_what_the_whole_does_not(one: set[int], other: set[int]) -> None:
+    cells = {("train", "psax"): _patients(*one), ("train", "a4c"): _patients(*other)}
+    whole, apart = (_failed(_facts(cells, features=8, coarse=coarse)) for coarse in ((), ("psax",)))
+    assert set(whole) <= set(apart)

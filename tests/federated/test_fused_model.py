@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from federated.deciding import FOREIGN
 from federated.decision import check_decision
 from federated.errors import ContractError
-from federated.fused_model import FOREIGN, FusedModel, clip_means
-from federated.fusion.closed_form import fit, group_by_sites
+from federated.fused_model import FusedModel, clip_means
+from federated.fusion.closed_form import fit, full_systems
 from federated.in_distribution import one_item_a_patient
 from federated.manifest import unpack_tensors
 
@@ -204,4 +205,5 @@ def test_clip_means_keep_the_order_of_first_appearance():
 def test_labels_that_nobody_holds_are_not_answered(federation):
     model = federation.model(federation.candidate(("ada",)))
     assert model.labels == ("plax", "a4c", "a2c")
-    assert set(group_by_sites(model.blocks, LABELS)) == {("ada",)}
+    systems = full_systems(model.blocks, LABELS, model.manifest.hyperparameters)
+    assert [(key.sites, columns) for key, columns in systems.items()] == [(("ada",), [0, 1, 2])]

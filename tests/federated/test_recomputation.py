@@ -9,7 +9,7 @@ import pytest
 from federated.envelope import Opened
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
-from federated.manifest import Tensors, pack_tensors, unpack_tensors
+from federated.manifest import Tensors, own_gram_name, pack_tensors, unpack_tensors
 from federated.recomputation import recompute_solutions, recompute_sums
 from federated.statistics import Statistics, merge, pack_symmetric
 
@@ -145,3 +145,41 @@ def test_a_system_of_other_sites_is_not_the_fused_one(federation: Any, model: Fu
     strange = built.manifest.model_copy(update={"systems": tuple(nobody)})
     with pytest.raises(ContractError, match="its systems cannot be solved"):
         recompute_solutions(FusedModel.from_release(strange, model.tensors))
+
+
+def _coarse(name: str, block: Statistics, make_sample: MakeSample) -> Opened:
+    tensors = {"train.class_sums": block.class_sums, "train.weights": block.weights}
+    for number, gram in enumerate((block.gram, *block.own_grams.values())):
+        assert gram is not None
+        tensors["train.gram" if number == 0 else own_gram_name("train", number - 1)] = pack_symmetric(gram)
+    return _opened(make_sample, "statistics", name, tensors, block, level=2, coarse=tuple(block.own_grams))
+
+
+def test_coarse_labels_are_recomputed_too(nested: Any, make_sample: MakeSample) -> None:
+    built = nested.release()
+    model, block = nested.model(built), nested.input("cem").train
+    site = next(site for site in model.manifest.sites if site.name == "cem")
+    assert recompute_sums(model, site, [_coarse("cem", block, make_sample)]) == SAME
+    assert "the same solutions" in recompute_solutions(model)
+    own = model.tensors["coarse.000.cem"].copy()
+    own[0] += 1e-6 * np.abs(own).max()
+    other = _changed(nested, built, **{"coarse.000.cem": own})
+    with pytest.raises(ContractError, match="Gram matrix of 'psax' alone: not what is recomputed"):
+        recompute_sums(other, site, [_coarse("cem", block, make_sample)])
+    with pytest.raises(ContractError, match=r"system \d: not what is recomputed"):
+        recompute_solutions(other)
+
+
+def test_what_a_contribution_does_not_send_apart_is_made_up_alike(nested: Any, make_sample: MakeSample) -> None:
+    model, block = nested.model(nested.release()), nested.input("cem").train
+    site = next(site for site in model.manifest.sites if site.name == "cem")
+    with pytest.raises(ContractError, match="Gram matrix of 'psax' alone: not what is recomputed"):
+        recompute_sums(model, site, [_statistics("cem", block.keeping(()), make_sample)])
+
+
+def test_a_system_that_leaves_nothing_out_is_not_the_fused_one(nested: Any) -> None:
+    built = nested.release()
+    systems = tuple(system.model_copy(update={"silent": ()}) for system in built.manifest.systems)
+    other = built.manifest.model_copy(update={"systems": systems})
+    with pytest.raises(ContractError, match=r"system \d: not what is recomputed"):
+        recompute_solutions(FusedModel.from_release(other, nested.model(built).tensors))

@@ -147,3 +147,50 @@ def test_a_validation_patient_with_a_label_that_nobody_trains_stops_nothing(fede
         experts=(), number=1, previous=None,
     )  # fmt: skip
     assert "sub" not in built.manifest.labels
+
+
+def test_coarse_labels_are_carried_apart_where_gram_matrices_are(nested):
+    built = nested.candidate()
+    tensors = unpack_tensors(built.tensors, built.manifest)
+    assert {site.name: site.coarse for site in built.manifest.sites} == {
+        "ada": (),
+        "ben": (),
+        "cem": ("psax",),
+        "dan": ("psax",),
+    }
+    assert sorted(name for name in tensors if name.startswith("coarse.")) == ["coarse.000.cem", "coarse.000.dan"]
+    own = unpack_symmetric(tensors["coarse.000.cem"], 24)
+    assert np.array_equal(own, nested.blocks()["cem"].own_grams["psax"])
+    silent = {label: system.silent for system in built.manifest.systems for label in system.labels}
+    assert silent["psax-av"] == silent["psax-pm"] == (("cem", "psax"), ("dan", "psax"))
+    assert silent["psax"] == silent["plax"] == silent["a4c"] == ()
+
+
+def test_a_coarse_gram_matrix_that_no_column_needs_is_not_carried_on(nested):
+    built = nested.candidate(("cem", "dan"))
+    assert built.manifest.labels == ("plax", "a4c", "psax")
+    assert all(site.coarse == () for site in built.manifest.sites)
+    assert not any(name.startswith("coarse.") for name in built.manifest.tensors)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_site_that_sends_no_matrix_apart_is_fitted_with_one_made_up(nested, level):
+    inputs = nested.inputs()
+    cem = next(site for site in inputs if site.name == "cem")
+    train = cem.train.without_gram() if level == 1 else cem.train.keeping(())
+    changed = [replace(site, train=train) if site is cem else site for site in inputs]
+    settings = {"number": 1, "previous": None, "federation": "test", "task": "classification", "experts": ()}
+    exact = nested.candidate()
+    built = build_candidate(
+        front_end=exact.manifest.front_end,
+        vocabulary=nested.vocabulary,
+        sites=changed,
+        hyperparameters=exact.manifest.hyperparameters,
+        **settings,
+    )
+    card = built.manifest.sites[2]
+    assert (card.coarse, card.gram) == ((), "imputed" if level == 1 else "released")
+    features = nested.folds["ada"]["test"].features
+    made_up, sent = (nested.model(one).answer(features, "image").scores for one in (built, exact))
+    assert 1e-9 < np.abs(made_up - sent).max() < 0.2
+    assert (made_up.argmax(axis=1) == sent.argmax(axis=1)).mean() > 0.9

@@ -8,7 +8,8 @@ import pytest
 from federated.errors import ContractError
 from federated.local_fold import LocalFold
 from federated.manifest import manifest_digest, unpack_tensors
-from federated.report import check_report, compute_report
+from federated.release import TEMPERATURES
+from federated.report import check_report, compute_report, steps_told
 
 
 @pytest.fixture
@@ -119,3 +120,63 @@ def test_a_site_outside_the_candidate_has_nothing_to_report(federation):
 def test_reports_are_deterministic(federation, candidate, report):
     again = federation.reports(candidate, ("ada",))["ada"]
     assert manifest_digest(again[1]) == report[0]
+
+
+def test_steps_down_are_counted_by_patients_whose_label_tells(nested):
+    candidate = nested.candidate()
+    reports = nested.reports(candidate, ("ada", "cem"))
+    _, manifest, tensors = reports["ada"]
+    assert manifest.steps == ("psax",)
+    assert 30 <= tensors["steps.clip"].sum() <= 40  # two levels, twenty patients each, but for those seen as no psax
+    assert reports["cem"][1].steps == ()
+    assert "steps.clip" not in reports["cem"][2]
+    for _, one, counted in reports.values():
+        check_report(one, counted, candidate.manifest)
+
+
+def test_coarse_clips_count_as_right_where_the_answer_lies_below(nested):
+    _, _, tensors = nested.reports(nested.candidate(), ("cem",))["cem"]
+    labels = nested.candidate().manifest.labels
+    row = tensors["confusion"][labels.index("psax")]
+    assert row[labels.index("psax")] == row.sum() == 16
+    assert tensors["confusion"].trace() == tensors["score_correct"][1].sum()
+
+
+def test_the_likelihood_of_a_coarse_label_is_that_of_its_view(nested):
+    built = nested.candidate()
+    model, fold = nested.model(built), nested.folds["cem"]["validation"].by_clip()
+    _, _, tensors = nested.reports(built, ("cem",))["cem"]
+    temperature = TEMPERATURES[40]
+    probabilities = model.tree.probabilities(model.full_scores(fold.features) / temperature)
+    own = [probabilities[row, model.labels.index(label)] for row, label in enumerate(fold.labels)]
+    assert tensors["nll"][40] == pytest.approx(-np.log(own).sum(), rel=1e-9)
+
+
+def test_with_few_calibration_patients_every_patient_counts_steps(make_nested):
+    federation = make_nested(calibration=2)
+    _, manifest, tensors = federation.reports(federation.candidate(), ("ada",))["ada"]
+    everybody = 2 * (16 + 8 + 2)  # two levels
+    assert 0.8 * everybody <= tensors["steps.clip"].sum() <= everybody
+    check_report(manifest, tensors, federation.candidate().manifest)
+
+
+def test_named_steps_alone_are_counted(nested):
+    model = nested.model(nested.candidate())
+    folds = {fold: nested.folds["ada"][fold] for fold in ("train", "validation", "calibration")}
+    assert {concept: len(found) for concept, found in steps_told(model, **folds).items()} == {"psax": 40}
+    manifest, data = compute_report(model, "ada", **folds, steps=())
+    assert manifest.steps == ()
+    assert "steps.clip" not in unpack_tensors(data, manifest)
+
+
+def test_steps_that_no_counting_could_give_are_refused(nested):
+    candidate = nested.candidate()
+    _, manifest, tensors = nested.reports(candidate, ("ada",))["ada"]
+    with pytest.raises(ContractError, match="negative"):
+        check_report(manifest, tensors | {"steps.clip": -tensors["steps.clip"]}, candidate.manifest)
+    with pytest.raises(ContractError, match="more calibration items"):
+        check_report(manifest, tensors | {"steps.clip": 9 * tensors["steps.clip"]}, candidate.manifest)
+    with pytest.raises(ContractError, match=r"no tensor steps\.image"):
+        check_report(manifest, {k: v for k, v in tensors.items() if k != "steps.image"}, candidate.manifest)
+    with pytest.raises(ContractError, match="no answer goes down from"):
+        check_report(manifest.model_copy(update={"steps": ("plax",)}), tensors, candidate.manifest)

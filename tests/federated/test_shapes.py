@@ -87,3 +87,23 @@ def test_counts_are_of_the_labels_named(make_sample: MakeSample) -> None:
         check_shapes(make_sample("statistics", patients={"sub": 5})[0])
     with pytest.raises(ContractError, match="a label occurs twice"):
         check_shapes(make_sample("statistics", labels=("a4c", "a4c"))[0])
+
+
+def test_coarse_labels_bring_a_matrix_each(make_sample: MakeSample) -> None:
+    manifest, _ = make_sample("statistics")
+    gram = TensorSpec(dtype="F64", shape=(6,))
+    coarse = manifest.model_copy(update={"coarse": ("plax",)})
+    check_shapes(_declaring(coarse, train__gram__000=gram, validation__gram__000=gram))
+    with pytest.raises(ContractError, match=r"train\.gram\.000, validation\.gram\.000: a 'statistics' of this level"):
+        check_shapes(coarse)
+    for wrong in ({"coarse": ("sub",)}, {"coarse": ("plax", "plax")}, {"coarse": ("plax",), "level": 1}):
+        with pytest.raises(ContractError, match="coarse: "):
+            check_shapes(manifest.model_copy(update=wrong))
+
+
+def test_steps_bring_counts_of_both_units(make_sample: MakeSample) -> None:
+    manifest = make_sample("report")[0].model_copy(update={"steps": ("plax",)})
+    counts = TensorSpec(dtype="I64", shape=(1, 201))
+    check_shapes(_declaring(manifest, steps__image=counts, steps__clip=counts))
+    with pytest.raises(ContractError, match=r"steps\.clip, steps\.image: a 'report' of this level"):
+        check_shapes(manifest)

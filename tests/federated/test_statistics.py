@@ -163,3 +163,58 @@ def test_known_columns_keep_the_whole_gram() -> None:
     block = from_features(np.eye(2), ["a", "b"], np.ones(2), ("a", "b"))
     assert block.known(("b", "c")).labels == ("b",)
     assert block.known(("b",)).gram is block.gram
+
+
+def _apart(seed: int = 0, images: int = 30) -> tuple[Statistics, Statistics]:
+    """A block with a Gram matrix of its own for one label, and the block of that label's images alone."""
+    rng = np.random.default_rng(seed)
+    rows, weights = np.append(rng.normal(size=(images, 3)), np.ones((images, 1)), axis=1), rng.random(images)
+    labels = np.array(["a", "b", "c"])[np.arange(images) % 3]
+    alone = labels == "b"
+    order = ("a", "b", "c")
+    return (
+        from_features(rows, labels, weights, order, ("b",)),
+        from_features(rows[alone], labels[alone], weights[alone], order),
+    )
+
+
+def test_a_label_of_its_own_has_the_gram_matrix_of_its_images_alone() -> None:
+    block, alone = _apart()
+    assert alone.gram is not None
+    assert block.gram is not None
+    np.testing.assert_allclose(block.gram_of("b"), alone.gram, rtol=1e-12, atol=1e-12)
+    left = block.gram_without(("b",))
+    assert left is not None
+    np.testing.assert_allclose(left + alone.gram, block.gram, rtol=1e-12, atol=1e-12)
+    assert block.gram_without(()) is block.gram
+    assert block.without_gram().own_grams == {}
+    assert block.without_gram().gram_without(("b",)) is None
+
+
+def test_own_gram_matrices_go_with_their_labels() -> None:
+    block, _ = _apart()
+    assert set(block.spread(("c", "b", "a")).own_grams) == set(block.known(("b",)).own_grams) == {"b"}
+    assert block.known(("a",)).own_grams == block.keeping(("a",)).own_grams == {}
+
+
+def test_a_gram_matrix_that_is_made_up_keeps_means_and_weights_and_stays_within_the_whole() -> None:
+    block, alone = _apart()
+    assert block.gram is not None
+    made_up = block.keeping(()).gram_of("b")
+    np.testing.assert_allclose(made_up[-1], alone.class_sums[:, 1], rtol=1e-12)  # the constant's row: sums and weight
+    assert np.linalg.eigvalsh(block.gram - made_up)[0] > -1e-12
+    assert np.linalg.eigvalsh(made_up)[0] > -1e-12
+    parts = sum(block.keeping(()).gram_of(label) for label in ("a", "b", "c"))
+    np.testing.assert_allclose(parts, block.gram, rtol=1e-12, atol=1e-12)
+    assert not block.gram_of("nobody's").any()
+
+
+def test_what_one_batch_has_apart_is_made_up_for_another_before_they_are_summed() -> None:
+    (one, _), (two, _) = _apart(1), _apart(2)
+    plain = two.keeping(())
+    merged = merge([one, plain])
+    np.testing.assert_allclose(merged.gram_of("b"), one.gram_of("b") + plain.gram_of("b"), rtol=1e-12)
+    np.testing.assert_allclose(merge([one, two]).own_grams["b"], one.own_grams["b"] + two.own_grams["b"], rtol=1e-12)
+    other = from_features(np.ones((1, 4)), ["z"], np.ones(1), ("z",))
+    np.testing.assert_allclose(merge([one, other]).own_grams["b"], one.own_grams["b"])
+    assert merge([one, two.without_gram()]).own_grams == {}

@@ -26,11 +26,12 @@ from federated.manifest import (
     WeightsManifest,
     WithdrawalManifest,
     manifest_digest,
+    own_gram_name,
     pack_tensors,
 )
 from federated.report import compute_report
 from federated.statistics import from_features, pack_symmetric
-from federated.vocabulary import plain_vocabulary
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.coordinator import Coordinator
 from server.event import ExchangeRequest, Unreached
 from server.home import CoordinatorConfig, CoordinatorHome
@@ -39,6 +40,13 @@ FEATURES = 9
 LABELS = ("plax", "a4c", "a2c")
 HELD = {"ada": ("plax", "a4c"), "ben": ("a4c", "a2c"), "cem": ("plax", "a2c")}
 CARD = FrontEndCard(name="pixels", config={"size": 8}, digest=digest(b"front end"), features=FEATURES)
+NESTED = Vocabulary(  # a2c counts as a level of a4c
+    name="views",
+    concepts=(
+        *plain_vocabulary("views", ["plax", "a4c"]).concepts,
+        Concept(code="a2c", scheme="local", meaning="a2c", parents=("a4c",)),
+    ),
+)
 COUNTS = {"train": 8, "validation": 6, "calibration": 10}
 
 
@@ -84,17 +92,21 @@ class Site:
             "batch_patients": len(labels) * sum(COUNTS.values()),
         }
 
-    def statistics(self, batch: str = "b0001", level: int = 2, to_sites: int = 2, **changes: Any) -> Draft:
+    def statistics(
+        self, batch: str = "b0001", level: int = 2, to_sites: int = 2, coarse: tuple[str, ...] = (), **changes: Any
+    ) -> Draft:
         tensors: Tensors = {}
         for fold in ("train", "validation"):
             images = draw(self.name, batch, fold, COUNTS[fold])
-            block = from_features(images.features, images.labels, images.weights, HELD[self.name])
+            block = from_features(images.features, images.labels, images.weights, HELD[self.name], coarse)
             tensors |= {f"{fold}.class_sums": block.class_sums, f"{fold}.weights": block.weights}
             if level == 2:
                 assert block.gram is not None
                 tensors[f"{fold}.gram"] = pack_symmetric(block.gram)
+                for index, gram in enumerate(block.own_grams.values()):
+                    tensors[own_gram_name(fold, index)] = pack_symmetric(gram)
         fields: dict[str, Any] = {"level": level, "level_to_sites": min(level, to_sites), "features": FEATURES}
-        fields["folds"] = ("train", "validation")
+        fields |= {"folds": ("train", "validation"), "coarse": coarse}
         return Draft(StatisticsManifest, self.card(batch) | fields, tensors, changes)
 
     def features(self, batch: str = "b0001", **changes: Any) -> Draft:
@@ -215,10 +227,11 @@ class Draft:
 class World:
     """A coordinator with its sites, and a route between them in this process."""
 
-    def __init__(self, folder: Path, **config: Any) -> None:
+    def __init__(self, folder: Path, vocabulary: Vocabulary | None = None, **config: Any) -> None:
         self.folder = folder
         settings = CoordinatorConfig(federation="test", name="hub", task="classification", front_end=CARD, **config)
-        home = CoordinatorHome.create(folder / "hub", settings, plain_vocabulary("views", list(LABELS)))
+        views = vocabulary or plain_vocabulary("views", list(LABELS))
+        home = CoordinatorHome.create(folder / "hub", settings, views)
         self.coordinator = Coordinator(home)
         self.members: dict[str, Site] = {}
         self.offline: set[str] = set()
@@ -269,6 +282,12 @@ def make_world(tmp_path: Path) -> Callable[..., World]:
         return World(folder, **config)
 
     return make
+
+
+@pytest.fixture
+def nested_world(make_world: Callable[..., World]) -> World:
+    """One view lies within another."""
+    return make_world(vocabulary=NESTED)
 
 
 @pytest.fixture

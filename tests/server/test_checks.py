@@ -23,6 +23,7 @@ from federated.manifest import (
     unpack_tensors,
 )
 from federated.statistics import from_features, pack_symmetric, unpack_symmetric
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.acceptance import expectations
 from server.checks import CHECKS, Expectations, _check_gram, _check_sums, check_content
 from server.contributions import blocks_of
@@ -33,6 +34,11 @@ from server.spectrum import Spectrum, mean_square
 if TYPE_CHECKING:
     from tests.server.conftest import Draft, Site, World
 
+VIEWS = plain_vocabulary("views", ["plax", "a4c", "a2c"])
+NESTED = Vocabulary(
+    name="views",
+    concepts=(*VIEWS.concepts[:2], Concept(code="a2c", scheme="local", meaning="a2c", parents=("a4c",))),
+)
 Change = Callable[[Tensors], object]
 
 
@@ -155,7 +161,7 @@ def test_sums_over_any_images_pass_and_less_scatter_than_the_means_imply_does_no
 
 
 def test_a_spectrum_far_from_other_sites_is_not_plausible(world: World, ada: Site) -> None:
-    found = mean_square(blocks_of(*ada.statistics().opened())["train"])
+    found = mean_square(blocks_of(*ada.statistics().opened(), VIEWS)["train"])
     others = {factor: Spectrum(found * factor, None, None) for factor in (9, 1 / 9, 11, 1 / 11)}
     expected = _expected(world)
     _check(ada.statistics(), replace(expected, spectra={"ben": others[9], "cem": others[1 / 9]}))
@@ -193,7 +199,7 @@ def test_features_are_no_more_than_was_declared(world: World, ada: Site) -> None
 
 def test_two_accounts_of_a_batch_have_to_agree(world: World, ada: Site) -> None:
     expected = _expected(world)
-    own, other = (blocks_of(*ada.statistics(batch).opened()) for batch in ("b0001", "b0002"))
+    own, other = (blocks_of(*ada.statistics(batch).opened(), VIEWS) for batch in ("b0001", "b0002"))
     _check(ada.features(), replace(expected, counterpart=lambda *_: own))
     _refused(ada.features(), replace(expected, counterpart=lambda *_: other), "does not agree with the statistics")
     _refused(ada.statistics(), replace(expected, counterpart=lambda *_: other), "does not agree with the features")
@@ -288,3 +294,62 @@ def test_what_is_said_about_releases_and_contributions(world: World, ada: Site) 
     _refused(make(DecisionManifest, common | {"decision": {}}, {"features": np.zeros((2, 8))}, {}), expected, "9")
     _refused(ada.adoption(digest(b"")), expected, "never made")
     _refused(ada.withdrawal(first, digest(b"")), expected, "no contribution of this site")
+
+
+@pytest.fixture
+def coarse(nested_world: World) -> Site:
+    """A site whose a4c says nothing of the a2c within it."""
+    return nested_world.join("ada")
+
+
+def test_a_coarse_label_may_have_a_gram_matrix_of_its_own(nested_world: World, coarse: Site) -> None:
+    _check(coarse.statistics(coarse=("a4c",)), _expected(nested_world))
+    _check(coarse.statistics(), _expected(nested_world))
+    _check(coarse.features(), _expected(nested_world))
+
+
+def _more_than_the_whole(tensors: Tensors) -> None:
+    """Its own scatter, a hundred times; the constant feature left alone."""
+    gram = unpack_symmetric(tensors["train.gram.000"], 9)
+    mean = gram[-1] / gram[-1, -1]
+    means = gram[-1, -1] * np.outer(mean, mean)
+    tensors["train.gram.000"] = pack_symmetric(means + 100 * (gram - means))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_scaled("train.gram.000", 1.001), r"label a4c in train\.gram: its constant feature does not agree"),
+        (_scaled("train.gram.000", 0.0), r"label a4c in train\.gram: its constant feature does not agree"),
+        (_set("validation.gram.000", 0, -1.0), r"label a4c in validation\.gram: is not a Gram matrix"),
+        (_more_than_the_whole, r"other labels in train\.gram: is not a Gram matrix"),
+        (_set("train.gram.000", 0, np.nan), r"train\.gram\.000: holds NaN"),
+    ],
+)
+def test_what_the_gram_matrix_of_one_label_cannot_be(
+    nested_world: World, coarse: Site, change: Change, said: str
+) -> None:
+    draft = coarse.statistics(coarse=("a4c",))
+    change(draft.tensors)
+    _refused(draft, _expected(nested_world), said)
+
+
+def test_images_of_no_label_are_none(nested_world: World, coarse: Site) -> None:
+    draft = coarse.statistics(coarse=("a4c",))
+    for name in ("class_sums", "weights"):
+        draft.tensors[f"train.{name}"][..., 1] = 0.0
+    block = blocks_of(*draft.opened(), NESTED)["train"]
+    with pytest.raises(ContractError, match=r"label a4c in train\.gram: holds images of no label"):
+        _check_gram(block.own_grams["a4c"], block.known(("a4c",)), "label a4c in train", block)
+
+
+def test_a_label_that_is_silent_on_nothing_has_no_matrix_of_its_own(world: World, ada: Site) -> None:
+    _refused(ada.statistics(coarse=("a4c",)), _expected(world), "'a4c' has a Gram matrix of its own and nothing below")
+
+
+def test_features_of_a_batch_agree_with_its_matrices_apart(nested_world: World, coarse: Site) -> None:
+    sums, rows = coarse.statistics(coarse=("a4c",)), coarse.features()
+    expected = replace(_expected(nested_world), counterpart=lambda *_: blocks_of(*sums.opened(), NESTED))
+    _check(rows, expected)
+    sums.tensors["train.gram.000"][0] *= 1.01
+    _refused(rows, expected, "does not agree with the statistics")

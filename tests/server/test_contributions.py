@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from federated.manifest import Fold, Tensors, manifest_bytes
 from federated.statistics import Statistics
+from federated.vocabulary import plain_vocabulary
 from server.artefacts import Artefacts
 from server.contributions import Stored, blocks_of, expert_cards, load, reproduces, site_inputs
 
 if TYPE_CHECKING:
     from tests.server.conftest import Draft, World
+
+VIEWS = plain_vocabulary("views", ["plax", "a4c", "a2c"])
 
 
 def _stored(draft: Draft) -> Stored:
@@ -24,7 +27,7 @@ def _stored(draft: Draft) -> Stored:
 
 def test_features_give_the_statistics_that_the_site_would_have_sent(world: World) -> None:
     ada = world.join("ada")
-    sums, rows = blocks_of(*ada.statistics().opened()), blocks_of(*ada.features().opened())
+    sums, rows = (blocks_of(*one.opened(), VIEWS) for one in (ada.statistics(), ada.features()))
     assert reproduces(sums, rows, tolerance=1e-12)
     assert set(sums) == {"train", "validation"}
 
@@ -32,7 +35,7 @@ def test_features_give_the_statistics_that_the_site_would_have_sent(world: World
 def test_one_input_a_site_whatever_the_order(world: World) -> None:
     ada, ben = world.join("ada"), world.join("ben")
     drafts = [ada.statistics("b0001"), ada.statistics("b0002"), ben.features("b0001")]
-    orders = [site_inputs(order) for order in permutations([_stored(draft) for draft in drafts])]
+    orders = [site_inputs(order, VIEWS) for order in permutations([_stored(draft) for draft in drafts])]
     first = orders[0]
     assert [each.name for each in first] == ["ada", "ben"]
     assert first[0].patients == {"plax": 16, "a4c": 16}
@@ -49,15 +52,15 @@ def test_one_input_a_site_whatever_the_order(world: World) -> None:
 
 def test_a_site_adds_up_over_its_batches(world: World) -> None:
     ada = world.join("ada")
-    both = site_inputs([_stored(ada.statistics("b0001")), _stored(ada.statistics("b0002"))])[0]
-    alone = [blocks_of(*ada.statistics(batch).opened())["train"] for batch in ("b0001", "b0002")]
+    both = site_inputs([_stored(ada.statistics("b0001")), _stored(ada.statistics("b0002"))], VIEWS)[0]
+    alone = [blocks_of(*ada.statistics(batch).opened(), VIEWS)["train"] for batch in ("b0001", "b0002")]
     np.testing.assert_allclose(both.train.class_sums, alone[0].class_sums + alone[1].class_sums, rtol=1e-15)
 
 
 @pytest.mark.parametrize("levels", [(2, 1), (1, 1)])
 def test_other_sites_get_no_more_than_was_allowed(world: World, levels: tuple[int, int]) -> None:
     ada = world.join("ada")
-    (found,) = site_inputs([_stored(ada.statistics(level=levels[0], to_sites=levels[1]))])
+    (found,) = site_inputs([_stored(ada.statistics(level=levels[0], to_sites=levels[1]))], VIEWS)
     assert not found.gram_to_sites
     assert (found.train.gram is None) == (levels[0] == 1)
 
@@ -66,7 +69,7 @@ def test_a_site_without_training_images_is_left_out(world: World) -> None:
     draft = world.join("ada").statistics()
     draft.tensors = {name: array for name, array in draft.tensors.items() if name.startswith("validation")}
     draft.fields["folds"] = ("validation",)
-    assert site_inputs([_stored(draft)]) == []
+    assert site_inputs([_stored(draft)], VIEWS) == []
 
 
 FOLDS: tuple[Fold, ...] = ("train", "validation")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from federated.deciding import check_way
 from federated.errors import ConsiliumError
+from federated.fused_model import FusedModel
 from federated.manifest import ReleaseManifest, parse_manifest, unpack_tensors
+from federated.statistics import Array
 from federated.vocabulary import plain_vocabulary, write_vocabulary
 from server.event import run_event
 
@@ -299,3 +302,48 @@ def test_in_isolated_mode_an_arrival_leaves_other_columns_alone(make_world: Call
     assert np.array_equal(before[:, columns[0]], after[:, columns[1]])
     shared = [model.labels.index("a4c") for model in models]
     assert not np.array_equal(before[:, shared[0]], after[:, shared[1]])
+
+
+def test_coarse_labels_pass_from_contribution_to_release(nested_world: World) -> None:
+    ada, ben, cem = (nested_world.join(name) for name in ("ada", "ben", "cem"))
+    for site, draft in ((ada, ada.statistics(coarse=("a4c",))), (ben, ben.statistics()), (cem, cem.features())):
+        site.put(draft)
+    release = run_event(nested_world.coordinator, nested_world).release
+    manifest = _manifest(nested_world, release)
+    assert {site.name: site.coarse for site in manifest.sites} == {"ada": ("a4c",), "ben": (), "cem": ()}
+    systems = {label: system for system in manifest.systems for label in system.labels}
+    assert (systems["a4c"].inside, systems["a4c"].silent) == (("ada", "ben", "cem"), ())
+    assert (systems["a2c"].inside, systems["a2c"].silent) == (("ben", "cem"), (("ada", "a4c"), ("ben", "a4c")))
+
+
+def test_an_answer_does_not_go_down_to_the_only_concept_below(nested_world: World) -> None:
+    """Nothing tells what nobody has labelled."""
+    ben = nested_world.join("ben")
+    ben.put(ben.statistics(coarse=("a4c",)))
+    release = run_event(nested_world.coordinator, nested_world).release
+    manifest, tensors = _manifest(nested_world, release), _fusion(nested_world, release)
+    model = FusedModel.from_release(manifest, tensors)
+    lines = model.decide(_features(tensors), ["one.png", "two.png"], ["one", "two"])
+    assert [(line.label, line.best) for line in lines if not line.abstained] == [("a4c", "a2c")] * len(lines)
+    for line in lines:
+        check_way(line, manifest, tensors)
+
+
+def _features(tensors: dict[str, Any]) -> Array:
+    """The mean image of each label of the first site."""
+    held = tensors["weights"][0] > 0
+    return np.asarray((tensors["class_sums"][0][:, held] / tensors["weights"][0][held]).T)
+
+
+def test_the_arrival_of_a_coarse_site_then_its_withdrawal_restores_the_fusion(nested_world: World) -> None:
+    _arrive(nested_world, "cem")
+    before = run_event(nested_world.coordinator, nested_world).release
+    ada = nested_world.join("ada")
+    ada.put(ada.statistics(coarse=("a4c",)))
+    during = _fusion(nested_world, run_event(nested_world.coordinator, nested_world).release)
+    assert "coarse.000.ada" in during
+    nested_world.coordinator.withdraw("ada")
+    after = run_event(nested_world.coordinator, nested_world).release
+    one, two = _fusion(nested_world, before), _fusion(nested_world, after)
+    assert set(one) == set(two)
+    assert all(np.array_equal(one[name], two[name]) for name in one)

@@ -33,7 +33,7 @@ from federated.manifest import (
     WithdrawalManifest,
     pack_tensors,
 )
-from federated.vocabulary import plain_vocabulary
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
 from shared_models.front_ends import create_front_end
@@ -226,10 +226,10 @@ def shade(label: str, rng: np.random.Generator) -> NDArray[np.uint8]:
 class Federation:
     """A coordinator and hospitals with real images, which pass parcels by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vocabulary: Vocabulary | None = None) -> None:
         self.folder = folder
         config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=PIXELS_CARD)
-        vocabulary = plain_vocabulary("shades", list(SHADES))
+        vocabulary = vocabulary or plain_vocabulary("shades", list(SHADES))
         self.coordinator = Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
 
     def join(self, name: str) -> SiteHome:
@@ -300,6 +300,14 @@ class Federation:
 @pytest.fixture
 def federation(tmp_path: Path) -> Federation:
     return Federation(tmp_path)
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Federation:
+    """One where `dark` and `striped` lie below `light`."""
+    above = {"dark": ("light",), "striped": ("light",)}
+    concepts = (Concept(code=code, scheme="local", meaning=code, parents=above.get(code, ())) for code in SHADES)
+    return Federation(tmp_path, Vocabulary(name="shades", concepts=tuple(concepts)))
 
 
 @pytest.fixture(scope="session")

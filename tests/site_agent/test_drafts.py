@@ -138,3 +138,29 @@ def test_what_is_a_coordinators_is_no_draft(make_draft: MakeDraft) -> None:
     recall = RecallManifest(**fields, release="sha256:" + "1" * 64, fallback=None)
     with pytest.raises(DisclosureError, match="refused by address: a 'recall' of another site"):
         _check(replace(make_draft("adoption"), manifest=recall))
+
+
+def test_a_matrix_of_one_label_is_told_in_the_facts(make_draft: MakeDraft) -> None:
+    draft = make_draft("statistics")
+    gram = np.ones(6)
+    tensors = unpack_tensors(draft.tensors, draft.manifest)
+    tensors |= {f"{fold}.gram.000": gram for fold in ("train", "validation")}
+    data, specs, digest = pack_tensors(tensors)
+    manifest = draft.manifest.model_copy(update={"coarse": ("plax",), "tensors": specs, "tensors_digest": digest})
+    coarse = replace(draft, manifest=manifest, tensors=data, facts=replace(draft.facts, size=len(data)))
+    assert "label 'plax' has a matrix of its own" in _all_refusals(coarse)
+    _check(_with_facts(coarse, coarse=("plax",)))
+
+
+def test_steps_count_no_more_patients_than_the_facts(make_draft: MakeDraft) -> None:
+    draft = make_draft("report")
+    counts = np.zeros((1, 201), np.int64)
+    counts[0, 0] = 7
+    tensors = unpack_tensors(draft.tensors, draft.manifest) | {"steps.image": counts, "steps.clip": counts}
+    data, specs, digest = pack_tensors(tensors)
+    manifest = draft.manifest.model_copy(update={"steps": ("a4c",), "tensors": specs, "tensors_digest": digest})
+    made = replace(draft, manifest=manifest, tensors=data, facts=replace(draft.facts, size=len(data)))
+    told = {number: frozenset(f"p{patient}" for patient in range(number)) for number in (6, 7)}
+    few, enough = (_with_facts(made, cells={**draft.facts.cells, ("steps", "a4c"): told[number]}) for number in (6, 7))
+    assert "more patients are counted below 'a4c' than the facts hold" in _all_refusals(few)
+    _check(enough)

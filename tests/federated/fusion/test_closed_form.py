@@ -16,12 +16,14 @@ from federated.fusion.closed_form import (
     evidence,
     fit,
     full_key,
+    full_systems,
     labelling_sites,
     scatter_factor,
     scatter_sites,
     solve,
     validation_loss,
 )
+from federated.fusion.targets import targets_of
 from federated.manifest import Hyperparameters
 from federated.statistics import from_features, merge
 
@@ -155,6 +157,83 @@ def test_a_site_that_keeps_its_gram_back_cannot_enter_a_system(federation):
     blocks["ada"] = blocks["ada"].without_gram()
     with pytest.raises(ContractError, match="ada: its Gram matrix is not here"):
         fit(blocks, LABELS, HYPER)
+
+
+def central_partial_fit(federation, hyperparameters):
+    """The loss of the partial labels' page, from all images at once: silent images are no rows of a column."""
+    blocks, labels = federation.blocks(), federation.vocabulary.codes
+    root = np.sqrt(hyperparameters.scatter) * scatter_factor(blocks, sorted(blocks)).T
+    size = next(iter(blocks.values())).features
+    above = {"psax-av": "psax", "psax-pm": "psax"}
+    columns = []
+    for label in labels:
+        rows, targets = [root, np.sqrt(hyperparameters.ridge) * np.eye(size)], [np.zeros(len(root)), np.zeros(size)]
+        for folds in federation.folds.values():
+            fold = folds["train"]
+            hits = np.array([label in (x, above.get(x)) for x in fold.labels])
+            told = np.array([above.get(label) != x for x in fold.labels])
+            scale = np.sqrt(fold.weights * (1.0 if hits.any() else hyperparameters.outside))
+            rows.append((fold.features * scale[:, None])[told])
+            targets.append((scale * hits)[told])
+        columns.append(np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets), rcond=None)[0])
+    return np.stack(columns, axis=1)
+
+
+def test_partial_labels_equal_the_central_fit_of_what_they_say(nested):
+    labels = nested.vocabulary.codes
+    weights = fit(nested.blocks(), labels, HYPER, targets_of(nested.vocabulary, labels))
+    assert np.abs(weights - central_partial_fit(nested, HYPER)).max() < 1e-9
+    assert np.abs(weights - fit(nested.blocks(), labels, HYPER)).max() > 1e-2
+
+
+def test_without_coarse_labels_nothing_changes_to_the_last_digit(nested):
+    names = ("ada", "ben")  # both by level, in a vocabulary with something above the levels
+    blocks, labels = nested.blocks(names), ("plax", "a4c", "psax-av", "psax-pm")
+    assert np.array_equal(fit(blocks, labels, HYPER, targets_of(nested.vocabulary, labels)), fit(blocks, labels, HYPER))
+
+
+def test_a_coarse_site_leaves_isolated_levels_bit_identical_and_teaches_the_view(nested):
+    isolated = HYPER.model_copy(update={"mode": "isolated", "outside": 0.0})
+    labels = nested.vocabulary.codes
+    targets = targets_of(nested.vocabulary, labels)
+    before = fit(nested.blocks(("ada", "ben", "cem")), labels, isolated, targets)
+    after = fit(nested.blocks(), labels, isolated, targets)
+    levels = [labels.index(label) for label in ("psax-av", "psax-pm")]
+    assert np.array_equal(before[:, levels], after[:, levels])
+    assert np.abs(before - after)[:, labels.index("psax")].max() > 1e-3
+
+
+def test_silent_validation_images_do_not_count_in_a_column(nested):
+    labels = nested.vocabulary.codes
+    targets = targets_of(nested.vocabulary, labels)
+    weights = fit(nested.blocks(), labels, HYPER, targets)
+    fold, block = nested.folds["cem"]["validation"], nested.input("cem").validation
+    fitted = fold.features @ weights
+    told = np.array([x != "psax" for x in fold.labels])
+    columns = np.array([label in ("psax", "psax-av") for label in labels])
+    view, level = labels.index("psax"), labels.index("psax-av")
+    expected = (fold.weights * (fitted[:, view] - ~told) ** 2).sum()
+    expected += (fold.weights * fitted[:, level] ** 2)[told].sum()
+    assert validation_loss(weights, block, labels, columns, targets) == pytest.approx(expected, rel=1e-9)
+
+
+def test_contributions_and_evidence_add_up_where_images_are_left_out(nested):
+    labels, blocks = nested.vocabulary.codes, nested.blocks()
+    targets = targets_of(nested.vocabulary, labels)
+    (key,) = [key for key, columns in full_systems(blocks, labels, HYPER, targets).items() if 3 in columns]
+    assert key.silent == (("cem", "psax"), ("dan", "psax"))
+    features = np.random.default_rng(0).normal(size=(5, 24))
+    solved = solve(blocks, key, labels, HYPER, targets)
+    weights = fit(blocks, labels, HYPER, targets)
+    scores = np.einsum("nm,kmc->nc", features, solved.solutions[:, :, 3:])
+    assert np.abs(scores - features @ weights[:, 3:]).max() < 1e-9
+    grams = {name: block.gram_without(key.silent_at(name)) for name, block in blocks.items()}
+    shares = evidence(features, solved.inverse, key, grams, scatter_factor(blocks, scatter_sites(key, HYPER)), HYPER)
+    assert np.abs(sum(shares.values()) - 1).max() < 1e-9
+    assert all((share >= -1e-12).all() for share in shares.values())
+    whole = {name: block.gram for name, block in blocks.items()}
+    wrong = evidence(features, solved.inverse, key, whole, scatter_factor(blocks, scatter_sites(key, HYPER)), HYPER)
+    assert np.abs(sum(wrong.values()) - 1).max() > 1e-3
 
 
 def test_golden_numbers():

@@ -10,6 +10,7 @@ import pytest
 from federated.disclosure import Limits, evaluate
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
+from federated.local_fold import LocalFold
 from federated.manifest import unpack_tensors
 from federated.report import check_report
 from site_agent.catalogue import Catalogue
@@ -17,7 +18,7 @@ from site_agent.drafts import Draft, check_draft
 from site_agent.home import SiteHome
 from site_agent.mailbox import Inbox
 from site_agent.policy import Policy
-from site_agent.tasks.candidate_report import ANY_LABEL, report
+from site_agent.tasks.candidate_report import ANY_LABEL, report, step_cells
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -142,3 +143,44 @@ def test_validation_scores_standardise_to_the_sites_own_scale(federation: Federa
     assert standard.shape == (3, 2)
     assert (standard[:, 1] > 0).all()
     assert np.isfinite(standard).all()
+
+
+@pytest.fixture
+def by_level(nested: Federation) -> SiteHome:
+    """A site that labels some images finely and others coarsely, with a candidate in its inbox."""
+    home = nested.hospital("ada", {"dark": 20, "striped": 20, "light": 8})
+    nested.exchange(home)
+    nested.coordinator.propose()
+    (parcel,) = nested.coordinator.outgoing("ada")
+    Inbox(home).put(parcel.to_bytes())
+    return home
+
+
+def test_steps_down_are_reported_with_their_patients(nested: Federation, by_level: SiteHome) -> None:
+    made = _report(by_level, nested.allow(by_level))
+    assert getattr(made.manifest, "steps", None) == ("light",)
+    told = made.facts.cells["steps", "light"]  # of all three folds: too few for a fold of their own, so cross-fitted
+    cases = [case for case in Catalogue(by_level.catalogue_path).cases() if case.fold != "test"]
+    assert told == {case.patient for case in cases if case.label != "light"}
+    counts = unpack_tensors(made.tensors, made.manifest)["steps.clip"]
+    assert counts.shape[0] == 1
+    assert len(told) / 2 <= counts.sum() <= len(told)
+
+
+def test_steps_of_too_few_patients_stay(nested: Federation, by_level: SiteHome) -> None:
+    patients = len(_report(by_level, nested.allow(by_level)).facts.cells["steps", "light"])
+    for limits, steps in ((_limits(2, patients), ("light",)), (_limits(2, patients + 1), ())):
+        policy = nested.allow(by_level, report={"limits": limits})
+        folds = {
+            "train": LocalFold(np.zeros((0, 500)), (), (), (), np.zeros(0)),
+            "validation": LocalFold(np.zeros((0, 500)), (), (), (), np.zeros(0)),
+            "calibration": LocalFold(
+                np.zeros((patients, 500)),
+                ("dark",) * patients,
+                tuple(f"p{number}" for number in range(patients)),
+                tuple(f"c{number}" for number in range(patients)),
+                np.ones(patients),
+            ),
+        }
+        found = step_cells(_model(by_level), folds, policy.report.limits)
+        assert tuple(concept for _, concept in found) == steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, check_draft
 from site_agent.features import features_of
 from site_agent.home import SiteHome
+from site_agent.policy import Policy
 from site_agent.tasks import TASKS, task_of
-from site_agent.tasks.classification import KINDS, draft
+from site_agent.tasks.classification import KINDS, apart, draft
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -139,3 +141,54 @@ def test_an_unknown_task_is_told(ada: SiteHome) -> None:
     ada.config = ada.config.model_copy(update={"task": "segmentation"})
     with pytest.raises(Exception, match=r"there is no task 'segmentation'.*knows: classification"):
         task_of(ada)
+
+
+def test_a_label_with_others_below_it_has_a_gram_matrix_of_its_own(nested: Federation) -> None:
+    home = nested.hospital("ada", PATIENTS, *KINDS)
+    made = _draft(nested, home, "statistics")
+    manifest: Any = made.manifest
+    assert (manifest.coarse, made.facts.coarse) == (("light",), ("light",))
+    tensors = unpack_tensors(made.tensors, manifest)
+    cases = [case for case in Catalogue(home.catalogue_path).cases(fold="train") if case.label == "light"]
+    weight = tensors["train.weights"][list(manifest.labels).index("light")] / len(cases)
+    rows = features_of(home, cases)
+    own = unpack_symmetric(tensors["train.gram.000"], 500)
+    np.testing.assert_allclose(own, weight * rows.T @ rows, rtol=1e-9, atol=1e-9)
+    assert tensors["validation.gram.000"].shape == tensors["train.gram.000"].shape
+
+
+def test_without_a_gram_matrix_there_is_none_of_a_single_label(nested: Federation) -> None:
+    home = nested.hospital("ada", PATIENTS, *KINDS)
+    made = _draft(nested, home, "statistics", statistics={"level_to_coordinator": 1})
+    assert getattr(made.manifest, "coarse", None) == ()
+    assert made.facts.coarse == ()
+
+
+def test_a_matrix_of_too_few_patients_is_not_set_apart(nested: Federation) -> None:
+    """The label goes along with the others, and the coordinator makes its matrix up."""
+    home = nested.hospital("ada", PATIENTS, *KINDS)
+    validation = Catalogue(home.catalogue_path).cases(fold="validation")
+    patients = len({case.patient for case in validation if case.label == "light"})
+    assert 0 < patients < min(_training(home, "light"), len({case.patient for case in validation}) - patients)
+    for least, coarse in ((patients, ("light",)), (patients + 1, ())):
+        limits = Limits(cell=1, batch=1, difference=1, gram_share=500 / least, dominance=1.0)
+        made = draft(home, "statistics", "b0001", _allowed(nested, home, limits))
+        assert getattr(made.manifest, "coarse", None) == coarse
+        assert "light" in getattr(made.manifest, "labels", ())
+
+
+def _allowed(federation: Federation, home: SiteHome, limits: Limits) -> Policy:
+    return federation.allow(home, *KINDS, statistics={"limits": limits})
+
+
+def test_what_is_left_of_a_fold_needs_patients_enough_too() -> None:
+    cells = {("train", "coarse"): 30, ("train", "fine"): 10, ("validation", "coarse"): 20}
+    folds: dict[str, list[Any]] = {"train": [], "validation": []}
+    for (fold, label), count in cells.items():
+        folds[fold] += [SimpleNamespace(fold=fold, label=label, patient=f"{label}-{n}") for n in range(count)]
+    limits = Limits(cell=5, batch=5, gram_share=0.5)
+    assert apart(folds, ("coarse",), 5, limits) == ("coarse",)  # ten patients each
+    assert apart(folds, ("coarse",), 6, limits) == ()  # twelve, and only ten are left
+    assert apart({"train": folds["train"][:30]}, ("coarse",), 6, limits) == ("coarse",)  # nothing is left
+    assert apart(folds, (), 1, limits) == ()
+    assert apart(folds, ("coarse",), 1, Limits(cell=11, batch=5, gram_share=0.5)) == ()
