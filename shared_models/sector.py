@@ -92,16 +92,14 @@ def _coarse_fit(echoes: Echoes, geometry: Fan | Parallelogram) -> _Fit:
     return _Fit(geometry, quality(echoes, geometry), echoes.background)
 
 
-def guesses(region: Mask) -> list[Fan | Parallelogram]:
-    """Geometries around a region from its straight sides."""
-    found: list[Fan | Parallelogram] = []
+def guesses(region: Mask) -> Iterator[Fan | Parallelogram]:
+    """Geometries around a region from its straight sides, likeliest first."""
     for left, right in sides(region):
         if left.angle + right.angle >= PARALLEL:
-            found.append(_fan_between(region, left, right))
+            yield _fan_between(region, left, right)
         else:
             rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-            found.append(Parallelogram(*(float(end) for end in (rows[0], rows[-1], columns[0], columns[-1]))))
-    return found
+            yield Parallelogram(*(float(end) for end in (rows[0], rows[-1], columns[0], columns[-1])))
 
 
 def _fan_between(region: Mask, left: Side, right: Side) -> Fan:

@@ -6,6 +6,7 @@ growing to the right.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -44,8 +45,8 @@ class Fan:
         """How far points lie outside of each of `EDGES`, negative inside."""
         dx, dy = x - self.x, y - self.y
         radius = np.hypot(dx, dy)
-        left = dy * np.sin(self.left) - dx * np.cos(self.left)
-        right = dx * np.cos(self.right) - dy * np.sin(self.right)
+        left = dy * math.sin(self.left) - dx * math.cos(self.left)
+        right = dx * math.cos(self.right) - dy * math.sin(self.right)
         return left, right, self.near - radius, radius - self.far
 
     def edge(self, name: str, count: int) -> tuple[Floats, Floats]:
@@ -106,7 +107,7 @@ class Parallelogram:
 
     def distances(self, x: AnyFloats, y: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats, AnyFloats]:
         """How far points lie outside of each of `EDGES` (near is the top), negative inside."""
-        across, upright = x - self.slope * y, 1.0 / np.hypot(1.0, self.slope)
+        across, upright = x - self.slope * y, 1.0 / math.hypot(1.0, self.slope)
         left, right = (self.left - across) * upright, (across - self.right) * upright
         return left, right, self.top - y, y - self.bottom
 

@@ -46,23 +46,22 @@ def _alike(geometry: Fan | Parallelogram) -> float:
 
 def _inside(echoes: Echoes, geometry: Fan | Parallelogram) -> tuple[float, float]:
     """Shares of the echoes that are explained and of the cells that are occupied."""
-    height, width = echoes.thick.shape
-    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
-    left, right, near, far = np.broadcast_arrays(*geometry.distances(x, y))
-    rows, columns = np.nonzero((left <= 0) & (right <= 0) & (near <= 0) & (far <= 0))
-    if not rows.size:
+    x, y = (axis.astype(np.float32) for axis in np.ogrid[tuple(slice(side) for side in echoes.thick.shape)][::-1])
+    distances = np.broadcast_arrays(*geometry.distances(x, y))
+    within = np.flatnonzero(np.maximum(np.maximum(*distances[:2]), np.maximum(*distances[2:])) <= 0)
+    if not within.size:
         return 0.0, 0.0
-    left, right, near, far = (-distance[rows, columns] for distance in (left, right, near, far))
+    left, right, near, far = (-distance.ravel()[within] for distance in distances)
     across, deep = CELLS
     cell = _cell(left, right, across) * deep + _cell(near, far, deep)
-    thick, labels = echoes.thick[rows, columns], echoes.labels[rows, columns]
+    thick, labels = echoes.thick.ravel()[within], echoes.labels.ravel()[within]
     size = np.bincount(cell, minlength=across * deep)
     bright = np.bincount(cell[thick], minlength=across * deep)
     occupied = (bright > OCCUPIED * size)[size > 3]
-    within = np.bincount(labels[thick], minlength=len(echoes.sizes))
-    own = (within > TOUCHED * echoes.sizes) | echoes.free()
+    covered = np.bincount(labels[thick], minlength=len(echoes.sizes))
+    own = (covered > TOUCHED * echoes.sizes) | echoes.free()
     own[0] = False
-    return float(within[own].sum() / max(1, echoes.sizes[own].sum())), float(occupied.mean()) if occupied.size else 0.0
+    return float(covered[own].sum() / max(1, echoes.sizes[own].sum())), float(occupied.mean()) if occupied.size else 0.0
 
 
 def _cell(before: AnyFloats, behind: AnyFloats, count: int) -> NDArray[np.intp]:
