@@ -107,7 +107,7 @@ def test_frames_that_are_asked_for_are_the_cases(archive: Archive, tmp_path: Pat
     ids=["listing", "file", "clip", "nothing"],
 )
 def test_a_patient_is_known_by_the_id_else_the_clip_else_the_file(
-    archive: Archive, tmp_path: Path, said: Mapping[str, str], facts: Mapping[str, str], kind: str, word: str | None
+    archive: Archive, tmp_path: Path, said: Mapping[str, Any], facts: Mapping[str, Any], kind: str, word: str | None
 ) -> None:
     path = picture(tmp_path / "a.png", 1)
     record = look(archive, Told(**facts), path, **said)

@@ -34,4 +34,4 @@ def test_a_report_is_written_once() -> None:
         notes=(),
     )
     with pytest.raises(ValidationError):
-        report.images = 1  # type: ignore[misc]
+        report.images = 1

@@ -67,8 +67,8 @@ def test_nothing_leaves_before_the_approver_has_signed(home: SiteHome) -> None:
     assert [(step.kind, step.state) for step in work(home).steps] == [("statistics", "outbox")]
 
 
-def test_the_onlooker_sees_all_folds_with_the_weights_that_are_sent(home: SiteHome, material: Material) -> None:
-    site = folds_of(home, material)
+def test_the_onlooker_sees_all_folds_with_the_weights_that_are_sent(home: SiteHome) -> None:
+    site = folds_of(home)
     counts = {fold: len(set(local.patients)) for fold, local in site.folds.items()}
     assert sum(counts.values()) == 16
     assert counts["train"] == 8
