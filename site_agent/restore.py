@@ -91,6 +91,8 @@ def _opened(file: Path, passphrase: str | None) -> Iterator[tarfile.TarFile]:
             source = _decrypted(raw, file, passphrase) if encrypted else raw
             with tarfile.open(fileobj=source, mode="r|", tarinfo=_Member) as tar:  # type: ignore[call-overload]
                 yield tar
+    except _ForeignError as error:
+        raise ConsiliumError("is no backup: it holds what is neither file nor folder", where=str(file)) from error
     except (tarfile.TarError, EOFError, UnicodeError) as error:
         raise ConsiliumError("is no backup of a site, or is damaged", where=str(file)) from error
 
@@ -102,6 +104,10 @@ def _decrypted(raw: BinaryIO, file: Path, passphrase: str | None) -> EncryptedRe
     return EncryptedReader(raw, passphrase, str(file))
 
 
+class _ForeignError(tarfile.TarError):
+    """A link, a device, or a header that is longer than any of ours."""
+
+
 class _Member(tarfile.TarInfo):
     """A file or folder; whatever else a tar may hold is refused before it is read."""
 
@@ -110,7 +116,7 @@ class _Member(tarfile.TarInfo):
         member = super().frombuf(buf, encoding, errors)
         name = member.type == tarfile.GNUTYPE_LONGNAME and 0 < member.size <= LONGEST_NAME
         if not name and member.type not in {tarfile.REGTYPE, tarfile.DIRTYPE}:
-            raise ConsiliumError("is no backup: it holds what is neither file nor folder", where=repr(member.name))
+            raise _ForeignError
         if member.size < 0:
             raise tarfile.HeaderError("a negative size")
         return member
@@ -141,7 +147,7 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, file: Pa
         path.mkdir(mode=0o700, parents=True)
         return
     if member.name in written:
-        raise ConsiliumError(f"is no backup: it holds {member.name!r} twice", where=str(file))
+        raise ConsiliumError("is no backup: it holds a file twice", where=str(file))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = tar.extractfile(member)
     assert content is not None
@@ -160,11 +166,11 @@ def _inside(name: str, file: Path) -> PurePosixPath:
     """A path below the folder of the home.
 
     Raises:
-        ConsiliumError: it leads elsewhere.
+        ConsiliumError: it leads elsewhere; in a damaged file a name may be a piece of a key, and is not shown.
     """
     path = PurePosixPath(name)
     if path.parts[:1] != (FOLDER,) or len(path.parts) < 2 or ".." in path.parts or "\0" in name:
-        raise ConsiliumError(f"is no backup: it would write {name!r}", where=str(file))
+        raise ConsiliumError("is no backup: it would write outside the home", where=str(file))
     return path
 
 

@@ -6,12 +6,15 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from federated.errors import ConsiliumError
 from site_agent.agent import work
@@ -184,7 +187,7 @@ def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, data: bytes) -> None:
     "name", ["/tmp/evil", "home/../../evil", "home/..", "../evil", "evil", "home", "home/./../evil", "keys/../../x"]
 )
 def test_a_path_that_leads_elsewhere(name: str, tmp_path: Path, refused: Refused) -> None:
-    refused(_forged(tmp_path / "forged", tarfile.TarInfo(name)), "forged: is no backup: it would write")
+    refused(_forged(tmp_path / "forged", tarfile.TarInfo(name)), "forged: is no backup: it would write outside")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_links_and_devices(kind: bytes, tmp_path: Path, refused: Refused) -> Non
     member = tarfile.TarInfo("home/keys")
     member.type, member.linkname = kind, str(tmp_path)
     inside = tarfile.TarInfo("home/keys/evil")
-    refused(_forged(tmp_path / "forged", member, inside), "'home/keys': is no backup: it holds what is neither")
+    refused(_forged(tmp_path / "forged", member, inside), "forged: is no backup: it holds what is neither")
     assert not (tmp_path / "evil").exists()
 
 
@@ -209,9 +212,52 @@ def test_a_header_that_would_fill_the_memory(tmp_path: Path, refused: Refused) -
 
 def test_a_file_twice_or_inside_a_file(tmp_path: Path, refused: Refused) -> None:
     twice = [tarfile.TarInfo("home/config.toml"), tarfile.TarInfo("home/config.toml")]
-    refused(_forged(tmp_path / "forged", *twice), "it holds 'home/config.toml' twice")
+    refused(_forged(tmp_path / "forged", *twice), "forged: is no backup: it holds a file twice")
     inside = [tarfile.TarInfo("home/config.toml"), tarfile.TarInfo("home/config.toml/x")]
     refused(_forged(tmp_path / "forged", *inside), "cannot be written")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 511), st.integers(0, 255)), max_size=4))
+def test_whatever_is_changed_is_one_line_or_harmless(
+    changes: list[tuple[int, int, int]], home: SiteHome, tmp_path: Path
+) -> None:
+    """Bytes of any block changed, and checksums of headers put right; keys are never quoted."""
+    plain = tmp_path / "plain.tar"
+    if not plain.exists():
+        back_up(home, plain, None)
+    data = bytearray(plain.read_bytes())
+    for block, place, value in changes:
+        data[block % (len(data) // 512) * 512 + place] = value
+    (tmp_path / "changed.tar").write_bytes(_right_checksums(data))
+    line = _line(tmp_path / "changed.tar", tmp_path / "again")
+    assert "PRIVATE KEY" not in line
+    assert bool(line) != (tmp_path / "again").exists()
+    if not line:
+        assert _contents(tmp_path / "again").items() >= _files(home.path).items()
+        shutil.rmtree(tmp_path / "again")
+
+
+def _line(file: Path, new: Path) -> str:
+    """What is told of a backup; nothing of one that is restored."""
+    try:
+        restore(file, new, None)
+    except ConsiliumError as error:
+        return str(error)
+    return ""
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {name: data for name, data in _contents(folder).items() if (folder / name).is_file()}
+
+
+def _right_checksums(data: bytearray) -> bytes:
+    for start in range(0, len(data), 512):
+        header = data[start : start + 512]
+        if header[257:262] == b"ustar":
+            header[148:156] = b" " * 8
+            data[start + 148 : start + 156] = b"%06o\0 " % sum(header)
+    return bytes(data)
 
 
 def test_what_is_no_home_or_of_another_time(tmp_path: Path, refused: Refused) -> None:
