@@ -92,6 +92,12 @@ def _sector(quick: bool, gallery: Path = real_data.GALLERY) -> Measured:
     return measure(quick=quick, gallery=gallery)
 
 
+def _partial_labels(quick: bool) -> Measured:
+    from benchmarks.partial_labels import measure
+
+    return measure(quick=quick)
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -101,6 +107,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
     "start_backbone": _start_backbone,
+    "partial_labels": _partial_labels,
     "ingest": _ingest,
     "intake_real": _intake_real,
     "burnt_in": _burnt_in,
