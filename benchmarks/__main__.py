@@ -107,11 +107,11 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "phantom_realism": _phantom_realism,
     "phantom_transfer": _phantom_transfer,
     "start_backbone": _start_backbone,
-    "partial_labels": _partial_labels,
     "ingest": _ingest,
     "intake_real": _intake_real,
     "burnt_in": _burnt_in,
     "sector": _sector,
+    "partial_labels": _partial_labels,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 
