@@ -36,6 +36,8 @@ def test_images_are_counted_by_fold_and_label(ada: SiteHome) -> None:
     assert sum(count.images for count in status.images) == 56
     assert {count.fold for count in status.images} == {"train", "validation", "calibration", "test"}
     assert status.policy == "may leave: statistics, report"
+    assert (status.holdings.patients, status.holdings.clips, status.holdings.images) == (28, 56, 56)
+    assert {view.label: view.images for view in status.holdings.views} == {"dark": 28, "light": 28}
 
 
 def test_a_contribution_goes_from_the_outbox_to_accepted_to_withdrawn(federation: Federation, ada: SiteHome) -> None:
