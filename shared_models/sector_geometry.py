@@ -44,7 +44,7 @@ class Fan:
     def distances(self, x: AnyFloats, y: AnyFloats) -> tuple[AnyFloats, AnyFloats, AnyFloats, AnyFloats]:
         """How far points lie outside of each of `EDGES`, negative inside."""
         dx, dy = x - self.x, y - self.y
-        radius = np.hypot(dx, dy)
+        radius = np.sqrt(dx * dx + dy * dy)  # a third of the time of hypot
         left = dy * math.sin(self.left) - dx * math.cos(self.left)
         right = dx * math.cos(self.right) - dy * math.sin(self.right)
         return left, right, self.near - radius, radius - self.far
