@@ -17,6 +17,7 @@ CLIP = (
     "words, header, sector, quality, blanked, source, looks, frames, batch) "
     "VALUES (?, ?, ?, 1, '', ?, x'00', ?, ?, ?, '{}', '{}', '', ?, ?, ?, ?, x'00', 9, ?)"
 )
+ITEM = "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, 'r', '', '', ?, ?)"
 BLANKED = [
     {"pixels": 0.5, "bright": 0.25, "text_outside": 2, "marks_inside": 0.0},
     {"pixels": 0.25, "bright": 0.0, "text_outside": 0, "marks_inside": 0.01},
@@ -66,13 +67,13 @@ def _fill(archive: Archive, clips: Sequence[tuple[object, ...]]) -> None:
         patients = [("p1", "train", "b0001"), ("p2", "test", "b0002"), ("p3", "train", "b0001")]
         connection.executemany("INSERT INTO patients VALUES (?, ?, ?)", patients)
         for *row, images in clips:
-            connection.execute("INSERT INTO items VALUES (?, 'r', '', '', 'taken', x'00', 0)", (row[1],))
+            connection.execute(ITEM, (row[1], "taken", b""))
             connection.execute(CLIP, row)
             frames = [(row[0], place, place, "") for place in range(int(str(images)))]
             connection.executemany("INSERT INTO frames VALUES (?, ?, ?, ?, '')", frames)
         for number, (state, name, reason) in enumerate(ASIDE):
             sealed = archive.seal.close(json.dumps({"name": name, "reason": reason}))
-            connection.execute("INSERT INTO items VALUES (?, 'r', '', '', ?, ?, 0)", (f"a{number}", state, sealed))
+            connection.execute(ITEM, (f"a{number}", state, sealed))
 
 
 @pytest.fixture
