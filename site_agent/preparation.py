@@ -33,8 +33,8 @@ LOOKED_AT = 8  # frames of a clip by which its sector, mode and text are found
 RAW_BYTES = 192 * 2**20  # of frames that are held before they are shrunk
 MOST_FRAMES = 512  # of a clip that are kept, evenly spaced
 SQUARE = 0.01  # how far from 1 the ratio of a pixel's sides may be
-SURE_SECTOR = 0.7  # quality from which on a sector counts; echoes that fill their frame are no more than 0.55
-LEAST_FOR_MODE = 96  # pixels of the shorter side, under which nobody draws a sweep or a spectrum
+SURE_SECTOR = 0.8  # quality from which on a sector counts; below it half of them are wrong (docs/sector.md)
+LEAST_FOR_MODE = 200  # pixels of the shorter side, under which a level line is taken for a sweep
 LEAST_FOR_TEXT = 48  # pixels of the shorter side, under which no text could be read
 MODES: dict[Mode, str] = {"colour": "colour Doppler", "m": "M-mode", "spectral": "spectral Doppler"}
 
