@@ -20,6 +20,7 @@ from site_agent.sources.tmed2 import Tmed2Source
 from site_agent.sources.unity import UnitySource
 
 AUTO = "auto"
+OF_AN_INDEX = frozenset({MetaImageSource.name, NiftiSource.name, FolderSource.name})  # each reads one of its own files
 
 
 def sources(columns: Columns | None = None) -> tuple[Source, ...]:
@@ -60,7 +61,8 @@ def source_of(root: Path, name: str = AUTO, columns: Columns | None = None) -> S
         raise DataError("is not there", where=str(root), cure="name a folder, an index.csv or a file")
     if columns is not None and columns.model_fields_set:
         return known[-1]
-    for source in sorted(known, key=lambda source: source.name != FolderSource.name or not has_index(root)):
+    indexed = has_index(root)
+    for source in sorted(known, key=lambda source: not (indexed and source.name in OF_AN_INDEX)):
         if source.recognises(root):
             return source
     raise DataError("has no form that is known", where=str(root), cure="name one with --format")

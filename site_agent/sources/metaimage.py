@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from site_agent.sources.camus_layout import is_camus
 from site_agent.sources.metaimage_volume import read_volume
 from site_agent.sources.source import Facts, Item, Opened, Refused, Relation
-from site_agent.sources.volume_folder import Form, open_item, scan_folder
+from site_agent.sources.volume_folder import Form, open_item, recognised, scan_folder
 from site_agent.sources.volumes import opened
-from site_agent.sources.walk import has_any
 
 FORM = Form("MetaImage header", (".mhd", ".mha"), read_volume, beside=(".raw", ".zraw"))
 
@@ -33,8 +31,8 @@ class MetaImageSource:
     needs_sector = True
 
     def recognises(self, root: Path) -> bool:
-        """A header, or a folder with one among its first files."""
-        return FORM.has(root) if root.is_file() else has_any(root, FORM.suffixes) and not is_camus(root)
+        """As of `recognised`."""
+        return recognised(root, FORM)
 
     def scan(self, root: Path) -> Iterator[Item | Refused]:
         """As of `scan_folder`."""

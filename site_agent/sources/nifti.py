@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from federated.errors import DataError
-from site_agent.sources.camus_layout import is_camus
 from site_agent.sources.plausible import spacing
 from site_agent.sources.source import Facts, Item, Opened, Refused, Relation, check_file, check_size
-from site_agent.sources.volume_folder import Form, open_item, scan_folder
+from site_agent.sources.volume_folder import Form, open_item, recognised, scan_folder
 from site_agent.sources.volumes import DEFLATE, Readable, Volume, opened
-from site_agent.sources.walk import has_any
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
@@ -150,8 +148,8 @@ class NiftiSource:
     needs_sector = True
 
     def recognises(self, root: Path) -> bool:
-        """A file, or a folder with one among its first files."""
-        return FORM.has(root) if root.is_file() else has_any(root, FORM.suffixes) and not is_camus(root)
+        """As of `recognised`."""
+        return recognised(root, FORM)
 
     def scan(self, root: Path) -> Iterator[Item | Refused]:
         """As of `scan_folder`."""

@@ -13,13 +13,14 @@ from itertools import chain
 from pathlib import Path
 
 from federated.errors import DataError
+from site_agent.sources.camus_layout import is_camus
 from site_agent.sources.csv_tables import Row, first_of_each, read_table, refused_line
 from site_agent.sources.files import SUFFIXES
 from site_agent.sources.plausible import PERCENT, believed
 from site_agent.sources.source import Facts, Item, Opened, Refused
 from site_agent.sources.splits import fold_of
 from site_agent.sources.volumes import Placed, Volume, misfit, opened
-from site_agent.sources.walk import name_below, walk
+from site_agent.sources.walk import has_any, name_below, walk
 
 INDEX = "index.csv"
 MASKS = ("labels", "gt", "mask", "seg", "segmentation")
@@ -71,6 +72,22 @@ class Known:
 
     masks: tuple[tuple[str, Path], ...] = ()
     ejection_fraction: str = ""
+
+
+def recognised(root: Path, form: Form) -> bool:
+    """A file of the form, or a folder with one among its first files whose index, if it has one, begins with such."""
+    if root.is_file():
+        return form.has(root)
+    first = _first_listed(root / INDEX)
+    return (not first or form.has(Path(first))) and has_any(root, form.suffixes) and not is_camus(root)
+
+
+def _first_listed(index: Path) -> str:
+    """The first path of an index; "" where it says none."""
+    try:
+        return next((row["path"] for row in read_table(index, ["path"])), "")
+    except DataError:
+        return ""
 
 
 def scan_folder(root: Path, form: Form) -> Iterator[Item | Refused]:

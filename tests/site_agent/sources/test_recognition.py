@@ -59,6 +59,15 @@ def test_an_index_of_ours_goes_before_the_form_of_the_files_beside_it(exported: 
         index.unlink()
 
 
+def test_an_index_that_lists_volumes_is_read_with_what_lies_beside_them(exported: Exported, tmp_path: Path) -> None:
+    folder, _ = exported("metaimage", patients=1, frames=4, size=64)
+    assert source_of(folder).name == "metaimage"
+    for first, name in (("a.mhd", "metaimage"), ("a.png", "images"), ("a.nii.gz", "images")):
+        (tmp_path / "index.csv").write_text(f"path,label\n{first},x\n", encoding="utf-8")
+        (tmp_path / "a.mhd").write_bytes(b"header")
+        assert source_of(tmp_path).name == name
+
+
 def test_columns_that_are_named_are_an_index_s(exported: Exported) -> None:
     folder, _ = exported("dicom", patients=1, frames=4, size=64)
     assert source_of(folder, columns=Columns(label="view")).name == "images"
