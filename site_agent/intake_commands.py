@@ -38,7 +38,8 @@ def ingest(
     if pixels not in {"sector", "whole"}:
         raise DataError(f"there is no rule '{pixels}'", where="--pixels", cure="say sector or whole")
     opened = open_home(home)
-    order = Order(form, parse_columns(columns), site, machine, "whole" if pixels == "whole" else "sector", cores())
+    processes = max(2, cores())  # with one, a decoder that crashes would end everything
+    order = Order(form, parse_columns(columns), site, machine, "whole" if pixels == "whole" else "sector", processes)
     with opened.lock():
         report = take_in(opened.archive, opened.vocabulary, opened.label_map, root, order)
     if as_json:

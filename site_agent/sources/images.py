@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from itertools import chain
@@ -24,6 +25,8 @@ Gray = NDArray[np.uint8]
 
 STILLS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 CINES = frozenset({".avi", ".mp4", ".m4v", ".mpeg", ".mpg", ".mov", ".gif"})
+logging.getLogger("PIL").setLevel(logging.WARNING)  # below, it tells what headers say, and of whom
+
 MIN_SIDE = 8
 HEADER_SLACK = 2  # a container may count frames that its edit list or codec delay drops
 MAX_STILL_BYTES = 512 * 2**20
