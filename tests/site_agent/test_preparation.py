@@ -247,13 +247,19 @@ def test_annotations_that_cannot_be_read_cost_only_themselves(found: Callable[..
 )
 def test_other_modes_are_kept_apart_whoever_says_so(found: Callable[..., None], mode: Any, name: str) -> None:
     found(mode=mode)
-    seen = prepare(item(SMALL[None]), Rules())
+    screen = np.tile(SMALL, (3, 3))[None]
+    seen = prepare(item(screen), Rules())
     found()
-    said = prepare(item(SMALL[None], mode=mode), Rules(cleared=True))
+    said = prepare(item(screen, mode=mode), Rules(cleared=True))
     for prepared in (seen, said):
         assert (prepared.state, prepared.reason) == ("apart", f"is {name}, and no B-mode image")
         assert prepared.facts.mode == mode
         assert prepared.frames.size == 0
+
+
+def test_small_images_are_asked_for_no_mode(found: Callable[..., None]) -> None:
+    found(mode="m")
+    assert prepare(item(SMALL[None]), Rules()).state == "taken"
 
 
 def test_what_a_header_says_of_the_mode_counts_more_than_the_pixels(found: Callable[..., None]) -> None:
