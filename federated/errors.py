@@ -20,7 +20,7 @@ class ConsiliumError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line}; {self.cure}" if self.cure else line
+        return one_line(f"{line}; {self.cure}" if self.cure else line)
 
 
 class ContractError(ConsiliumError):
@@ -56,6 +56,11 @@ class DisclosureError(ConsiliumError):
 
 class DataError(ConsiliumError):
     """Images, indexes or labels that cannot be used as they are."""
+
+
+def one_line(text: str) -> str:
+    """The text with what does not print, as a line's end or half a character, written as Python writes it."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def cannot_read(path: Path, error: Exception) -> ConsiliumError:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import BeforeValidator
+
+from federated.errors import one_line
 from federated.manifest import Frozen
 from site_agent.catalogue import State
+
+Line = Annotated[str, BeforeValidator(one_line)]  # a file's name may hold anything
 
 
 class Aside(Frozen):
     """Something listed that was not taken in, with the reason; `key` names it to ``site quarantine``."""
 
-    name: str
+    name: Line
     state: State
-    reason: str
+    reason: Line
     key: str
 
 
 class Doubt(Frozen):
     """Something that an item says and that was not believed."""
 
-    name: str
-    line: str
+    name: Line
+    line: Line
 
 
 class IngestReport(Frozen):
@@ -49,7 +55,7 @@ class IngestReport(Frozen):
     blanked: int
     aside: tuple[Aside, ...]
     doubts: tuple[Doubt, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Line, ...]
 
 
 @dataclass

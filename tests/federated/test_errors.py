@@ -22,3 +22,9 @@ def test_refusal_names_the_filter_and_the_cure() -> None:
 @pytest.mark.parametrize("name", ["ContractError", "SignatureError", "SequenceError", "DisclosureError", "DataError"])
 def test_one_tree(name: str) -> None:
     assert issubclass(getattr(errors, name), ConsiliumError)
+
+
+def test_a_message_is_one_line_whatever_it_quotes() -> None:
+    error = ConsiliumError("is\nempty", where="a\r\x1b[31m\udcfc\u2028.png", cure="Müller\tsays")
+    assert str(error) == "a\\r\\x1b[31m\\udcfc\\u2028.png: is\\nempty; Müller\\tsays"
+    assert str(error).encode()

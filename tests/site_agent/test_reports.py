@@ -35,3 +35,10 @@ def test_a_report_is_written_once() -> None:
     )
     with pytest.raises(ValidationError):
         report.images = 1
+
+
+def test_names_that_are_no_text_can_be_shown_and_written() -> None:
+    aside = Aside(name="a\nb\udcfc.png", state="refused", reason="is\x1b[0m odd", key="ab")
+    assert (aside.name, aside.reason) == ("a\\nb\\udcfc.png", "is\\x1b[0m odd")
+    assert Aside.model_validate_json(aside.model_dump_json()) == aside
+    assert Doubt(name="\udcfc", line="\t").model_dump() == {"name": "\\udcfc", "line": "\\t"}
