@@ -8,15 +8,15 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
+from pydicom.uid import UID as DicomUID
 from scipy.ndimage import gaussian_filter
 
 from shared_models.sector_geometry import Fan
@@ -71,7 +71,7 @@ def jpeg(path: Path, pixels: NDArray[np.uint8]) -> None:
 def avi(path: Path, pixels: list[NDArray[np.uint8]]) -> None:
     with av.open(str(path), "w", format="avi") as container:
         container.metadata.update({"title": f"{NAME} {NUMBER}", "artist": DOCTOR, "comment": CLINIC})
-        stream = cast(VideoStream, container.add_stream("mjpeg", rate=25))
+        stream = container.add_stream("mjpeg", rate=25)
         stream.height, stream.width, stream.pix_fmt = *SHAPE, "yuvj420p"
         for frame in pixels:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
@@ -131,7 +131,7 @@ def dicoms(folder: Path) -> Path:
         made.StudyDescription = f"Echo of {NAME}, born 17.03.1961"
         made.SeriesDescription, made.ImageComments = f"for {DOCTOR}", f"{NUMBER} {NAME}"
         made.StudyInstanceUID = made.SeriesInstanceUID = UID
-        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"{UID}.{number}"
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = DicomUID(f"{UID}.{number}")
         made.StationName, made.DeviceSerialNumber = CLINIC, PRIVATE
         made.Manufacturer, made.ManufacturerModelName = "Acme", "One"
         made.ViewName = ("dark", "light", "striped")[number]
