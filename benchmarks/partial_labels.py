@@ -28,6 +28,7 @@ SEEDS = (11, 12, 13, 14)
 TRAINED, CHECKED, TESTED = 20, 6, 12  # patients a hospital
 COARSE = ("south", "west")
 ABOVE = "399306005"  # parasternal short axis, no level named
+ASKED = ("the two hospitals that name levels", "the two others")
 DRAWS = 4000
 FULL, PARTIAL, LEFT_OUT, NAIVE = (
     "all four by level",
@@ -66,7 +67,7 @@ def measure(*, quick: bool) -> Measured:
 
 def _measured(seeds: Sequence[int], counts: tuple[int, int, int]) -> Measured:
     found: dict[str, list[Tested]] = {name: [] for name in (FULL, PARTIAL, LEFT_OUT, NAIVE)}
-    stops: list[Row] = []
+    stops: list[tuple[Row, Row]] = []
     for seed in seeds:
         images = hospitals(sum(counts), seed=seed, processes=len(os.sched_getaffinity(0)))
         folds = np.searchsorted(np.cumsum(counts), images.patients, side="right")
@@ -78,7 +79,8 @@ def _measured(seeds: Sequence[int], counts: tuple[int, int, int]) -> Measured:
     joined = {name: _joined(parts) for name, parts in found.items()}
     rows = [_row(name, tested) for name, tested in joined.items()]
     differences = [_difference(joined, other) for other in (LEFT_OUT, NAIVE, FULL)]
-    return Measured(rows=(*rows, *differences, _pooled(stops)), claims=_claims(joined), notes=(NOTE,))
+    stopped = (_pooled(name, one) for name, one in zip(ASKED, zip(*stops, strict=True), strict=True))
+    return Measured(rows=(*rows, *differences, *stopped), claims=_claims(joined), notes=(NOTE,))
 
 
 NOTE = (
@@ -213,8 +215,8 @@ def interval(patients: NDArray[np.str_], values: Array, among: Mask) -> tuple[fl
     return float(sums.sum() / totals.sum()), float(low), float(high)
 
 
-def _stops(images: Images, folds: NDArray[np.int64], one: Labelled, built: Built) -> Row:
-    """How answers to test images of levels go down once the two hospitals that name levels have reported."""
+def _stops(images: Images, folds: NDArray[np.int64], one: Labelled, built: Built) -> tuple[Row, Row]:
+    """How answers to test images of levels go down once all have reported: where levels are named, and elsewhere."""
     model, reports = _model(built), {}
     for site in MACHINES:
         train, checked = (_fold(images, one, (images.sites == site) & (folds == fold)) for fold in (0, 1))
@@ -223,11 +225,18 @@ def _stops(images: Images, folds: NDArray[np.int64], one: Labelled, built: Built
     released = _model(build_release(built.manifest, unpack_tensors(built.tensors, built.manifest), reports))
     test = images.rows((folds == 2) & np.isin(images.views, LEVELS))
     lines = released.decide(test.features, test.views.tolist(), [str(row) for row in range(len(test.views))])
-    pairs = [
-        (sure_of(line.path, released.manifest.alpha), line.best, label_of(view))
-        for line, view in zip(lines, test.views, strict=False)
+    elsewhere = np.isin(test.sites, COARSE)
+    asked = [
+        (sure_of(line.path, released.manifest.alpha), line.best, label_of(view), site)
+        for line, view, site in zip(lines[: len(elsewhere)], test.views, elsewhere, strict=True)
         if _family(line.best) == ABOVE
     ]
+    here, there = ([one[:3] for one in asked if one[3] == site] for site in (False, True))
+    return _counted(here), _counted(there)
+
+
+def _counted(pairs: Sequence[tuple[str, str, str]]) -> Row:
+    """Of (answer, best level, true level)."""
     down = [(best, true) for label, best, true in pairs if label == best]
     return {
         "images": len(pairs),
@@ -247,11 +256,12 @@ def _fold(images: Images, one: Labelled, chosen: Mask) -> LocalFold:
     return LocalFold(images.features[chosen], tuple(one.codes[chosen].tolist()), patients, clips, np.ones(len(clips)))
 
 
-def _pooled(stops: Sequence[Row]) -> Row:
+def _pooled(where: str, stops: Sequence[Row]) -> Row:
     total = {key: sum(int(row[key] or 0) for row in stops) for key in stops[0]}
     return {
         "table": "Where answers to short-axis images stop, alpha 5 %",
-        "images answered as short axis": total["images"],
+        "images of": where,
+        "answered as short axis": total["images"],
         "answered with a level": total["down"],
         "of these wrong": total["wrong"],
         "wrong if every answer named a level": total["wrong if always"],

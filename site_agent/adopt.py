@@ -15,6 +15,7 @@ from federated.disclosure import Facts
 from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ConsiliumError, ContractError, cannot_read
 from federated.files import write_whole
+from federated.hierarchy import ancestors
 from federated.manifest import (
     AdoptionManifest,
     Digest,
@@ -218,10 +219,14 @@ def _answered(home: SiteHome, digest: str) -> Answered:
     cases = Catalogue(home.catalogue_path).cases(fold="test")
     clips = [f"{case.patient}/{case.clip}" for case in cases]
     first = dict(zip(reversed(clips), reversed(cases), strict=True))
-    decisions = model_of(home, digest).decide(features_of(home, cases), [case.sha256 for case in cases], clips)
+    model = model_of(home, digest)
+    decisions = model.decide(features_of(home, cases), [case.sha256 for case in cases], clips)
     by_clip = [decision for decision in decisions if decision.image is None]
     chosen = [first[decision.clip] for decision in by_clip]
-    return Answered(tuple(case.label for case in chosen), tuple(case.patient for case in chosen), tuple(by_clip))
+    labels, patients = (tuple(getattr(case, name) for case in chosen) for name in ("label", "patient"))
+    vocabulary = model.manifest.vocabulary
+    above = {code: found for code in vocabulary.codes if (found := ancestors(vocabulary, code))}
+    return Answered(labels, patients, tuple(by_clip), above)
 
 
 def model_of(home: SiteHome, digest: str) -> FusedModel:

@@ -1,15 +1,16 @@
 """A release measured on the site's own held-back patients, beside the release adopted before.
 
 Answer and refusal are judged apart: accuracies are those of the label with the largest score, whether the answer was
-withheld or not, over clips whose label the release knows; refusals of clips that it could know stand beside refusals of
-clips whose label nobody taught it.
+withheld or not, over clips whose label the release knows; refusals of clips that it could know stand beside refusals
+of clips whose label nobody taught it. A coarse label is met by whatever lies below it. An answer that stops above the
+label is right as far as it goes, and is counted by itself.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +59,11 @@ class Evaluation(Frozen):
     """What a release does on the clips of the site's test fold.
 
     Attributes:
-        patients, clips: of the whole fold; `known` clips have a label that the release knows.
+        patients, clips: of the whole fold; `known` clips have a label that the release knows, or knows parts of.
         accuracy, balanced_accuracy: of the label with the largest score, over the known clips.
         withheld, withheld_unknown: refusals among the known clips and among the others.
         confusion: true label -> answer, withheld ones apart -> clips; over the whole fold.
+        coarser: answers that name a concept above the true label, over the whole fold.
         before: paired with the release adopted before, where there is one.
     """
 
@@ -75,30 +77,47 @@ class Evaluation(Frozen):
     withheld_unknown: int
     confusion: dict[str, dict[str, int]]
     before: Comparison | None = None
+    coarser: int = 0
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Clips of a test fold with their true labels, patients and decisions, one item each."""
+    """Clips of a test fold with their true labels, patients and decisions, one item each.
+
+    `above` holds, of each label that something lies above, what does.
+    """
 
     labels: tuple[str, ...]
     patients: tuple[str, ...]
     decisions: tuple[Decision, ...]
+    above: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def known(self) -> Mask:
-        """Which clips have a label that the release knows."""
-        return np.array([label in d.scores for label, d in zip(self.labels, self.decisions, strict=True)], dtype=bool)
+        """Which clips have a label that the release knows, or that lies above one that it knows."""
+        return self._each(lambda label, decision: any(self._within(name, label) for name in decision.scores))
 
     @property
     def right(self) -> Mask:
-        """Which clips' largest score is their label's."""
-        return np.array([label == d.best for label, d in zip(self.labels, self.decisions, strict=True)], dtype=bool)
+        """Which clips' largest score is their label's, or that of a label below it."""
+        return self._each(lambda label, decision: self._within(decision.best, label))
+
+    @property
+    def coarser(self) -> Mask:
+        """Which clips are answered with a concept above their label."""
+        return self._each(lambda label, decision: decision.label in self.above.get(label, frozenset()))
+
+    def _each(self, holds: Callable[[str, Decision], bool]) -> Mask:
+        pairs = zip(self.labels, self.decisions, strict=True)
+        return np.array([holds(label, decision) for label, decision in pairs], dtype=bool)
+
+    def _within(self, name: str, label: str) -> bool:
+        return name == label or label in self.above.get(name, frozenset())
 
     @property
     def withheld(self) -> Mask:
         """Which clips were refused."""
-        return np.array([decision.abstained for decision in self.decisions], dtype=bool)
+        return self._each(lambda _, decision: decision.abstained)
 
 
 Figure = Callable[[Answered, Mask, Array], Array]
@@ -119,6 +138,7 @@ def evaluate(release: str, answered: Answered, before: tuple[str, Answered] | No
         withheld_unknown=int((withheld & ~known).sum()),
         confusion=_confusion(answered),
         before=_comparison(answered, *before) if before else None,
+        coarser=int(answered.coarser.sum()),
     )
 
 

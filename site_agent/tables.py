@@ -98,6 +98,8 @@ def print_evaluation(number: int, evaluation: Evaluation) -> None:
         ("withheld of known labels", f"{evaluation.withheld} of {evaluation.known}"),
         ("withheld of unknown labels", f"{evaluation.withheld_unknown} of {evaluation.clips - evaluation.known}"),
     ]
+    if evaluation.coarser:
+        rows.append(("answered above their label, right as far as that goes", f"{evaluation.coarser}"))
     print_table("95 % intervals by patient", ("figure", "value"), rows)
     answers = sorted({answer for row in evaluation.confusion.values() for answer in row})
     confusion = ((label, *(row.get(answer, 0) for answer in answers)) for label, row in evaluation.confusion.items())

@@ -57,6 +57,10 @@ def test_the_whole_measurement_on_made_up_features(monkeypatch: pytest.MonkeyPat
     levels = {name: float(str(row["all hospitals"]).split()[0]) for name, row in first.items()}
     assert levels[NAIVE] < levels[PARTIAL]
     assert levels[LEFT_OUT] <= levels[PARTIAL] + 10
-    stop = next(row for row in measured.rows if "answered with a level" in row)
-    assert 0 <= int(str(stop["of these wrong"])) <= int(str(stop["answered with a level"]))
+    stops = [row for row in measured.rows if "answered with a level" in row]
+    assert len(stops) == 2
+    for stop in stops:
+        counts = ("of these wrong", "answered with a level", "answered as short axis")
+        wrong, named, asked = (int(str(stop[name])) for name in counts)
+        assert 0 <= wrong <= named <= asked <= 2 * 4 * len(LEVELS)
     assert measured.claims[0].claim.startswith("levels: partial labels minus leaving")

@@ -138,3 +138,32 @@ def test_a_label_that_only_the_newer_release_knows_counts_for_it() -> None:
 
 def _without_c(decision: Decision) -> Decision:
     return decision.model_copy(update={"scores": {"a": 1.0, "b": 0.0}})
+
+
+def _nested(*rows: tuple[str, str, str, str | None]) -> Answered:
+    """Rows of (patient, true label, label with the largest score, answer); `a1` and `a2` lie below `a`."""
+    decisions = []
+    for _, _, best, label in rows:
+        scores = {name: 1.0 if name == best else 0.0 for name in ("a1", "a2", "b")}
+        plain = _decision("b").model_copy(update={"scores": scores, "label": label, "abstained": label is None})
+        decisions.append(plain)
+    labels, patients = tuple(row[1] for row in rows), tuple(row[0] for row in rows)
+    return Answered(labels, patients, tuple(decisions), {"a1": frozenset("a"), "a2": frozenset("a")})
+
+
+def test_a_coarse_label_is_met_by_what_lies_below_it() -> None:
+    answered = _nested(("p", "a", "a1", "a1"), ("q", "a", "b", "b"), ("r", "a2", "a1", "a1"), ("s", "c", "a1", "a1"))
+    assert answered.known.tolist() == [True, True, True, False]
+    assert answered.right.tolist() == [True, False, False, False]
+    evaluation = evaluate(RELEASE, answered)
+    assert _value(evaluation, "accuracy") == pytest.approx(1 / 3)
+    assert evaluation.coarser == 0
+
+
+def test_an_answer_above_the_label_is_right_as_far_as_it_goes_and_counted_apart() -> None:
+    evaluation = evaluate(
+        RELEASE, _nested(("p", "a1", "a1", "a"), ("q", "a2", "a1", "a"), ("r", "b", "a1", "a"), ("s", "a1", "a1", None))
+    )
+    assert evaluation.coarser == 2
+    assert _value(evaluation, "accuracy") == pytest.approx(2 / 4)
+    assert evaluation.confusion == {"a1": {"(withheld)": 1, "a": 1}, "a2": {"a": 1}, "b": {"a": 1}}
