@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
-from pydicom.uid import UID as DicomUID
+from pydicom import uid as uids
 from scipy.ndimage import gaussian_filter
 
 from shared_models.sector_geometry import Fan
@@ -131,7 +131,7 @@ def dicoms(folder: Path) -> Path:
         made.StudyDescription = f"Echo of {NAME}, born 17.03.1961"
         made.SeriesDescription, made.ImageComments = f"for {DOCTOR}", f"{NUMBER} {NAME}"
         made.StudyInstanceUID = made.SeriesInstanceUID = UID
-        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = DicomUID(f"{UID}.{number}")
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = uids.UID(f"{UID}.{number}")
         made.StationName, made.DeviceSerialNumber = CLINIC, PRIVATE
         made.Manufacturer, made.ManufacturerModelName = "Acme", "One"
         made.ViewName = ("dark", "light", "striped")[number]
