@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from federated.disclosure import Facts
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
-from federated.manifest import ReleaseManifest, WithdrawalManifest, pack_tensors
+from federated.manifest import ReleaseManifest
 from site_agent import adopt
 from site_agent.catalogue import Catalogue
-from site_agent.drafts import Draft
+from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
+from site_agent.forgetting import finish
 from site_agent.ledger import sent, transaction
 from site_agent.mailbox import Inbox, Outbox
 from site_agent.policy import Policy, read_policy
+from site_agent.renewal import renew, stale_batches
 from site_agent.steps import Step, WorkSummary, note_contribution, note_steps, read_progress
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
 
 
 def _work(home: SiteHome, standing: adopt.Standing | None) -> WorkSummary:
-    steps = [*_read_inbox(home), *_contribute(home), *_adopt_newest(home, standing), *tell(home)]
+    finish(home)
+    steps = [*_read_inbox(home), *renew(home), *_contribute(home), *_adopt_newest(home, standing), *tell(home)]
     if steps:
         note_steps(home, steps)
     for step in steps:
@@ -108,11 +110,12 @@ def _submit(home: SiteHome, draft: Draft, subject: str) -> Step:
 
 
 def _contribute(home: SiteHome) -> list[Step]:
-    """Every batch in every kind that the policy allows and that was not drafted yet."""
+    """Every batch in every kind that the policy allows and that was not drafted yet; not one that is to be renewed."""
     from site_agent.tasks import task_of
 
     kinds, known = task_of(home).kinds, read_progress(home).contributions
-    batches = Catalogue(home.catalogue_path).batches()
+    waiting = stale_batches(home)
+    batches = [batch for batch in Catalogue(home.catalogue_path).batches() if batch not in waiting]
     missing = [(kind, batch) for batch in batches for kind in kinds if f"{kind}/{batch}" not in known]
     if not missing:
         return []
@@ -261,7 +264,8 @@ def withdraw(home: SiteHome, batches: Sequence[str]) -> Step:
     """
     with home.lock():
         standing = [digest for batch in batches for digest in _standing(home, batch)]
-        return _submit(home, _withdrawal(home, tuple(sorted(standing))), ", ".join(f"batch {name}" for name in batches))
+        draft = withdrawal_draft(home.config.federation, home.config.site, standing)
+        return _submit(home, draft, ", ".join(f"batch {name}" for name in batches))
 
 
 def _standing(home: SiteHome, batch: str) -> list[str]:
@@ -272,15 +276,3 @@ def _standing(home: SiteHome, batch: str) -> list[str]:
     if not found:
         raise ConsiliumError("nothing of it has left", where=f"batch {batch}", cure="see: consilium site status")
     return found
-
-
-def _withdrawal(home: SiteHome, contributions: tuple[str, ...]) -> Draft:
-    data, specs, tensors_digest = pack_tensors({})
-    manifest = WithdrawalManifest(
-        federation=home.config.federation,
-        tensors=specs,
-        tensors_digest=tensors_digest,
-        site=home.config.site,
-        contributions=contributions,
-    )
-    return Draft(manifest, data, Facts("withdrawal", None, None, {}, 0.0, len(data)))

@@ -2,7 +2,7 @@
 
 A patient's fold is given once and never changes. What is taken in waits, unseen by every task, until its batch is
 closed; what was set aside stays with its reason. Names of files and reasons are sealed: any tool may read the tables,
-and none learns from them who a patient is.
+and none learns from them who a patient is. Of a patient who was forgotten a token remains, and the day.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ CREATE TABLE items (
     said TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('taken', 'refused', 'quarantined', 'apart', 'duplicate')),
     sealed BLOB NOT NULL,
-    cleared INTEGER NOT NULL DEFAULT 0
+    cleared INTEGER NOT NULL DEFAULT 0,
+    whose TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX items_of_a_root ON items (root);
 CREATE TABLE clips (
@@ -84,6 +85,7 @@ CREATE TABLE frames (
     PRIMARY KEY (clip, number)
 ) WITHOUT ROWID;
 CREATE INDEX frames_by_digest ON frames (sha256);
+CREATE TABLE forgotten (token TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 """
 JOINED = "FROM frames JOIN clips ON frames.clip = clips.id JOIN patients ON clips.patient = pseudonym"
 CASES = (
@@ -173,6 +175,7 @@ class Catalogue:
         try:
             with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten
                 yield connection
         except sqlite3.Error as error:
             raise ConsiliumError(
@@ -197,8 +200,9 @@ class Catalogue:
         return [Case(*row) for row in self.rows(f"{CASES}{where} ORDER BY clips.id, place", tuple(wanted.values()))]
 
     def batches(self) -> list[str]:
-        """Names of the batches, in order."""
-        return [row[0] for row in self.rows("SELECT name FROM batches ORDER BY rowid")]
+        """Names of the batches that hold anything, in order."""
+        held = "SELECT name FROM batches WHERE EXISTS (SELECT 1 FROM clips WHERE batch = name) ORDER BY rowid"
+        return [row[0] for row in self.rows(held)]
 
     def expert_of(self, batch: str) -> int:
         """Version of the site's expert that a batch is of."""
@@ -211,6 +215,10 @@ class Catalogue:
     def aside(self) -> list[Aside]:
         """Whatever was listed and not taken in."""
         return [Aside(*row) for row in self.rows("SELECT key, state, sealed FROM items WHERE state != 'taken'")]
+
+    def forgotten(self) -> dict[str, str]:
+        """Tokens of patients who were forgotten -> the day."""
+        return dict(self.rows("SELECT token, day FROM forgotten"))
 
     def rows(self, query: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""

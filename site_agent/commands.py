@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from site_agent import backup_commands, egress_commands, intake_commands, label_commands, release_commands, tables
+from site_agent import (
+    backup_commands,
+    egress_commands,
+    forget_commands,
+    intake_commands,
+    label_commands,
+    release_commands,
+    tables,
+)
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 
 app = typer.Typer(no_args_is_help=True)
@@ -147,6 +155,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     intake_commands.ingest,
     intake_commands.quarantine,
     label_commands.labels,
+    forget_commands.forget,
     egress_commands.policy,
     egress_commands.preview,
     egress_commands.approve,

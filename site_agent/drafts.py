@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -20,9 +20,11 @@ from federated.manifest import (
     StatisticsManifest,
     SummaryManifest,
     Tensors,
+    WithdrawalManifest,
     manifest_bytes,
     manifest_digest,
     own_gram_name,
+    pack_tensors,
     parse_manifest,
     unpack_tensors,
 )
@@ -44,6 +46,19 @@ class Draft:
     def digest(self) -> str:
         """Digest of the manifest: the parcel's, once it is sealed."""
         return manifest_digest(self.manifest)
+
+
+def withdrawal_draft(federation: str, site: str, contributions: Sequence[str]) -> Draft:
+    """The message that takes contributions back. It holds nothing of a patient."""
+    data, specs, tensors_digest = pack_tensors({})
+    manifest = WithdrawalManifest(
+        federation=federation,
+        tensors=specs,
+        tensors_digest=tensors_digest,
+        site=site,
+        contributions=tuple(sorted(contributions)),
+    )
+    return Draft(manifest, data, Facts("withdrawal", None, None, {}, 0.0, len(data)))
 
 
 def check_draft(draft: Draft, *, federation: str, site: str, vocabulary: Vocabulary) -> None:

@@ -102,7 +102,7 @@ class Examiner:
         key, facts = self.key(item), prepared.facts
         header = _clean(facts.header, self.archive.secret)
         if prepared.state != "taken":
-            return Record(key, prepared.state, prepared.reason, facts.doubts)
+            return Record(key, prepared.state, prepared.reason, facts.doubts, patient=self._known(item, facts))
         digest = file_digest(item.path)
         frames = _frames(item, prepared, digest, moving)
         if not frames:
@@ -131,6 +131,11 @@ class Examiner:
             looks=_looks(prepared),
             frames=frames,
         )
+
+    def _known(self, item: Item, facts: Facts) -> str:
+        """Pseudonym of a patient whose number is known."""
+        number = item.patient or facts.patient
+        return pseudonym(self.archive.secret, "patient", number) if number else ""
 
 
 def _clean(header: Dataset | None, secret: bytes) -> Dataset | None:

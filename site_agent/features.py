@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +90,29 @@ class FeatureCache:
 
     def _unusable(self, what: str) -> ConsiliumError:
         return ConsiliumError(what, where=str(self.path), cure="delete the file, it is made anew")
+
+
+def erase_vectors(folder: Path, digests: Collection[str]) -> int:
+    """Takes images out of every front end's cache, and their bytes out of the files; how many vectors that were.
+
+    Raises:
+        ConsiliumError: a cache cannot be used.
+    """
+    return sum(_erase(path, digests) for path in sorted(folder.glob("*.sqlite")))
+
+
+def _erase(path: Path, digests: Collection[str]) -> int:
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            before = connection.total_changes
+            connection.executemany("DELETE FROM vectors WHERE sha256 = ?", [(digest,) for digest in digests])
+            gone = connection.total_changes - before
+            connection.execute("VACUUM")
+            return gone
+    except sqlite3.Error as error:
+        what = f"the feature cache cannot be used ({error})"
+        raise ConsiliumError(what, where=str(path), cure="delete the file, it is made anew") from error
 
 
 def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontEnd:

@@ -125,7 +125,7 @@ class BatchCount(Frozen):
 
 
 class Holdings(Frozen):
-    """All of it. `waiting`: clips of batches that are not closed, which no task sees."""
+    """All of it. A clip is what one file became, a still too; `waiting` are those that no task sees yet."""
 
     patients: int
     clips: int

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from site_agent.catalogue import State
 from site_agent.examination import Frame, Record
 from site_agent.reports import Aside, Doubt
+from site_agent.sealing import pseudonym, token
 from site_agent.sources.source import Item, Refused
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Rows:
     def __init__(self, archive: Archive, root: str, source: str, pixels: str) -> None:
         self._archive, self._root, self._source, self._pixels = archive, root, source, pixels
         self._known = {row[0]: _known(row[1:]) for row in archive.catalogue.rows(KNOWN)}
+        self._forgotten = archive.catalogue.forgotten()
         self._looks = Looks([])
 
     def known(self, key: str, item: Item) -> Known | None:
@@ -131,6 +133,11 @@ class Rows:
                 self._add(connection, item, record, findings)
 
     def _add(self, connection: sqlite3.Connection, item: Item, record: Record, findings: Findings) -> None:
+        if (day := self._forgotten.get(token(self._archive.secret, self._whose(item, record)))) is not None:
+            self._archive.cache.discard(record.key)  # nothing of it is written, not even that it was listed
+            reason = f"is of a patient who was forgotten on {day}"
+            findings.aside.append(Aside(name=item.name, state="refused", reason=reason, key=record.key))
+            return
         findings.doubts += [Doubt(name=item.name, line=line) for line in record.doubts]
         closed = connection.execute(
             "SELECT patient, word, id FROM clips WHERE item = ? AND batch IS NOT NULL", (record.key,)
@@ -141,7 +148,7 @@ class Rows:
             return
         frames, state, reason = self._settled(connection, record)
         findings.skipped += len(record.frames) - len(frames) if state != "quarantined" else 0
-        self._write_item(connection, item, record.key, state, reason)
+        self._write_item(connection, item, record, state, reason)
         if state == "taken":
             self._write_clip(connection, record, frames)
             self._looks.add(record.looks, record.patient)
@@ -191,19 +198,28 @@ class Rows:
             reason = "is listed with another patient or label than when it was taken in, and stays as it was"
         else:
             findings.skipped += len(digests)
-            self._write_item(connection, item, record.key, "taken", "")
+            self._write_item(connection, item, record, "taken", "")
             self._archive.cache.settle(record.key)
             return
         findings.aside.append(Aside(name=item.name, state="refused", reason=reason, key=record.key))
 
-    def _write_item(self, connection: sqlite3.Connection, item: Item, key: str, state: State, reason: str) -> None:
-        connection.execute("DELETE FROM clips WHERE item = ? AND batch IS NULL", (key,))
+    def _write_item(
+        self, connection: sqlite3.Connection, item: Item, record: Record, state: State, reason: str
+    ) -> None:
+        connection.execute("DELETE FROM clips WHERE item = ? AND batch IS NULL", (record.key,))
+        values = (record.key, self._root, stamp_of(item), self._said(item, state), state)
         connection.execute(
-            "INSERT INTO items (key, root, stamp, said, state, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO "
-            "UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, state = excluded.state, "
-            "sealed = excluded.sealed",
-            (key, self._root, stamp_of(item), self._said(item, state), state, self._sealed(item.name, reason)),
+            "INSERT INTO items (key, root, stamp, said, state, sealed, whose) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, "
+            "state = excluded.state, sealed = excluded.sealed, whose = excluded.whose",
+            (*values, self._sealed(item.name, reason), self._whose(item, record)),
         )
+
+    def _whose(self, item: Item, record: Record) -> str:
+        """Pseudonym, so that what was set aside of a patient can be found again; "" where nobody said."""
+        if record.patient or not item.patient:
+            return record.patient
+        return pseudonym(self._archive.secret, "patient", item.patient)
 
     def _write_clip(self, connection: sqlite3.Connection, record: Record, frames: Sequence[Frame]) -> None:
         facts, seal = record.facts, self._archive.seal

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from federated.disclosure import Facts
@@ -153,6 +153,40 @@ def mark_withdrawn(connection: sqlite3.Connection, digests: tuple[str, ...]) -> 
 def earlier_facts(connection: sqlite3.Connection) -> list[Facts]:
     """Facts of everything that ever left, withdrawn or not."""
     return [_facts_from_json(row[0]) for row in connection.execute("SELECT facts FROM sent ORDER BY sequence")]
+
+
+def facts_by_digest(connection: sqlite3.Connection, *, withdrawn: bool) -> dict[str, Facts]:
+    """Facts of what left and was taken back since, or stands."""
+    rows = connection.execute("SELECT digest, facts FROM sent WHERE withdrawn = ? ORDER BY sequence", (withdrawn,))
+    return {digest: _facts_from_json(facts) for digest, facts in rows}
+
+
+def rename_patient(connection: sqlite3.Connection, patient: str, rename: Callable[[str], str]) -> None:
+    """Puts other names in the place of a patient's and of the digests of the patient's images, everywhere alike."""
+    connection.execute("PRAGMA secure_delete = ON")
+    for table in ("drafts", "sent"):
+        for digest, text in connection.execute(f"SELECT digest, facts FROM {table}").fetchall():  # noqa: S608
+            facts = _facts_from_json(text)
+            if patient in names_in(facts):
+                renamed = _facts_to_json(_renamed(facts, patient, rename))
+                connection.execute(f"UPDATE {table} SET facts = ? WHERE digest = ?", (renamed, digest))  # noqa: S608
+
+
+def names_in(facts: Facts) -> frozenset[str]:
+    """Everybody behind a draft, by the names that the ledger has for them."""
+    return frozenset(facts.images).union(*facts.cells.values())
+
+
+def _renamed(facts: Facts, patient: str, rename: Callable[[str], str]) -> Facts:
+    cells = {
+        cell: patients - {patient} | {rename(patient)} if patient in patients else patients
+        for cell, patients in facts.cells.items()
+    }
+    images = {
+        rename(name) if name == patient else name: rename(digest) if name == patient else digest
+        for name, digest in facts.images.items()
+    }
+    return replace(facts, cells=cells, images=images)
 
 
 def received_ledger(connection: sqlite3.Connection) -> Ledger:

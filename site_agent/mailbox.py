@@ -77,6 +77,12 @@ class Outbox:
             write_whole(folder / f"{path.stem}.reason", f"{outcome}\n".encode())
         _move(path, folder)
 
+    def discard(self, digest: str) -> None:
+        """Deletes the copy of what the coordinator has taken in and this site took back; elsewhere it stays."""
+        path = _find(self._path / PUT_AWAY["accepted"], digest)
+        if path is not None:
+            path.unlink()
+
 
 class Inbox:
     """Parcels from the coordinator, in a site's `inbox` folder, taken in the order of their numbers."""

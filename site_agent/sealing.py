@@ -49,6 +49,11 @@ class Seal:
             ) from error
 
 
+def token(secret: bytes, word: str) -> str:
+    """64 hexadecimal digits that remain for a pseudonym or digest when its patient is forgotten; one way, by HMAC."""
+    return hmac.new(secret, f"forgotten\0{word}".encode(), hashlib.sha256).hexdigest()
+
+
 def pseudonym(secret: bytes, kind: str, word: str) -> str:
     """64 hexadecimal digits for a patient: HMAC-SHA256 of the id, or of the clip or file that stands for one.
 

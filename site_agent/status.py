@@ -15,6 +15,7 @@ from site_agent.holdings import Holdings, holdings
 from site_agent.ledger import drafts, sent, transaction
 from site_agent.mailbox import Inbox
 from site_agent.policy import GOVERNED_KINDS, read_signed_policy
+from site_agent.renewal import when
 from site_agent.steps import Step, read_progress
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ class Count(Frozen):
 
 
 class Sent(Frozen):
-    """What was drafted of a batch, and where it is: pending, rejected, outbox, accepted, refused or withdrawn."""
+    """What was drafted of a batch, and where it is: pending, rejected, outbox, accepted, refused or withdrawn.
+
+    `forgotten` says, where it holds a patient who was forgotten, until when.
+    """
 
     batch: str
     kind: str
     digest: str
     state: str
+    forgotten: str = ""
 
 
 class Waits(Frozen):
@@ -115,12 +120,13 @@ def _contributions(home: SiteHome) -> tuple[Sent, ...]:
         withdrawn = {row.digest: "withdrawn" for row in sent(connection) if row.withdrawn}
         waiting = {draft.digest: "rejected" if draft.rejected_by else "pending" for draft in drafts(connection)}
     folders = {"accepted": home.outbox / "settled", "refused": home.outbox / "refused", "outbox": home.outbox}
-    found = []
-    for key, digest in sorted(read_progress(home).contributions.items()):
+    forgotten, found = when(home), []
+    for key, digest in read_progress(home).drafted:
         kind, _, batch = key.partition("/")
         state = withdrawn.get(digest) or waiting.get(digest) or _folder_of(digest, folders)
-        found.append(Sent(batch=batch, kind=kind, digest=digest, state=state))
-    return tuple(sorted(found, key=lambda one: (one.batch, one.kind)))
+        line = forgotten.get(digest, "")
+        found.append(Sent(batch=batch, kind=kind, digest=digest, state=state, forgotten=line))
+    return tuple(sorted(found, key=lambda one: (one.batch, one.kind, one.state)))
 
 
 def _folder_of(digest: str, folders: Mapping[str, Path]) -> str:

@@ -117,7 +117,7 @@ def _views(held: Holdings, pictures: Pictures) -> str:
     return _table(columns, (_view(one, most, pictures.get(one.label, ())) for one in held.views))
 
 
-_COUNTED = ("patients", "clips", "images")
+_COUNTED = ("patients", "files", "images")
 
 
 def _view(view: ViewCount, most: int, pictures: Sequence[bytes]) -> list[Cell]:
@@ -146,7 +146,7 @@ def _quality(held: Holdings) -> str:
     if not held.quality.with_sector:
         return _paragraphs(["No image has a sector that was found."])
     plot = histogram(held.quality.histogram, 0.0, 1.0)
-    return f'<p class="quiet">clips by quality of the sector, 1 being the best</p>{plot}'
+    return f'<p class="quiet">files by quality of the sector, 1 being the best</p>{plot}'
 
 
 def _said(held: Holdings) -> str:
@@ -181,6 +181,7 @@ def _exchange(status: SiteStatus) -> str:
         f"Policy: {status.policy}.",
         f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox, {waiting}.",
         answers,
+        *(f"A patient who was forgotten {one.forgotten}." for one in status.contributions if one.forgotten),
         *(f"Last round of work: {step.line}" for step in status.last),
     ]
     sent = (

@@ -24,6 +24,8 @@ def print_status(status: SiteStatus) -> None:
     typer.echo(f"policy: {status.policy}")
     sent = ((one.batch, one.kind, one.state, short(one.digest)) for one in status.contributions)
     print_table("contributions", ("batch", "kind", "state", "digest"), sent)
+    for line in (one.forgotten for one in status.contributions if one.forgotten):
+        typer.echo(f"a patient who was forgotten {line}")
     waiting = ((short(one.digest), one.kind, one.when) for one in status.pending)
     print_table("waiting for an approver", ("digest", "kind", "since"), waiting)
     releases = ((held.number, held.state, short(held.digest), held.reason) for held in status.releases)
@@ -37,16 +39,16 @@ def print_status(status: SiteStatus) -> None:
 def _print_holdings(held: Holdings) -> None:
     typer.echo(summary(held))
     rows = ((one.label, one.meaning, one.patients, one.clips, one.images, *in_folds(one)) for one in held.views)
-    print_table("views", ("label", "meaning", "patients", "clips", "images", *FOLDS), rows)
+    print_table("views", ("label", "meaning", "patients", "files", "images", *FOLDS), rows)
     machines = ((one.machine or "not said", one.expert, one.patients, one.clips, one.images) for one in held.machines)
-    print_table("machines", ("machine", "expert", "patients", "clips", "images"), machines)
+    print_table("machines", ("machine", "expert", "patients", "files", "images"), machines)
     for line in lines(held):
         typer.echo(line)
     batches: Iterable[Sequence[object]] = (
         (one.name, one.closed[:16], one.expert, ", ".join(one.forms), one.pixels, one.patients, one.clips, one.images)
         for one in held.batches[-SHOWN:]
     )
-    columns = ("batch", "closed", "expert", "form", "pixels", "patients", "clips", "images")
+    columns = ("batch", "closed", "expert", "form", "pixels", "patients", "files", "images")
     print_table("batches", columns, batches)
 
 
@@ -65,7 +67,7 @@ def in_folds(view: ViewCount) -> list[int]:
 def summary(held: Holdings) -> str:
     """How much there is, in one line."""
     of_folds = ", ".join(f"{one.fold} {one.patients}" for one in held.folds)
-    what = f"{counted(held.images, 'image')} in {counted(held.clips, 'clip')} of {counted(held.patients, 'patient')}"
+    what = f"{counted(held.images, 'image')} in {counted(held.clips, 'file')} of {counted(held.patients, 'patient')}"
     return f"{what} ({of_folds})" if of_folds else "no images yet: consilium site ingest FOLDER"
 
 
@@ -75,21 +77,21 @@ def lines(held: Holdings) -> list[str]:
         return []
     quality, spacing, removed = held.quality, held.spacing, held.removed
     said = [f"forms: {', '.join(f'{one.form} {one.clips}' for one in held.forms)}"]
-    found = f"sector: found in {quality.with_sector} clips, none in {quality.without_sector}"
+    found = f"sector: found in {quality.with_sector} files, none in {quality.without_sector}"
     if quality.quantiles:
         least, low, median, high, most = quality.quantiles
         found += (
             f"; quality {median:.2f} in the median, 80 % of them {low:.2f} to {high:.2f}, all {least:.2f} to {most:.2f}"
         )
     said.append(found)
-    known = f"spacing: known of {spacing.known} clips, unknown of {spacing.unknown}"
+    known = f"spacing: known of {spacing.known} files, unknown of {spacing.unknown}"
     if spacing.range_mm:
         known += "; {:.3g} to {:.3g} mm a pixel".format(*spacing.range_mm)
     said.append(known)
     said.append(
-        f"removed outside the sector: in {removed.clips} clips, {removed.pixels:.0%} of the pixels and "
+        f"removed outside the sector: in {removed.clips} files, {removed.pixels:.0%} of the pixels and "
         f"{removed.bright:.0%} of the bright ones; text there in {removed.text}, marks inside in {removed.marks}"
     )
     if held.waiting:
-        said.append(f"{held.waiting} clips wait for their batch to be closed: run the same ingest again")
+        said.append(f"{held.waiting} files wait for their batch to be closed: run the same ingest again")
     return said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -55,20 +55,27 @@ class Progress(Frozen):
 
     Attributes:
         contributions: "kind/batch" -> digest.
+        replaced: digest -> "kind/batch" of what was drafted anew without a patient who was forgotten.
         last: steps of the last round that did anything.
     """
 
     version: Literal[1] = 1
     contributions: dict[str, Digest] = Field(default_factory=dict)
+    replaced: dict[Digest, str] = Field(default_factory=dict)
     last: tuple[Step, ...] = ()
 
     def batches(self, digests: Sequence[str]) -> list[str]:
         """Batches behind contributions, each once, sorted."""
-        return sorted({key.partition("/")[2] for key, digest in self.contributions.items() if digest in digests})
+        return sorted({key.partition("/")[2] for key, digest in self.drafted if digest in digests})
 
     def of_batch(self, batch: str) -> list[str]:
         """Digests of a batch's contributions, whatever their kind."""
-        return sorted(digest for key, digest in self.contributions.items() if key.partition("/")[2] == batch)
+        return sorted(digest for key, digest in self.drafted if key.partition("/")[2] == batch)
+
+    @property
+    def drafted(self) -> list[tuple[str, str]]:
+        """Everything that was ever drafted, each as its "kind/batch" and digest."""
+        return [*self.contributions.items(), *((key, digest) for digest, key in self.replaced.items())]
 
 
 def read_progress(home: SiteHome) -> Progress:
@@ -89,9 +96,28 @@ def read_progress(home: SiteHome) -> Progress:
 
 
 def note_contribution(home: SiteHome, kind: str, batch: str, digest: str) -> None:
-    """Writes down that the gate has a draft."""
+    """Writes down that the gate has a draft; what it replaces is remembered."""
+    progress, key = read_progress(home), f"{kind}/{batch}"
+    before = progress.contributions.get(key, digest)
+    replaced = {**progress.replaced, before: key} if before != digest else progress.replaced
+    update = {"contributions": {**progress.contributions, key: digest}, "replaced": replaced}
+    _write(home, progress.model_copy(update=update))
+
+
+def note_replaced(home: SiteHome, digest: str) -> None:
+    """Writes down that a contribution is taken back to be drafted anew."""
     progress = read_progress(home)
-    _write(home, progress.model_copy(update={"contributions": {**progress.contributions, f"{kind}/{batch}": digest}}))
+    kept = {key: name for key, name in progress.contributions.items() if name != digest}
+    gone = {name: key for key, name in progress.contributions.items() if name == digest}
+    _write(home, progress.model_copy(update={"contributions": kept, "replaced": {**progress.replaced, **gone}}))
+
+
+def keep_only(home: SiteHome, known: Collection[str]) -> None:
+    """Forgets drafts that the gate does not have any more, so that their batches are drafted anew."""
+    progress = read_progress(home)
+    kept = {key: digest for key, digest in progress.contributions.items() if digest in known}
+    if kept != progress.contributions:
+        _write(home, progress.model_copy(update={"contributions": kept}))
 
 
 def note_steps(home: SiteHome, steps: Sequence[Step]) -> None:

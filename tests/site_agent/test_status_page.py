@@ -93,6 +93,12 @@ def test_an_empty_site_says_so() -> None:
     assert "table" not in reader.elements
 
 
+def test_who_was_forgotten_is_told_until_when() -> None:
+    sent = STATUS.contributions[0].model_copy(update={"forgotten": "stays until <b>"})
+    words = _read(STATUS.model_copy(update={"contributions": (sent,)})).words
+    assert "A patient who was forgotten stays until <b>." in "".join(words)
+
+
 def test_hostile_words_are_words() -> None:
     reader = _read(hostile())
     text = "".join(reader.words)

@@ -16,7 +16,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_everything_is_on_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(STATUS)
     told = capsys.readouterr().out
-    assert told.startswith("site north of federation echo; coordinator hub\n1234 images in 40 clips of 30 patients")
+    assert told.startswith("site north of federation echo; coordinator hub\n1234 images in 40 files of 30 patients")
     rows = [" ".join(line.split()) for line in told.splitlines()]
     assert "399214001 apical four-chamber (A4C) 20 30 1000 800 0 0 200" in rows
     assert "no label 10 10 234 200 0 0 34" in rows
@@ -38,13 +38,13 @@ def test_everything_is_on_one_screen(capsys: pytest.CaptureFixture[str]) -> None
 def test_lines_about_all_images() -> None:
     assert lines(HOLDINGS) == [
         "forms: dicom 30, images 10",
-        "sector: found in 39 clips, none in 1; quality 0.90 in the median, 80 % of them 0.80 to 0.95, all 0.70 to 1.00",
-        "spacing: known of 30 clips, unknown of 10; 0.15 to 0.8 mm a pixel",
+        "sector: found in 39 files, none in 1; quality 0.90 in the median, 80 % of them 0.80 to 0.95, all 0.70 to 1.00",
+        "spacing: known of 30 files, unknown of 10; 0.15 to 0.8 mm a pixel",
         (
-            "removed outside the sector: in 38 clips, 61% of the pixels and 4% of the bright ones; "
+            "removed outside the sector: in 38 files, 61% of the pixels and 4% of the bright ones; "
             "text there in 5, marks inside in 6"
         ),
-        "2 clips wait for their batch to be closed: run the same ingest again",
+        "2 files wait for their batch to be closed: run the same ingest again",
     ]
     assert lines(NOTHING) == []
 
