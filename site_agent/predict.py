@@ -16,7 +16,7 @@ from federated.files import write_whole
 from federated.manifest import Digest, Frozen
 from federated.statistics import Array
 from site_agent.examination import LEARNT_FROM
-from site_agent.preparation import Rules, evenly, prepare
+from site_agent.preparation import Prepared, Rules, evenly, prepare
 from site_agent.progress import track
 from site_agent.sources.files import SUFFIXES, open_file
 from site_agent.sources.images import Gray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from federated.fused_model import FusedModel
     from federated.keys import TrustFile
     from shared_models.front_ends import FrontEnd
+    from site_agent.sources.source import Opened as OpenedFile
 
 RULES = Rules(cleared=True)  # what is answered stays here: text in an image is no reason to set it aside
 
@@ -161,14 +162,27 @@ def _images(path: Path, rows: Sequence[Row]) -> Iterator[tuple[Row, str, Gray]]:
         DataError: the file cannot be used.
     """
     opened = open_file(path)
+    named = [(row, row.frame) for row in rows if row.frame is not None]
+    if named:
+        kept = _prepared(opened, [frame for _, frame in named])
+        for (row, number), image in zip(named, kept.frames, strict=True):
+            yield row, _part_name(row, opened, number), image
     for row in rows:
-        prepared = prepare(opened, RULES, None if row.frame is None else [row.frame])
-        if prepared.state != "taken":
-            raise DataError(prepared.reason)
-        places = range(len(prepared.numbers)) if row.frame is not None else evenly(len(prepared.numbers), LEARNT_FROM)
-        for place in places:
-            part = f"#{prepared.numbers[place]}" if opened.moving else ""
-            yield row, row.name + part, prepared.frames[place]
+        if row.frame is None:
+            kept = _prepared(opened, None)
+            for place in evenly(len(kept.numbers), LEARNT_FROM):
+                yield row, _part_name(row, opened, kept.numbers[place]), kept.frames[place]
+
+
+def _prepared(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:
+    prepared = prepare(opened, RULES, wanted)
+    if prepared.state != "taken":
+        raise DataError(prepared.reason)
+    return prepared
+
+
+def _part_name(row: Row, opened: OpenedFile, number: int) -> str:
+    return f"{row.name}#{number}" if opened.moving else row.name
 
 
 def _clip_names(rows: Sequence[Row]) -> dict[tuple[str, str], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from federated.manifest import RecallManifest, pack_tensors
 from shared_models.front_ends import create_front_end
 from site_agent import adopt
 from site_agent.predict import Predicted, predict, read_release, rows_of
+from site_agent.preparation import Prepared, prepare
 from site_agent.sources.index import parse_columns
 
 if TYPE_CHECKING:
@@ -115,6 +116,29 @@ def test_frames_of_a_cine_file_are_one_clip(model: FusedModel, tmp_path: Path) -
     assert (done.images, done.clips) == (8, 1)
     assert decisions[0].image == f"{tmp_path / 'loop.gif'}#0"
     assert decisions[-1].clip == str(tmp_path / "loop.gif")
+
+
+def test_frames_that_an_index_names_are_answered_from_one_look(
+    model: FusedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    frames = [Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)) for _ in range(9)]
+    frames[0].save(tmp_path / "loop.gif", save_all=True, append_images=frames[1:], duration=40)
+    lines = ["path,frame", "loop.gif,7", "loop.gif,2", "loop.gif,5"]
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    looks: list[object] = []
+
+    def counted(*arguments: Any) -> Prepared:
+        looks.append(arguments)
+        return prepare(*arguments)
+
+    monkeypatch.setattr("site_agent.predict.prepare", counted)
+    _, decisions = _predict(model, tmp_path / "index.csv")
+    assert [decision.image for decision in decisions[:3]] == ["loop.gif#7", "loop.gif#2", "loop.gif#5"]
+    assert len(looks) == 1
+    (tmp_path / "index.csv").write_text("\n".join([*lines, "loop.gif,9"]))
+    with pytest.raises(DataError, match=r"loop\.gif has no frame 9"):
+        _predict(model, tmp_path / "index.csv")
 
 
 def test_clips_of_two_patients_with_one_name_are_answered_apart(model: FusedModel, images: Path) -> None:
