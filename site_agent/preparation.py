@@ -90,7 +90,7 @@ class Transform:
         x0, y0, x1, y1 = self.box
         cut = frames[:, y0 : y1 + 1, x0 : x1 + 1]
         if cut.shape[1:] == self.size:
-            return cut
+            return np.ascontiguousarray(cut)  # what was cut away is not held in memory
         from PIL import Image
 
         how = Image.Resampling.NEAREST if labels else Image.Resampling.BOX
@@ -164,9 +164,9 @@ def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -
     blanked: Blanked | None = None
     while held:
         grey, blanked = _blanked(held, look, rules, opened.facts, blanked)
-        kept.append(transform.images(grey))
+        kept.extend(transform.images(grey))
         held = _held(frames)
-    return _prepared(opened, look, transform, np.concatenate(kept), blanked, wanted, shape)
+    return _prepared(opened, look, transform, kept, blanked, wanted, shape)
 
 
 def _held(frames: Iterator[Pixels]) -> list[Pixels]:
@@ -229,13 +229,14 @@ def _prepared(
     opened: Opened,
     look: Look,
     transform: Transform,
-    frames: Gray,
+    frames: Sequence[Gray],
     blanked: Blanked | None,
     wanted: Sequence[int] | None,
     shape: tuple[int, ...],
 ) -> Prepared:
     numbers = list(evenly(len(frames), MOST_FRAMES)) if wanted is None else _there(wanted, len(frames), opened.moving)
-    check_usable(max(frames[numbers], key=np.ptp))  # a clip may begin in the dark
+    kept = np.stack([frames[number] for number in numbers])
+    check_usable(max(kept, key=np.ptp))  # a clip may begin in the dark
     facts, annotations = _believed(opened, len(frames), shape)
     tensors = _annotations(annotations, transform)
     sector = look.sector
@@ -250,7 +251,7 @@ def _prepared(
         replace(facts, mode=look.mode),
         len(frames),
         tuple(wanted) if wanted is not None else tuple(numbers),
-        frames[numbers],
+        kept,
         tensors,
         sector,
         spacing,

@@ -321,6 +321,11 @@ def test_a_long_clip_keeps_frames_from_the_first_to_the_last(found: Callable[...
     assert np.array_equal(prepared.frames, frames[list(prepared.numbers)])
 
 
+def test_what_is_cut_away_is_let_go() -> None:
+    frames = np.zeros((3, 100, 100), dtype=np.uint8)
+    assert not np.shares_memory(Transform((10, 20, 29, 49), (30, 20)).images(frames), frames)
+
+
 def test_no_more_is_held_than_may_be(found: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     found(truth(FAN))
     frames = np.stack([echoes(FAN, seed=seed) for seed in range(7)])
