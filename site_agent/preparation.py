@@ -45,7 +45,8 @@ class Rules:
 
     Attributes:
         pixels: ``sector`` to keep what lies in it and nothing else, ``whole`` where a person vouches for all pixels.
-        needs_sector: whether an image without a sector is set aside; otherwise it is kept whole if no text is found.
+        needs_sector: whether an image without a sector is set aside, as one with a DICOM header always is; otherwise
+            it is kept whole if no text is found.
         cleared: whether a person has looked at the item and found nothing that identifies.
     """
 
@@ -194,7 +195,7 @@ def _judged(look: Look, rules: Rules, facts: Facts) -> tuple[State, str]:
         return "apart", f"is {MODES[look.mode]}, and no B-mode image"
     if facts.masked or rules.cleared or rules.pixels == "whole":
         return "taken", ""
-    if look.sector is None and rules.needs_sector:
+    if look.sector is None and (rules.needs_sector or facts.header is not None):
         return "quarantined", "has no ultrasound sector that could be found; a person must look at it"
     if look.text:
         where = "inside the sector" if look.sector is not None else "in an image without a sector"

@@ -51,9 +51,9 @@ class Told:
         return self.opened
 
 
-def look(archive: Archive, source: Any, path: Path, machine: str = "", **said: Any) -> Record:
+def look(archive: Archive, source: Any, path: Path, machine: str = "", *, cleared: bool = False, **said: Any) -> Record:
     item = Item(path.name, path, **said)
-    return Examiner(archive, source, Rules(), machine)((item, False))
+    return Examiner(archive, source, Rules(), machine)((item, cleared))
 
 
 def staged(archive: Archive, record: Record, name: str = "frames") -> np.ndarray:
@@ -153,7 +153,7 @@ def test_a_dicom_header_is_kept_without_what_identifies(archive: Archive, tmp_pa
     path = write(tmp_path / "a.dcm", made)
     source = Told()
     source.opened = open_file(path)
-    record = look(archive, source, path)
+    record = look(archive, source, path, cleared=True)
     assert (record.state, record.machine, record.facts.header) == ("taken", "Acme One", None)
     header = json.loads(record.header)
     assert header["00080070"]["Value"] == ["Acme"]

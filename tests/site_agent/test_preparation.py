@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from federated.errors import DataError
 from shared_models.sector import Sector
@@ -298,6 +299,8 @@ def test_without_a_sector_it_is_for_a_person_to_look_at_where_one_is_needed(foun
         assert prepare(item(echoes(FAN)[None]), Rules(needs_sector=True)).state == "quarantined"
         assert prepare(item(echoes(FAN)[None]), Rules(needs_sector=True, cleared=True)).state == "taken"
         assert prepare(item(echoes(FAN)[None]), Rules()).state == "taken"
+        machines_own = item(echoes(FAN)[None], header=Dataset())
+        assert prepare(machines_own, Rules()).state == "quarantined"
 
 
 def test_a_cleared_image_still_loses_what_lies_outside(found: Callable[..., None]) -> None:
