@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from federated.errors import DataError
+from federated.errors import DataError, one_line
 from site_agent.options import print_json
 from site_agent.progress import track
 from site_agent.tables import counted, print_table
@@ -51,9 +51,9 @@ def inspect(files: Sequence[Path], *, as_json: bool) -> None:
         )
     else:
         for one in seen:
-            print_table(one.file, ("what", "found"), rows(one))
+            print_table(one_line(one.file), ("what", "found"), rows(one))
     for name, reason in refused:
-        typer.echo(f"consilium: {name}: {' '.join(reason.split())}", err=True)
+        typer.echo(one_line(f"consilium: {name}: {reason}"), err=True)
     if refused:
         raise typer.Exit(1)
 

@@ -82,7 +82,7 @@ def test_every_command_and_parameter_is_explained(group: str) -> None:
     ("error", "line"),
     [
         (ConsiliumError("no such key", where="keys.toml", cure="add it"), "keys.toml: no such key; add it"),
-        (ConsiliumError("told\nin two lines"), "told in two lines"),
+        (ConsiliumError("told\nin two lines"), r"told\nin two lines"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.png"), "a.png: No such file or directory"),
         (OSError(errno.ENOSPC, "No space left on device"), "[Errno 28] No space left on device"),
         (
@@ -138,6 +138,8 @@ def test_extras_hold_what_their_people_need() -> None:
     ]
     names = {extra: {re.split(r"[=>]", each)[0] for each in wanted} for extra, wanted in extras.items()}
     assert names["coordinator"] >= {"torch", "torchvision", "timm", "pillow"}, "a timm front end is made there, too"
-    assert "consilium[site,coordinator]" in names["demo"], "the demonstration is both sides"
+    assert any(each.startswith("consilium[site,coordinator") for each in names["demo"]), (
+        "the demonstration is both sides"
+    )
     shared = set(extras["site"]) & set(extras["coordinator"])
     assert {re.split(r"[=>]", each)[0] for each in shared} == names["site"] & names["coordinator"], "one version each"

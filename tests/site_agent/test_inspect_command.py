@@ -95,6 +95,15 @@ def test_a_bad_file_is_one_line_and_the_others_are_shown(files: None, run: Run) 
     assert [line for line in out.splitlines() if line in {"a.png", "clip.dcm"}] == ["a.png", "clip.dcm"]
 
 
+def test_a_name_of_two_lines_is_one(files: None, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").rename(tmp_path / "b\nconsilium: ad.png")
+    (tmp_path / "a.png").rename(tmp_path / "a\n.png")
+    _, out, err = run("b\nconsilium: ad.png", "a\n.png")
+    assert err.startswith("consilium: b\\nconsilium: ad.png: is not a readable image")
+    assert err.count("\n") == 1
+    assert out.startswith("a\\n.png\n")
+
+
 def test_json_for_a_program(files: None, run: Run) -> None:
     code, out, err = run("--json", "a.png", "bad.png")
     told = json.loads(out)
