@@ -123,11 +123,14 @@ def demo(
     ] = None,
     out: Annotated[Path, typer.Option(help="A folder for everything the demo writes.")] = Path("demo-out"),
     offline: Annotated[bool, typer.Option("--offline", help="Pass files instead of running Flower.")] = False,
+    coarse: Annotated[
+        str, typer.Option(help="Hospitals of the phantom that name no level of the short axis, with commas.")
+    ] = "",
 ) -> None:
     """Watch sites that never share an image build one classifier together."""
     from deploy.demo.command import demo as run_demo
 
-    run_demo(data=data, columns=columns, order=order, patients=patients, out=out, offline=offline)
+    run_demo(data=data, columns=columns, order=order, patients=patients, out=out, offline=offline, coarse=coarse)
 
 
 @app.command()

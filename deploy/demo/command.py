@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.demo.data import Material, arrival_order, folder_material
-from deploy.demo.phantom import PATIENTS, phantom_material, write_phantom
+from deploy.demo.phantom import PATIENTS, coarse_hospitals, phantom_material, write_phantom
 from deploy.demo.places import Places, claimed
 from deploy.demo.results import Arrival, Received, Results, Setting
 from deploy.demo.show import Show
@@ -40,7 +40,16 @@ POLICY_NOTE = (
 )
 
 
-def demo(*, data: Path | None, columns: str, order: str, patients: int | None, out: Path, offline: bool) -> None:
+def demo(
+    *,
+    data: Path | None,
+    columns: str,
+    order: str,
+    patients: int | None,
+    out: Path,
+    offline: bool,
+    coarse: str = "",
+) -> None:
     """The whole demonstration; everything it starts is stopped, also when it is interrupted.
 
     Args:
@@ -50,6 +59,7 @@ def demo(*, data: Path | None, columns: str, order: str, patients: int | None, o
         patients: of each of the phantom's hospitals that arrive; None for as many as a demonstration takes.
         out: the folder for everything.
         offline: files instead of Flower.
+        coarse: the phantom's hospitals that name no level of the short axis, with commas.
 
     Raises:
         ConsiliumError: the data cannot be used, `out` is somebody else's folder, or an arrival led to no release.
@@ -57,8 +67,11 @@ def demo(*, data: Path | None, columns: str, order: str, patients: int | None, o
     from threadpoolctl import threadpool_limits
 
     show = Show()
-    _require_fitting(data, columns, patients)
-    material = folder_material(data, columns) if data is not None else phantom_material(Places(out).data)
+    _require_fitting(data, columns, patients, coarse)
+    if data is not None:
+        material = folder_material(data, columns)
+    else:
+        material = phantom_material(Places(out).data, coarse_hospitals(coarse))
     names = arrival_order(material, order)
     _require_outside(material.index if data is not None else None, out)
     with ended_by_sigterm(), threadpool_limits(1), claimed(out, show.say) as places:
@@ -72,8 +85,10 @@ def demo(*, data: Path | None, columns: str, order: str, patients: int | None, o
             raise
 
 
-def _require_fitting(data: Path | None, columns: str, patients: int | None) -> None:
+def _require_fitting(data: Path | None, columns: str, patients: int | None, coarse: str) -> None:
     """Options that go with the images."""
+    if data is not None and coarse:
+        raise DataError("goes with the phantom only", where="--coarse", cure="leave it out, or --data")
     if data is not None and patients is not None:
         raise DataError("goes with the phantom only", where="--patients", cure="leave it out, or --data")
     if data is None and columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from federated.errors import DataError
@@ -30,6 +30,7 @@ class Material:
         about: what they are.
         names: code -> what is shown in its place.
         kind: one word that every table and picture bears, or none.
+        words: site -> what some of the index's words stand for there, where that is another code than `labels` gives.
     """
 
     index: Path
@@ -42,6 +43,7 @@ class Material:
     about: str
     names: Mapping[str, str]
     kind: str = ""
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def testing(self) -> tuple[str, ...]:

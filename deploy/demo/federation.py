@@ -74,7 +74,8 @@ def join(coordinator: Coordinator, places: Places, name: str) -> SiteHome:
 def take_in(home: SiteHome, material: Material) -> IngestReport:
     """The site's own rows of the index go into its catalogue."""
     order = Order(columns=parse_columns(material.columns), site=material.sites[home.config.site], processes=cores())
-    lines = tuple(Line(word=word, code=code, relation="same") for word, code in material.labels.items() if word != code)
+    said = {**material.labels, **material.words.get(home.config.site, {})}
+    lines = tuple(Line(word=word, code=code, relation="same") for word, code in said.items() if word != code)
     label_map = LabelMap(version=1, lines=lines) if lines else LabelMap()
     return ingest(home.archive, home.vocabulary, label_map, material.index, order)
 

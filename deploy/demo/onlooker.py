@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,12 +18,14 @@ from deploy.demo.baselines import (
     site_alone,
     train,
 )
-from deploy.demo.evaluation import Answers, Figures, Interval, difference, figures, pair_kinds
+from deploy.demo.evaluation import Answers, Figures, HeldBack, Interval, difference, figures, pair_kinds
 from deploy.demo.results import Incremental, Part
 from deploy.demo.table import FUSED
 from federated.decision import Decision
 from federated.fused_model import FusedModel
+from federated.hierarchy import ancestors
 from federated.metrics import incremental
+from federated.vocabulary import Vocabulary
 
 
 class Onlooker:
@@ -57,18 +60,19 @@ class Onlooker:
         self.decisions = [decision for one in self.sites for decision in _decide(model, one)]
         fused, joint = _forced(self.decisions), one_head(JOINT, train(self.arrived), self.sites)
         assert self._sequential is not None
-        answers = (
+        rows_of = (
             fused,
             most_frequent(self.arrived, self.sites),
             site_alone(self._heads, self.sites),
             one_head(SEQUENTIAL, self._sequential, self.sites),
             joint,
         )
+        answers = tuple(as_deep_as(row, self.held, model.manifest.vocabulary) for row in rows_of)
         names = [one.name for one in self.sites]
         rows = tuple(figures(self.held, answer, self.taught, names, self.testing) for answer in answers)
         self._rows.append({row.method: row for row in rows})
         known = np.array(pair_kinds(self.held, self.taught)) != "unknown"
-        return rows, difference(self.held, fused, joint, self.held.at(list(self.taught)) & known)
+        return rows, difference(self.held, answers[0], answers[-1], self.held.at(list(self.taught)) & known)
 
     def _arrive(self, site: SiteFolds) -> None:
         self.arrived.append(site)
@@ -108,6 +112,16 @@ def _decide(model: FusedModel, site: SiteFolds) -> list[Decision]:
 def _forced(decisions: Sequence[Decision]) -> Answers:
     clips = [decision for decision in decisions if decision.image is None]
     return Answers(FUSED, tuple(one.best for one in clips), tuple(one.abstained for one in clips))
+
+
+def as_deep_as(answers: Answers, held: HeldBack, vocabulary: Vocabulary) -> Answers:
+    """A coarse true label is met by an answer below it, which is told as that label."""
+    known = set(vocabulary.codes)
+    labels = tuple(
+        true if answer in known and true in known and true in ancestors(vocabulary, str(answer)) else answer
+        for answer, true in zip(answers.labels, held.labels, strict=True)
+    )
+    return replace(answers, labels=labels)
 
 
 def _part(site: str, label: str, clips: Sequence[Decision]) -> Part:

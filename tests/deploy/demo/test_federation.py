@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,10 @@ def test_the_onlooker_sees_all_folds_with_the_weights_that_are_sent(home: SiteHo
     assert np.allclose(site.train.weights, 0.5)  # two images a patient, balanced labels
     assert len(site.test_images) == len(site.test.clips)
     assert all(name.startswith("Birch-") and name.endswith(".png") for name in site.test_images)
+
+
+def test_a_site_may_call_the_same_images_otherwise(material: Material, tmp_path: Path) -> None:
+    other = replace(material, words={"birch": {"rings": "dots"}})
+    home = join(found(other, Places(tmp_path), "127.0.0.1:18000"), Places(tmp_path), "birch")
+    take_in(home, other)
+    assert {case.label for case in Catalogue(home.catalogue_path).cases()} == {"lines", "dots"}

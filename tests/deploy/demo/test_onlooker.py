@@ -9,7 +9,9 @@ import pytest
 from benchmarks.lung_data import ORDER, split
 from benchmarks.lung_methods import released
 from deploy.demo.baselines import SiteFolds
-from deploy.demo.onlooker import Onlooker
+from deploy.demo.evaluation import Answers, HeldBack
+from deploy.demo.onlooker import Onlooker, as_deep_as
+from federated.vocabulary import Concept, Vocabulary
 from tests.benchmarks.test_lung_data import HELD, synthetic
 
 
@@ -73,3 +75,13 @@ def test_every_site_has_a_part_in_every_label(onlooker: Onlooker) -> None:
     assert set(parts) == {(site, label) for site in ORDER[:2] for label in ("healthy", "pneumonia")}
     assert parts["neuruppin", "pneumonia"].contribution == 0.0  # it labels healthy only
     assert all(part.weight is not None and 0 <= part.weight <= 1 for part in parts.values())
+
+
+def test_a_coarse_label_is_met_by_an_answer_below_it() -> None:
+    concepts = (("view", ()), ("level", ("view",)), ("other", ()))
+    vocabulary = Vocabulary(
+        name="v", concepts=tuple(Concept(code=code, scheme="s", meaning="m", parents=up) for code, up in concepts)
+    )
+    held = HeldBack(("a",) * 5, tuple("12345"), tuple("12345"), ("view", "level", "view", "other", "view"))
+    given = Answers("m", ("level", "view", "other", None, "view"), (False,) * 5)
+    assert as_deep_as(given, held, vocabulary).labels == ("view", "view", "other", None, "view")

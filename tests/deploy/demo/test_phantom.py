@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.data import arrival_order
-from deploy.demo.phantom import phantom_material, write_phantom
+from deploy.demo.phantom import SHORT_AXIS, coarse_hospitals, phantom_material, write_phantom
 from deploy.phantom.provenance import NOTICE, read_provenance
 from federated.errors import ConsiliumError
 from shared_models.phantom.hospitals import HOSPITALS
@@ -97,3 +97,23 @@ def test_no_patients_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConsiliumError, match=r"^--patients: 0 is not from 1 to 99999$"):
         write_phantom(tmp_path / "none", 0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_coarse_hospital_calls_every_level_the_short_axis() -> None:
+    plain, coarse = phantom_material(Path()), phantom_material(Path(), ("citrine",))
+    assert plain.words == {}
+    assert set(coarse.words) == {"citrine"}
+    assert set(coarse.words["citrine"].values()) == {SHORT_AXIS}
+    levels = {code for code, name in plain.names.items() if name.startswith("PSAX")}
+    assert set(coarse.words["citrine"]) == levels
+    assert set(coarse.taught["citrine"]) == set(plain.taught["citrine"]) - levels | {SHORT_AXIS}
+    assert coarse.taught["agate"] == plain.taught["agate"]
+    assert coarse.names[SHORT_AXIS] == "PSAX"
+
+
+def test_only_hospitals_that_name_levels_can_be_coarse() -> None:
+    assert coarse_hospitals("") == ()
+    assert coarse_hospitals("citrine, agate,citrine") == ("citrine", "agate")
+    for name in ("beryl", "onyx", "nobody"):
+        with pytest.raises(ConsiliumError, match=f"{name}: is no arriving hospital.*--coarse agate,citrine"):
+            coarse_hospitals(name)
