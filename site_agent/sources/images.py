@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import DataError
-from site_agent.sources.source import MAX_FRAMES, Facts, Opened, Pixels, check_file, check_size
+from site_agent.sources.source import Facts, Opened, Pixels, check_file, check_size
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -147,14 +147,11 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
         with av.open(str(path), "r") as container:
             stream = container.streams.video[0]
             for frame in container.decode(stream):
-                if frame.is_corrupt or number >= MAX_FRAMES:
-                    raise DataError(
-                        f"is cut short or damaged at frame {number}"
-                        if frame.is_corrupt
-                        else f"has more than {MAX_FRAMES} frames"
-                    )
-                yield frame
+                if frame.is_corrupt:
+                    raise DataError(f"is cut short or damaged at frame {number}")
                 number += 1
+                check_size(frame.width, frame.height, number)  # which no header need say
+                yield frame
             declared = stream.frames
     except (av.FFmpegError, ValueError, IndexError, OSError) as error:
         raise DataError(f"is not a readable video ({_reason(error)})") from error

@@ -13,6 +13,7 @@ from PIL import Image
 
 from federated.errors import DataError
 from site_agent.sources import images as module
+from site_agent.sources import source
 from site_agent.sources.files import opener_of
 from site_agent.sources.images import (
     CINES,
@@ -233,10 +234,13 @@ def test_a_truncated_video_says_so(tmp_path: Path, data: bytes) -> None:
         decoded(tmp_path, data[: len(data) // 2])
 
 
-def test_a_video_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FRAMES", 7)
-    with pytest.raises(DataError, match="has more than 7 frames"):
-        decoded(tmp_path, gif(9))
+@pytest.mark.parametrize(("limit", "most"), [("MAX_FRAMES", 7), ("MAX_CLIP_PIXELS", 7 * RAMP.size)])
+def test_a_video_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
+    path = written(tmp_path, cine(9, "mpeg", "mpeg1video", "yuv420p"))
+    assert open_cine(path).count is None
+    monkeypatch.setattr(source, limit, most)
+    with pytest.raises(DataError, match="says it has 8 frames of .* pixels, which is more than is read"):
+        list(open_cine(path).frames())
 
 
 def test_sound_without_pictures_is_not_a_video(tmp_path: Path) -> None:
