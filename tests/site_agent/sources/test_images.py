@@ -239,7 +239,7 @@ def test_a_video_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     path = written(tmp_path, cine(9, "mpeg", "mpeg1video", "yuv420p"))
     assert open_cine(path).count is None
     monkeypatch.setattr(source, limit, most)
-    with pytest.raises(DataError, match="says it has 8 frames of .* pixels, which is more than is read"):
+    with pytest.raises(DataError, match=r"says it has 8 frames of .* pixels, which is more than is read"):
         list(open_cine(path).frames())
 
 
