@@ -45,7 +45,7 @@ def ingest(
     if as_json:
         print_model(report)
     else:
-        tables.print_ingest(report)
+        tables.print_ingest(report, {concept.code: concept.meaning for concept in opened.vocabulary.concepts})
 
 
 def quarantine(

@@ -24,8 +24,10 @@ def item_names(archive: Archive) -> dict[str, str]:
 def set_aside(archive: Archive, keys: Sequence[str] = ()) -> list[Aside]:
     """What waits for a person first, then what was refused, then what is kept apart; of some keys only if named.
 
+    The beginning of a key will do where nothing else begins so.
+
     Raises:
-        DataError: a key that nothing has.
+        DataError: a key that nothing has, or more than one thing.
     """
     found = []
     for state in LOOKED_FOR:
@@ -33,10 +35,15 @@ def set_aside(archive: Archive, keys: Sequence[str] = ()) -> list[Aside]:
             if one.state == state:
                 about = json.loads(archive.name(one.sealed))
                 found.append(Aside(name=about["name"], state=one.state, reason=about["reason"], key=one.key))
-    unknown = set(keys) - {one.key for one in found}
-    if unknown:
-        raise DataError(f"nothing has the key {min(unknown)}", where="quarantine", cure="consilium site quarantine")
-    return [one for one in found if not keys or one.key in keys]
+    return [_named(found, key) for key in keys] if keys else found
+
+
+def _named(found: Sequence[Aside], key: str) -> Aside:
+    matching = [one for one in found if key and one.key.startswith(key)]
+    if len(matching) != 1:
+        what = f"{len(matching)} items have" if matching else "nothing has"
+        raise DataError(f"{what} the key {key}", where="quarantine", cure="see the keys: consilium site quarantine")
+    return matching[0]
 
 
 def clear_items(archive: Archive, keys: Sequence[str]) -> list[str]:
@@ -52,5 +59,5 @@ def clear_items(archive: Archive, keys: Sequence[str]) -> list[str]:
         if one.state != "quarantined":
             raise DataError(f"is {one.state}: {one.reason}", where=one.name, cure="clear only what is quarantined")
     with archive.catalogue.transaction() as connection:
-        connection.executemany("UPDATE items SET cleared = 1 WHERE key = ?", [(key,) for key in keys])
+        connection.executemany("UPDATE items SET cleared = 1 WHERE key = ?", [(one.key,) for one in chosen])
     return [one.name for one in chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from site_agent.reports import Aside, IngestReport
     from site_agent.steps import WorkSummary
 
+KEY_SHOWN = 12  # digits, enough to name an item
 SHOWN = 20  # lines of what an ingest did not take in
 
 
@@ -50,15 +51,16 @@ def print_findings(findings: Sequence[Finding]) -> None:
         typer.echo(f"{finding.name}: {'ok' if finding.ok else 'NOT OK'}: {finding.found}{cure}")
 
 
-def print_ingest(report: IngestReport) -> None:
-    """What an ingest did."""
+def print_ingest(report: IngestReport, meanings: Mapping[str, str]) -> None:
+    """What an ingest did; `meanings` of the labels' codes."""
     typer.echo(f"read as {report.format}" + (" (recognised; --format says otherwise)" if report.recognised else ""))
     what = f"{'batch' if len(report.batches) == 1 else 'batches'} {', '.join(report.batches)}"
     images, clips = counted(report.images, "image"), counted(report.clips, "file")
     patients = counted(report.patients, "patient")
     typer.echo(f"{what if report.batches else 'nothing new'}: {images} in {clips} of {patients}")
     typer.echo(f"{report.skipped} known already; outside the sector something was removed in {report.blanked}")
-    print_table("", ("label", "new images"), report.labels.items())
+    rows = ((code, meanings.get(code, "not said what it shows"), images) for code, images in report.labels.items())
+    print_table("", ("label", "meaning", "new images"), rows)
     print_aside(report.aside)
     print_table("not believed", ("file", "what"), ((doubt.name, doubt.line) for doubt in report.doubts[:SHOWN]))
     for note in report.notes:
@@ -71,7 +73,7 @@ def print_aside(aside: Sequence[Aside]) -> None:
     if len(aside) > SHOWN:
         counts = ((state, reason, number) for (state, reason), number in reasons.most_common())
         print_table("not taken in", ("state", "reason", "items"), counts)
-    each = ((one.key, one.state, one.name, one.reason) for one in aside[:SHOWN])
+    each = ((one.key[:KEY_SHOWN], one.state, one.name, one.reason) for one in aside[:SHOWN])
     print_table("not taken in, one by one", ("key", "state", "file", "reason"), each)
     if len(aside) > SHOWN:
         typer.echo(f"and {len(aside) - SHOWN} more: consilium site quarantine --json lists all")

@@ -96,9 +96,9 @@ def test_what_is_set_aside_is_shown_by_name_and_cleared_by_key(run: Run, ada: Si
     (waiting,) = run("quarantine", "--json").json
     assert (waiting["name"], waiting["state"]) == ("big.png", "quarantined")
     shown = run("quarantine").out
-    assert waiting["key"] in shown
+    assert waiting["key"][:12] in shown
     assert "burnt-in text" in shown
-    assert run("quarantine", waiting["key"], "--clear").out == "cleared, the next ingest takes in: big.png\n"
+    assert run("quarantine", waiting["key"][:12], "--clear").out == "cleared, the next ingest takes in: big.png\n"
     assert "batch b0002: 1 image in 1 file of 1 patient" in run("ingest", index).out
     assert run("quarantine", "--json").json == []
 

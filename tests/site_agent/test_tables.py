@@ -96,13 +96,13 @@ def _report(**changes: object) -> IngestReport:
 
 
 def test_an_ingest_shows_what_came_in_what_did_not_and_why(capsys: pytest.CaptureFixture[str]) -> None:
-    tables.print_ingest(_report())
+    tables.print_ingest(_report(), {})
     out = capsys.readouterr().out
     for told in (
         "read as images (recognised; --format says otherwise)",
         "batch b0002: 5 images in 3 files of 2 patients",
         "1 known already; outside the sector something was removed in 1",
-        "0" * 32,
+        "0" * 12 + " ",
         "0.png",
         "250 %",
         "note: one patient only",
@@ -111,8 +111,10 @@ def test_an_ingest_shows_what_came_in_what_did_not_and_why(capsys: pytest.Captur
 
 
 def test_two_batches_and_none_are_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    tables.print_ingest(_report(batches=("b0002", "b0003"), recognised=False))
-    tables.print_ingest(_report(batches=(), images=0, clips=0, patients=0, labels={}, aside=(), doubts=(), notes=()))
+    tables.print_ingest(_report(batches=("b0002", "b0003"), recognised=False), {})
+    tables.print_ingest(
+        _report(batches=(), images=0, clips=0, patients=0, labels={}, aside=(), doubts=(), notes=()), {}
+    )
     out = capsys.readouterr().out
     assert "read as images\nbatches b0002, b0003: 5 images" in out
     assert "nothing new: 0 images in 0 files of 0 patients" in out
