@@ -11,6 +11,7 @@ import typer
 
 from site_agent import (
     backup_commands,
+    drift_commands,
     egress_commands,
     forget_commands,
     intake_commands,
@@ -164,6 +165,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.adopt,
     release_commands.refuse,
     release_commands.predict,
+    drift_commands.drift,
     egress_commands.withdraw,
     backup_commands.backup,
     backup_commands.restore,
