@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from federated.disclosure import Cell
 from federated.errors import ConsiliumError, ContractError, DisclosureError
+from federated.fusion.targets import coarse_labels
 from federated.manifest import StatisticsManifest
+from federated.vocabulary import Vocabulary
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate, Preview
 from site_agent.policy import Policy, default_policy, read_policy
@@ -22,6 +24,10 @@ LEVEL_1 = (
     "at level 1 the coordinator gets no Gram matrix: it fits this site with one made up from its class means and the "
     "other sites' scatter within classes, so at least one other site has to allow level 2, and releases mark this site "
     "'imputed'"
+)
+NOT_APART = (
+    "too few patients for a Gram matrix of its own beside the others': {labels}; the coordinator makes one up from "
+    "class means where other sites name what lies below"
 )
 NO_POLICY = "there is no signed policy, so nothing leaves; this shows the published limits"
 
@@ -104,7 +110,9 @@ def _outlook(home: SiteHome, batch: str, kind: str, policy: Policy, notes: tuple
         draft = task_of(home).draft(home, kind, batch, policy)
     except DisclosureError as error:
         return Outlook(batch, kind, None, str(error), {}, notes)
-    return Outlook(batch, kind, Gate(home).preview(draft), "", left_out, (*notes, *_level_notes(draft)))
+    return Outlook(
+        batch, kind, Gate(home).preview(draft), "", left_out, (*notes, *_level_notes(draft, home.vocabulary))
+    )
 
 
 def _reports(home: SiteHome, policy: Policy, notes: tuple[str, ...]) -> list[Outlook]:
@@ -121,6 +129,11 @@ def _reports(home: SiteHome, policy: Policy, notes: tuple[str, ...]) -> list[Out
     return [Outlook("", "report", Gate(home).preview(draft), "", {}, notes, number)]
 
 
-def _level_notes(draft: Draft) -> tuple[str, ...]:
+def _level_notes(draft: Draft, vocabulary: Vocabulary) -> tuple[str, ...]:
     manifest = draft.manifest
-    return (LEVEL_1,) if isinstance(manifest, StatisticsManifest) and manifest.level == 1 else ()
+    if not isinstance(manifest, StatisticsManifest):
+        return ()
+    if manifest.level == 1:
+        return (LEVEL_1,)
+    whole = [label for label in coarse_labels(vocabulary, manifest.labels) if label not in manifest.coarse]
+    return (NOT_APART.format(labels=", ".join(whole)),) if whole else ()

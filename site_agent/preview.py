@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from federated.disclosure import Check, Facts, behind_matrix, gram_patients
 from federated.manifest import manifest_bytes
-from site_agent.drafts import Draft
+from site_agent.drafts import STEPS, Draft
 
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
 ANOTHER_UPLOAD = "two uploads that differ by one patient reveal that patient's features"
@@ -144,6 +144,8 @@ def _features(_: Facts) -> list[str]:
 
 def _report(facts: Facts) -> list[str]:
     lines = ["two reports that differ by one patient reveal that patient's score and whether the answer was right"]
+    if STEPS in facts.folds:
+        lines.append("counts of steps down show how often labels that lie beside each other were mistaken")
     if facts.features is not None:
         behind = behind_matrix(facts)
         if behind < facts.features:

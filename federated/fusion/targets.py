@@ -6,8 +6,9 @@ section 2), b_kc = sum_{u: T_uc = 1} B_k,u, and images of labels silent on c are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,7 +65,8 @@ class Targets:
 FLAT = Targets()
 
 
-def targets_of(vocabulary: Vocabulary, labels: Sequence[str]) -> Targets:
+@lru_cache(32)
+def targets_of(vocabulary: Vocabulary, labels: tuple[str, ...]) -> Targets:
     """What each of these labels, which some site holds, says of each of them as a column.
 
     Raises:

@@ -11,7 +11,7 @@ from federated.errors import ConsiliumError
 from site_agent.agent import receive, work
 from site_agent.home import SiteHome
 from site_agent.mailbox import Outbox
-from site_agent.outlook import LEVEL_1, NO_POLICY, outlooks
+from site_agent.outlook import LEVEL_1, NO_POLICY, NOT_APART, outlooks
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -114,3 +114,13 @@ def test_a_candidate_without_this_site_asks_for_no_report(federation: Federation
 def test_what_is_not_there_is_told(ada: SiteHome, batches: list[str], kinds: list[str]) -> None:
     with pytest.raises(ConsiliumError, match="there is no such"):
         outlooks(ada, batches, kinds)
+
+
+def test_a_coarse_label_of_too_few_patients_is_told_to_go_along_with_the_others(nested: Federation) -> None:
+    home = nested.hospital("ada", {"dark": 14, "light": 14, "striped": 4}, "statistics")
+    (apart,) = outlooks(home)
+    assert apart.notes == ()
+    limits = Limits(cell=1, batch=1, difference=1, gram_share=40.0, dominance=1.0)  # thirteen patients a matrix
+    nested.allow(home, statistics={"limits": limits})
+    (one,) = outlooks(home)
+    assert one.notes == (NOT_APART.format(labels="light"),)

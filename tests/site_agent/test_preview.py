@@ -103,3 +103,18 @@ def test_a_program_can_read_it(open_home: SiteHome, make_draft: MakeDraft) -> No
 
 def test_no_pseudonym_is_shown(open_home: SiteHome, make_draft: MakeDraft) -> None:
     assert "p13" not in "\n".join(Gate(open_home).preview(make_draft("statistics")).lines())
+
+
+def test_a_matrix_of_one_label_is_shown_with_what_it_leaves_over() -> None:
+    cells = {("train", "psax"): frozenset({"p1", "p2"}), ("train", "a4c"): frozenset({"p2", "p3", "p4"})}
+    lines = inferences(Facts("statistics", 2, 100, cells, 0.1, 100, coarse=("psax",)))
+    shown = [line for line in lines if "fixes the features up to a rotation" in line]
+    assert [line.partition(": with ")[0] for line in shown] == ["train", "train, label psax", "train, other labels"]
+    assert [line.partition(": with ")[2][0] for line in shown] == ["4", "2", "3"]
+
+
+def test_counts_of_steps_are_told() -> None:
+    cells = {("calibration", "any"): frozenset({"p1"})}
+    told = "counts of steps down show how often labels that lie beside each other were mistaken"
+    assert told not in inferences(Facts("report", None, None, cells, 0.0, 1))
+    assert told in inferences(Facts("report", None, None, cells | {("steps", "psax"): frozenset({"p1"})}, 0.0, 1))
