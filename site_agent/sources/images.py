@@ -30,6 +30,7 @@ logging.getLogger("PIL").setLevel(logging.WARNING)  # below, it tells what heade
 MIN_SIDE = 8
 HEADER_SLACK = 2  # a container may count frames that its edit list or codec delay drops
 MAX_STILL_BYTES = 512 * 2**20
+MPEG_PACK = b"\0\0\1\xba"  # a program stream begins with it
 NEUTRAL, COLOURLESS = 128, 8  # of the chroma planes; how far from it grey stored as colour may lie
 
 
@@ -45,7 +46,7 @@ def open_still(path: Path) -> Opened:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of what is damaged, which is not for the terminal
             with Image.open(path) as image:
                 check_size(*image.size)
                 encoding = {"format": str(image.format), "mode": image.mode}
@@ -64,7 +65,7 @@ def open_cine(path: Path) -> Opened:
     import av
 
     try:
-        with av.open(str(path), "r") as container:
+        with av.open(str(path), "r", format=_container(path)) as container:
             stream = container.streams.video[0]
             check_size(stream.width, stream.height, max(stream.frames, 1))
             encoding = {"format": container.format.name, "codec": stream.codec_context.name}
@@ -73,6 +74,12 @@ def open_cine(path: Path) -> Opened:
             return Opened(stream.frames or None, moving=True, facts=facts, frames=lambda: decode_cine(path))
     except (av.FFmpegError, ValueError, IndexError, OSError) as error:
         raise DataError(f"is not a readable video ({_reason(error)})") from error
+
+
+def _container(path: Path) -> str | None:
+    """Form of a file that FFmpeg tells by its name before it looks inside; None to leave it to FFmpeg."""
+    with path.open("rb") as file:
+        return "mpeg" if file.read(len(MPEG_PACK)) == MPEG_PACK else None
 
 
 def decode_still(path: Path) -> Pixels:
@@ -85,6 +92,7 @@ def decode_still(path: Path) -> Pixels:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(path.read_bytes())) as image:
                 values = np.asarray(_plain(ImageOps.exif_transpose(image)))
@@ -144,7 +152,7 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
 
     number = 0
     try:
-        with av.open(str(path), "r") as container:
+        with av.open(str(path), "r", format=_container(path)) as container:
             stream = container.streams.video[0]
             for frame in container.decode(stream):
                 if frame.is_corrupt:

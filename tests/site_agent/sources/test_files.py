@@ -18,7 +18,7 @@ def _dicom(folder: Path) -> bytes:
     return write(folder / "made", dataset(WAVES)).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a", "a.avi", "a.dcm", "a.mhd", "Mustermann.1", "a.txt"])
+@pytest.mark.parametrize("name", ["a", "a.avi", "a.dcm", "a.png", "a.bmp", "a.mhd", "Mustermann.1", "a.txt"])
 @pytest.mark.parametrize("content", ["png", "jpeg", "bmp", "tiff", "gif", "avi", "mp4", "mov", "mpeg", "dicom"])
 def test_a_wrong_ending_is_read_by_its_content(tmp_path: Path, content: str, name: str) -> None:
     codecs = {"avi": "mjpeg", "mp4": "mpeg4", "mov": "mpeg4", "mpeg": "mpeg2video"}
