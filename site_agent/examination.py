@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 LEARNT_FROM = 8  # frames of a clip that become cases, where none are asked for
+EXTRA = "consilium["  # as in the cure of a decoder that is not installed
 HASH_BLOCK = 2**20
 HASH_SIDE = 16  # bits of the perceptual hash are its square
 
@@ -49,6 +50,7 @@ class Record:
         word: what the hospital calls the view.
         header: de-identified, as DICOM JSON.
         looks: perceptual hash.
+        passing: whether the reason lies in this program or machine, so that the next ingest looks again.
     """
 
     key: str
@@ -69,6 +71,7 @@ class Record:
     blanked: str = ""
     looks: bytes = b""
     frames: tuple[Frame, ...] = ()
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Examiner:
             prepared = prepare(opened, replace(self.rules, cleared=cleared or self.rules.cleared), item.frames)
             return self._record(item, prepared, opened.moving)
         except DataError as error:
-            return Record(self.key(item), "refused", error.what)
+            return Record(self.key(item), "refused", error.what, passing=EXTRA in (error.cure or ""))
 
     def _record(self, item: Item, prepared: Prepared, moving: bool) -> Record:
         key, facts = self.key(item), prepared.facts

@@ -197,7 +197,7 @@ def _in_order(
     expected = next(following, None)
     for (item, _), record in looked:
         key = examiner.key(item)
-        early[key] = Record(key, "refused", record.reason) if isinstance(record, Lost) else record
+        early[key] = Record(key, "refused", record.reason, passing=True) if isinstance(record, Lost) else record
         while expected is not None and expected[1] in early:
             yield expected[0], early.pop(expected[1])
             expected = next(following, None)

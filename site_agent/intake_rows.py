@@ -207,7 +207,8 @@ class Rows:
         self, connection: sqlite3.Connection, item: Item, record: Record, state: State, reason: str
     ) -> None:
         connection.execute("DELETE FROM clips WHERE item = ? AND batch IS NULL", (record.key,))
-        values = (record.key, self._root, stamp_of(item), self._said(item, state), state)
+        stamp = "" if record.passing else stamp_of(item)
+        values = (record.key, self._root, stamp, self._said(item, state), state)
         connection.execute(
             "INSERT INTO items (key, root, stamp, said, state, sealed, whose) VALUES (?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, "

@@ -19,7 +19,9 @@ from site_agent.examination import Examiner, Record
 from site_agent.ingest import Order, ingest
 from site_agent.intake_rows import Rows
 from site_agent.reports import IngestReport
+from site_agent.sources.folder import FolderSource
 from site_agent.sources.index import Columns
+from site_agent.sources.source import Item, Opened
 from tests.site_agent.intake_making import (
     archive_in,
     aside,
@@ -326,6 +328,21 @@ def test_a_working_image_that_was_lost_is_made_again(tmp_path: Path) -> None:
     report = take_in(tmp_path, index)
     assert (report.batches, report.skipped, report.aside) == ((), 3, ())
     assert content(tmp_path) == before
+
+
+def test_what_a_missing_decoder_refused_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, real = data_set(tmp_path / "data", patients(3)), FolderSource.open
+
+    def without_decoder(source: FolderSource, item: Item) -> Opened:
+        if item.name == "1.png":
+            raise DataError("needs a decoder", cure="pip install 'consilium[dicom]'")
+        return real(source, item)
+
+    monkeypatch.setattr(FolderSource, "open", without_decoder)
+    (aside,) = take_in(tmp_path, index).aside
+    monkeypatch.undo()
+    report = take_in(tmp_path, index)
+    assert (aside.reason, report.images, report.aside) == ("needs a decoder", 1, ())
 
 
 def _stopped(number: int, real: Callable[..., Any]) -> Callable[..., Any]:
