@@ -81,6 +81,8 @@ def check_way(decision: Decision, manifest: ReleaseManifest, tensors: Tensors) -
         ContractError: it does not.
     """
     where, tree = decision.image or decision.clip, tree_of(manifest.vocabulary, manifest.labels)
+    if not decision.path and not manifest.steps and len(tree.groups) == 1:
+        return  # a line from before there were paths: its label is that of the largest score
     scores = np.array([[decision.scores[label] for label in manifest.labels]])
     way = tree.ways[int(tree.best(scores)[0])]
     if tuple(step.concept for step in decision.path) != way:

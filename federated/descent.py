@@ -152,12 +152,11 @@ def _derived(vocabulary: Vocabulary, labels: Sequence[str], group: Sequence[int]
     chosen: dict[str, list[int]] = {}
     for concept in _candidates(vocabulary, labels, group, parent):
         members = [column for column in group if concept in ancestors(vocabulary, labels[column])]
-        same = next((code for code, others in chosen.items() if others == members), None)
-        if same is not None and same in ancestors(vocabulary, concept):
-            del chosen[same]
-        elif same is not None or not all(_nested(members, others) for others in chosen.values()):
-            continue
-        chosen[concept] = members
+        same = next((code for code, others in chosen.items() if others == members), concept)
+        rest = {code: others for code, others in chosen.items() if code != same}
+        fits = all(_fits(vocabulary, (concept, members), other) for other in rest.items())
+        if fits and (same == concept or same in ancestors(vocabulary, concept)):
+            chosen = rest | {concept: members}
     return dict(sorted(chosen.items(), key=lambda item: (-len(item[1]), item[1])))
 
 
@@ -175,9 +174,11 @@ def _candidates(vocabulary: Vocabulary, labels: Sequence[str], group: Sequence[i
     return sorted(fitting, key=lambda code: code not in first)
 
 
-def _nested(one: Sequence[int], other: Sequence[int]) -> bool:
-    shared = set(one) & set(other)
-    return not shared or len(shared) in (len(one), len(other))
+def _fits(vocabulary: Vocabulary, one: tuple[str, Sequence[int]], other: tuple[str, Sequence[int]]) -> bool:
+    """Whether two concepts are above no column in common, or the one above more of them lies above the other."""
+    fewer, more = sorted((one, other), key=lambda item: len(item[1]))
+    shared = set(fewer[1]) & set(more[1])
+    return not shared or (len(shared) == len(fewer[1]) and more[0] in ancestors(vocabulary, fewer[0]))
 
 
 def _ways(

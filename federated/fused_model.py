@@ -57,7 +57,7 @@ class Answers:
 class Group:
     """Labels with the same labelling sites: `columns` of the labels, `inside` (K,) which sites label them.
 
-    `silent` are the (site, label) whose images say nothing of them.
+    `silent` are the (site, label) whose images say nothing of them, of sites that enter their system.
     """
 
     columns: list[int]
@@ -217,7 +217,9 @@ class FusedModel:
         held = {site.name: site.labels for site in self.manifest.sites}
         columns: dict[tuple[tuple[str, ...], Silent], list[int]] = {}
         for column, label in enumerate(self.labels):
-            columns.setdefault((self.labelling(label), self.targets.silent(held, label)), []).append(column)
+            silent = self.targets.silent(held, label)
+            key = full_key(self.labelling(label), self.sites, self.manifest.hyperparameters, silent)
+            columns.setdefault((self.labelling(label), key.silent), []).append(column)
         return [
             Group(chosen, np.array([name in inside for name in self.sites]), silent)
             for (inside, silent), chosen in columns.items()
@@ -265,7 +267,7 @@ class FusedModel:
     def _solutions(self, key: Key, group: Group) -> Array:
         """(K, M, labels of the group) u_kc of a system."""
         index = self._carried.get(key)
-        if index is None:
+        if index is None or key != self._full_key(group):  # in isolated mode also the system of other labels
             return self._solve(key).solutions[:, :, group.columns]
         stored = self.tensors[f"solution.{index:03d}"]
         solutions = np.zeros((len(self.sites), *stored.shape[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,7 +57,7 @@ class Federation:
         gram_to_sites: bool = True,
         weighting: str = "refit",
         mode: str = "shared",
-        held: dict[str, tuple[str, ...]] = HELD,
+        held: Mapping[str, tuple[str, ...]] = HELD,
         vocabulary: Vocabulary | None = None,
     ) -> None:
         self.folds, self.gram_to_sites, self.weighting, self.mode = folds, gram_to_sites, weighting, mode
@@ -90,6 +90,9 @@ class Federation:
         return {name: self.input(name).train.spread(self.vocabulary.codes) for name in names or self.held}
 
     def candidate(self, names: tuple[str, ...] = (), **options) -> Built:
+        return self.candidate_of(self.inputs(names), **options)
+
+    def candidate_of(self, sites: list[SiteInput], **options) -> Built:
         settings: dict[str, Any] = {
             "weighting": self.weighting,
             "mode": self.mode,
@@ -101,7 +104,7 @@ class Federation:
             task="classification",
             front_end=FrontEndCard(name="pixels", config={}, digest="sha256:" + "0" * 64, features=FEATURES),
             vocabulary=self.vocabulary,
-            sites=self.inputs(names),
+            sites=sites,
             experts=(),
             **settings,
         )

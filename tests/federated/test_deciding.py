@@ -11,6 +11,8 @@ from federated.decision import Step, check_decision
 from federated.errors import ContractError
 from federated.manifest import unpack_tensors
 
+LEVELS = ("psax-av", "psax-pm")
+
 
 def decide(model, fold):
     return model.decide(fold.features, [f"{row}.png" for row in range(len(fold.clips))], list(fold.clips))
@@ -117,6 +119,34 @@ def test_a_line_that_goes_another_way_is_found(nested, model, changed, message):
     line = _line(nested, model, "psax")
     with pytest.raises(ContractError, match=message):
         check_way(line.model_copy(update=changed(line)), model.manifest, model.tensors)
+
+
+def test_a_line_from_before_there_were_paths_is_still_checked(federation, nested, model):
+    flat = federation.model(federation.release())
+    line = decide(flat, federation.folds["ada"]["test"])[0].model_copy(update={"path": ()})
+    check_decision(line)
+    check_way(line, flat.manifest, flat.tensors)
+    bare = _line(nested, model, "psax").model_copy(update={"path": ()})
+    with pytest.raises(ContractError, match="not the one that its release takes"):
+        check_way(bare, model.manifest, model.tensors)
+
+
+def test_in_isolated_mode_levels_share_a_system_with_views_of_the_same_hospitals(make_nested):
+    """What is silent on the levels lies at a hospital that does not enter their system, and moves none of them."""
+    federation = make_nested(mode="isolated")
+    alone, arrived = federation.candidate(("ada",)), federation.release(("ada", "dan"))
+    assert [(system.inside, system.silent) for system in arrived.manifest.systems] == [
+        (("ada", "dan"), ()),
+        (("ada",), ()),
+    ]
+    model, fold = federation.model(arrived), federation.folds["ada"]["test"]
+    for line in decide(model, fold):
+        check_decision(line)
+        check_way(line, model.manifest, model.tensors)
+    pinned = federation.candidate(("ada", "dan"), hyperparameters=alone.manifest.hyperparameters)
+    before, after = (federation.model(built).full_scores(fold.features) for built in (alone, pinned))
+    columns = [[built.manifest.labels.index(label) for label in ("a4c", *LEVELS)] for built in (alone, pinned)]
+    assert np.abs(before[:, columns[0]] - after[:, columns[1]]).max() < 1e-12
 
 
 def test_nothing_beyond_an_unsure_step_is_sure():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
 from federated.descent import MARGINS, count_steps, doubt, resolves, tree_of
-from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
+from federated.hierarchy import ancestors
+from federated.vocabulary import Concept, Vocabulary, builtin_vocabulary, plain_vocabulary
 
 
 def _views(**parents: tuple[str, ...]) -> Vocabulary:
@@ -156,3 +159,25 @@ def test_a_wrong_step_is_taken_at_most_as_often_as_alpha(seed: int, alpha: float
         found = doubt(float(margins[-1]), counts, alpha)
         taken += margins[-1] > 0 and found is not None and found <= alpha
     assert taken / draws <= alpha + 4 * np.sqrt(alpha / draws)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sets(st.sampled_from(builtin_vocabulary("heart").codes), min_size=1, max_size=14))
+def test_every_step_of_a_way_is_below_the_one_before_and_the_steps_from_a_concept_part_its_columns(
+    found: set[str],
+) -> None:
+    vocabulary = builtin_vocabulary("heart")
+    labels = tuple(code for code in vocabulary.codes if code in found)
+    tree = tree_of(vocabulary, labels)
+    for way in tree.ways:
+        assert all(above in ancestors(vocabulary, below) for above, below in pairwise(way))
+    for concept in set(tree.children) - found:
+        parts = [column for child in tree.children[concept] for column in tree.below[child]]
+        assert sorted(parts) == sorted(tree.below[concept])
+
+
+def test_a_derived_concept_leads_to_no_other_that_lies_beside_it() -> None:
+    """Both are above p, the one above more columns than the other, and neither above the other."""
+    crossed = _views(wide=(), narrow=(), p=("wide", "narrow"), q=("wide", "narrow"), r=("wide",), z=())
+    tree = tree_of(crossed, ("p", "q", "r", "z"))
+    assert tree.ways == (("wide", "p"), ("wide", "q"), ("wide", "r"), ("z",))

@@ -207,3 +207,17 @@ def test_labels_that_nobody_holds_are_not_answered(federation):
     assert model.labels == ("plax", "a4c", "a2c")
     systems = full_systems(model.blocks, LABELS, model.manifest.hyperparameters)
     assert [(key.sites, columns) for key, columns in systems.items()] == [(("ada",), [0, 1, 2])]
+
+
+def test_in_isolated_mode_a_label_without_its_foreign_sites_is_not_answered_with_the_solution_of_another(
+    make_federation,
+):
+    """Without the silenced sites its system is that of the labels which the others hold alone, and which is carried."""
+    federation = make_federation(mode="isolated")
+    model = federation.model(federation.release())
+    bare = FusedModel.from_release(model.manifest.model_copy(update={"systems": ()}), model.tensors)
+    for name in federation.held:
+        features = federation.folds[name]["test"].features
+        answers, solved = model.answer(features, "image"), bare.answer(features, "image")
+        assert (answers.weights < 0.5).any()
+        assert np.abs(answers.contributions - solved.contributions).max() < 1e-9
