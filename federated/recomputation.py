@@ -36,6 +36,8 @@ def recompute_sums(model: FusedModel, site: ReleaseSite, parts: Sequence[Opened]
     if merged.gram is None:
         raise ContractError("a Gram matrix is released that its contributions do not hold")
     _compare(held.gram, merged.gram, "Gram matrix")
+    if set(held.own_grams) != set(merged.keeping(model.targets.coarse).own_grams):
+        raise ContractError("Gram matrices of single labels: others than its contributions hold")
     for label, own in held.own_grams.items():
         _compare(own, merged.gram_of(label), f"Gram matrix of '{label}' alone")
     return "class sums, weights and Gram matrix are those of its contributions"

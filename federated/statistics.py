@@ -55,7 +55,8 @@ class Statistics:
             if label in labels:
                 sums[:, labels.index(label)] = self.class_sums[:, column]
                 weights[labels.index(label)] = self.weights[column]
-        return Statistics(labels, self.gram, sums, weights, self.keeping(labels).own_grams)
+        own_grams = {label: self.own_grams[label] for label in labels if label in self.own_grams}
+        return Statistics(labels, self.gram, sums, weights, own_grams)
 
     def keeping(self, labels: Iterable[str]) -> Statistics:
         """The same statistics with no Gram matrix of its own for any other label."""
@@ -76,18 +77,20 @@ class Statistics:
     def gram_of(self, label: str) -> Array:
         """(M, M) of one label's images: its own where there is one, else as means and scatter within classes imply.
 
-        n_c mu_c mu_c^T + n_c / n (G - sum_c n_c mu_c mu_c^T), which is never more than G.
+        n_c mu_c mu_c^T + n_c / n (G - sum_c n_c mu_c mu_c^T), with G, n and c of the images whose label has no Gram
+        matrix of its own: together these are never more than G.
         """
         if label in self.own_grams:
             return self.own_grams[label]
-        assert self.gram is not None
-        if label not in self.labels or not self.weights[self.labels.index(label)]:
-            return np.zeros_like(self.gram)
-        column = self.labels.index(label)
-        share = self.weights[column] / self.weights.sum()
-        sums = self.class_sums[:, column]
-        own = np.outer(sums, sums) / self.weights[column] + share * (self.gram - self.means_gram())
-        return np.asarray(own)
+        left = self.gram_without(tuple(self.own_grams))
+        assert left is not None
+        rest = self.known(tuple(name for name in self.labels if name not in self.own_grams))
+        if label not in rest.labels or not rest.weights[rest.labels.index(label)]:
+            return np.zeros_like(left)
+        column = rest.labels.index(label)
+        share = rest.weights[column] / rest.weights.sum()
+        sums = rest.class_sums[:, column]
+        return np.asarray(np.outer(sums, sums) / rest.weights[column] + share * (left - rest.means_gram()))
 
     def gram_without(self, labels: Sequence[str]) -> Array | None:
         """(M, M) of the images of all other labels; the Gram matrix itself where none is named."""

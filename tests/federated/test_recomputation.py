@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,8 +174,22 @@ def test_coarse_labels_are_recomputed_too(nested: Any, make_sample: MakeSample) 
 def test_what_a_contribution_does_not_send_apart_is_made_up_alike(nested: Any, make_sample: MakeSample) -> None:
     model, block = nested.model(nested.release()), nested.input("cem").train
     site = next(site for site in model.manifest.sites if site.name == "cem")
-    with pytest.raises(ContractError, match="Gram matrix of 'psax' alone: not what is recomputed"):
-        recompute_sums(model, site, [_statistics("cem", block.keeping(()), make_sample)])
+    batches = [_statistics("cem", block.keeping(()), make_sample), _coarse("cem2", block, make_sample)]
+    with pytest.raises(ContractError, match="others than its contributions hold"):
+        recompute_sums(model, site, batches[:1])
+    twice = nested.input("cem")
+    twice = replace(twice, train=merge([block.keeping(()), block]))
+    both = nested.model(nested.candidate_of([*nested.inputs(("ada", "ben", "dan")), twice]))
+    assert recompute_sums(both, site, batches) == SAME
+
+
+def test_a_release_that_leaves_out_what_was_sent_apart_is_noticed(nested: Any, make_sample: MakeSample) -> None:
+    block, others = nested.input("cem"), nested.inputs(("ada", "ben", "dan"))
+    kept = nested.model(nested.candidate_of([*others, replace(block, train=block.train.keeping(()))]))
+    assert "the same solutions" in recompute_solutions(kept)
+    site = next(site for site in kept.manifest.sites if site.name == "cem")
+    with pytest.raises(ContractError, match="others than its contributions hold"):
+        recompute_sums(kept, site, [_coarse("cem", block.train, make_sample)])
 
 
 def test_a_system_that_leaves_nothing_out_is_not_the_fused_one(nested: Any) -> None:

@@ -209,6 +209,27 @@ def test_a_gram_matrix_that_is_made_up_keeps_means_and_weights_and_stays_within_
     assert not block.gram_of("nobody's").any()
 
 
+def test_what_is_made_up_beside_what_was_sent_leaves_no_less_than_nothing() -> None:
+    """However much more the images sent apart differ from one another than the others do."""
+    rng = np.random.default_rng(3)
+    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    rows = rng.normal(size=(60, 4)) * np.where(labels == "b", 10.0, 0.1)[:, None]
+    block = from_features(rows, labels, np.ones(60), ("a", "b", "c"), ("b",))
+    left = block.gram_without(("a", "b"))
+    assert left is not None
+    assert np.linalg.eigvalsh(left)[0] > -1e-9
+    np.testing.assert_allclose(left, block.gram_of("c"), atol=1e-9)
+
+
+def test_own_gram_matrices_have_the_order_of_the_columns() -> None:
+    rows, order = np.eye(2), ("a", "b")
+    block = merge(
+        [from_features(rows[:1], ["b"], np.ones(1), ("b",), "b"), from_features(rows, order, np.ones(2), order, order)]
+    )
+    assert list(block.own_grams) == ["b", "a"]
+    assert list(block.spread(order).own_grams) == ["a", "b"]
+
+
 def test_what_one_batch_has_apart_is_made_up_for_another_before_they_are_summed() -> None:
     (one, _), (two, _) = _apart(1), _apart(2)
     plain = two.keeping(())
