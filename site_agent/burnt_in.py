@@ -21,7 +21,8 @@ Integers = NDArray[np.int64]
 
 CONTRASTS = (35, 70, 110)  # grey levels above what lies around, each looked at by itself
 THICKEST_STROKE = 4  # pixels
-LEAST_SIDE = 48
+LEAST_SIDE = 48  # of what is looked at, but for strips, which may be a line of text and nothing else
+LEAST_STRIP = {1: 48, 2: 144, 4: 144}  # their longer side, by scale
 SCALES = (1, 2, 4)
 SHORTEST, TALLEST = 5, 20  # pixels of a glyph
 MOST_GLYPHS = 4000  # in one look, the brightest ones
@@ -82,15 +83,15 @@ def find_text(frames: Bytes, within: Mask) -> tuple[Box, ...]:
     """Boxes (x0, y0, x1, y1, both ends inside) of what looks like burnt-in text.
 
     Args:
-        frames: (H, W), (H, W, 3), or a clip (T, H, W) or (T, H, W, 3), of which what is there in all frames and what
-            is there in the last one is looked at.
+        frames: (H, W), (H, W, 3), or a clip (T, H, W) or (T, H, W, 3), of which what is there in all frames, and what
+            is there in the first and in the last one, is looked at.
         within: (H, W), where to look.
     """
     found: list[Box] = []
     for plane in _planes(frames, within):
         for scale in SCALES:
             small, mask = _shrunk(plane, within, scale)
-            if min(small.shape) >= LEAST_SIDE:
+            if _large_enough(small.shape, scale):
                 found += [_enlarged(box, scale) for box in _text_lines(small, mask)]
     return _merged(found)
 
@@ -127,9 +128,9 @@ def _clip(frames: Bytes, within: Mask) -> Bytes:
 
 
 def _planes(frames: Bytes, within: Mask) -> Iterator[Bytes]:
-    """(H, W) each: brightness and, where there is any, colour, over all frames and in the last one."""
+    """(H, W) each: brightness and, where there is any, colour, over all frames, in the first and in the last one."""
     clip = _clip(frames, within)
-    moments = [clip] if len(clip) == 1 else [clip, clip[-1:]]
+    moments = [clip] if len(clip) == 1 else [clip, clip[:1], clip[-1:]]
     for moment in moments:
         if moment.ndim == 3:
             yield moment.min(0)
@@ -140,6 +141,10 @@ def _planes(frames: Bytes, within: Mask) -> Iterator[Bytes]:
         colour = (bright - np.minimum(np.minimum(red, green), blue)).min(0)
         if int(((colour > COLOURED) & within).sum()) > FEWEST_COLOURED:
             yield colour
+
+
+def _large_enough(shape: tuple[int, ...], scale: int) -> bool:
+    return min(shape) >= LEAST_SIDE or max(shape) >= LEAST_STRIP[scale]
 
 
 def _shrunk(plane: Bytes, within: Mask, scale: int) -> tuple[Bytes, Mask]:

@@ -35,7 +35,7 @@ MOST_FRAMES = 512  # of a clip that are kept, evenly spaced
 SQUARE = 0.01  # how far from 1 the ratio of a pixel's sides may be
 SURE_SECTOR = 0.8  # quality from which on a sector counts; below it half of them are wrong (docs/sector.md)
 LEAST_FOR_MODE = 200  # pixels of the shorter side, under which a level line is taken for a sweep
-LEAST_FOR_TEXT = 48  # pixels of the shorter side, under which no text could be read
+LEAST_FOR_TEXT = 48  # pixels of the longer side, under which no text could be read
 MODES: dict[Mode, str] = {"colour": "colour Doppler", "m": "M-mode", "spectral": "spectral Doppler"}
 
 
@@ -167,6 +167,10 @@ def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -
         grey, blanked = _blanked(held, look, rules, opened.facts, blanked)
         kept.extend(transform.images(grey))
         held = _held(frames)
+        look = _look_again(held, look, opened.facts, rules)
+        state, reason = _judged(look, rules, opened.facts)
+        if state != "taken":
+            return Prepared(state, reason, replace(opened.facts, mode=look.mode), look=look)
     return _prepared(opened, look, transform, kept, blanked, wanted, shape)
 
 
@@ -179,26 +183,58 @@ def _held(frames: Iterator[Pixels]) -> list[Pixels]:
 
 
 def _look(held: Sequence[Pixels], facts: Facts, rules: Rules) -> Look:
-    some = np.stack([held[place] for place in evenly(len(held), LOOKED_AT)])
-    mode: Mode = facts.mode or (image_mode(some) if min(some.shape[1:3]) >= LEAST_FOR_MODE else "")
+    some = _some(held)
+    mode = _mode(some, facts)
     sector = find_sector(some) if mode not in MODES else None
     if sector is not None and sector.quality < SURE_SECTOR:
         sector = None
-    if facts.masked or rules.cleared or rules.pixels == "whole" or min(some.shape[1:3]) < LEAST_FOR_TEXT:
+    if _vouched(rules):
         return Look(sector, mode, (), None)
-    within = sector.mask() if sector is not None else np.ones(some.shape[1:3], dtype=bool)
-    return Look(sector, mode, find_text(some, within), find_marks(some, within) if sector is not None else None)
+    marks = find_marks(some, sector.mask()) if sector is not None and not facts.masked else None
+    return Look(sector, mode, _text(some, sector, facts), marks)
+
+
+def _look_again(held: Sequence[Pixels], before: Look, facts: Facts, rules: Rules) -> Look:
+    """What came before and what the next frames say: a clip may turn to another mode, or show a name at its end."""
+    if not held:
+        return before
+    some = _some(held)
+    text = () if _vouched(rules) else _text(some, before.sector, facts)
+    return replace(before, mode=_mode(some, facts), text=text)
+
+
+def _some(held: Sequence[Pixels]) -> Pixels:
+    return np.stack([held[place] for place in evenly(len(held), LOOKED_AT)])
+
+
+def _mode(some: Pixels, facts: Facts) -> Mode:
+    return facts.mode or (image_mode(some) if min(some.shape[1:3]) >= LEAST_FOR_MODE else "")
+
+
+def _text(some: Pixels, sector: Sector | None, facts: Facts) -> tuple[Box, ...]:
+    """Boxes of text among what would be kept; what a publisher calls masked is kept whole, and not believed."""
+    if max(some.shape[1:3]) < LEAST_FOR_TEXT:
+        return ()
+    kept = np.ones(some.shape[1:3], dtype=bool) if sector is None or facts.masked else sector.mask()
+    return find_text(some, kept)
+
+
+def _vouched(rules: Rules) -> bool:
+    """Whether a person has said that no pixel identifies anybody."""
+    return rules.cleared or rules.pixels == "whole"
 
 
 def _judged(look: Look, rules: Rules, facts: Facts) -> tuple[State, str]:
     if look.mode in MODES:
         return "apart", f"is {MODES[look.mode]}, and no B-mode image"
-    if facts.masked or rules.cleared or rules.pixels == "whole":
+    if _vouched(rules):
         return "taken", ""
-    if look.sector is None and (rules.needs_sector or facts.header is not None):
+    needed = (rules.needs_sector or facts.header is not None) and not facts.masked
+    if look.sector is None and needed:
         return "quarantined", "has no ultrasound sector that could be found; a person must look at it"
     if look.text:
         where = "inside the sector" if look.sector is not None else "in an image without a sector"
+        where = "in an image that is said to be masked" if facts.masked else where
         return "quarantined", f"may show burnt-in text {where}; a person must look at it"
     return "taken", ""
 

@@ -87,10 +87,22 @@ def test_text_that_stands_still_is_found_over_echoes_that_move():
     assert covered(boxes[0], find_text(np.stack(planted), sector)) > 0.7
 
 
-def test_text_that_comes_at_the_end_of_a_clip_is_found():
+@pytest.mark.parametrize("place", [0, -1], ids=["first", "last"])
+def test_text_of_one_end_of_a_clip_is_found(place):
     images, sector = clip("eider", 6)
-    planted, box = write(images[-1], "MRN 4711-0815", (300, 400), 18, (255, 255, 255))
-    assert covered(box, find_text(np.concatenate([images[:-1], planted[None, ..., 0]]), sector)) > 0.7
+    planted, box = write(images[place], "MRN 4711-0815", (300, 400), 18, (255, 255, 255))
+    moved = images.copy()
+    moved[place] = planted[..., 0]
+    assert covered(box, find_text(moved, sector)) > 0.7
+
+
+@pytest.mark.parametrize(("height", "size"), [(40, 18), (34, 26), (20, 12)])
+def test_a_strip_that_is_a_line_of_text_is_found(height, size):
+    plain = np.random.default_rng(4).integers(0, 30, (height, 330), dtype=np.uint8)
+    planted, box = write(plain, "OKONKWO ADAEZE 1961", (4, 2), size, (255, 255, 255))
+    everywhere = np.ones(plain.shape, dtype=bool)
+    assert find_text(plain, everywhere) == ()
+    assert covered(box, find_text(planted, everywhere)) > 0.7
 
 
 @pytest.mark.parametrize("seed", range(10))

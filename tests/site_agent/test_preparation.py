@@ -278,7 +278,7 @@ TEXT = [(10, 10, 40, 18)]
         (False, Rules(), {}, "quarantined"),
         (True, Rules(cleared=True), {}, "taken"),
         (True, Rules(pixels="whole"), {}, "taken"),
-        (True, Rules(), {"masked": True}, "taken"),
+        (True, Rules(), {"masked": True}, "quarantined"),
     ],
     ids=["inside", "without a sector", "cleared", "whole", "masked by its publisher"],
 )
@@ -289,6 +289,7 @@ def test_text_is_for_a_person_to_look_at(
     prepared = prepare(item(echoes(FAN)[None], **facts), rules)
     assert prepared.state == state
     where = "inside the sector" if sector else "in an image without a sector"
+    where = "in an image that is said to be masked" if facts else where
     assert state == "taken" or prepared.reason == f"may show burnt-in text {where}; a person must look at it"
 
 
@@ -345,6 +346,41 @@ def test_no_more_is_held_than_may_be(found: Callable[..., None], monkeypatch: py
     in_parts = prepare(item(frames), Rules())
     assert held == [3, 3, 1]
     assert np.array_equal(in_parts.frames, at_once.frames)
+
+
+@pytest.mark.parametrize(("what", "state"), [({"text": TEXT}, "quarantined"), ({"mode": "colour"}, "apart")])
+def test_what_comes_later_than_what_is_held_first_is_looked_at(
+    found: Callable[..., None], monkeypatch: pytest.MonkeyPatch, what: dict[str, Any], state: str
+) -> None:
+    frames = np.zeros((7, 240, 240), dtype=np.uint8)
+    frames[:, ::2], frames[6, 0, 0] = 200, 255
+    found()
+    monkeypatch.setattr(module, "RAW_BYTES", 3 * frames[0].nbytes)
+    if "text" in what:
+        monkeypatch.setattr(module, "find_text", lambda some, _: TEXT if (some == 255).any() else ())
+    else:
+        monkeypatch.setattr(module, "image_mode", lambda some: "colour" if (some == 255).any() else "b")
+    assert prepare(item(frames[:6]), Rules()).state == "taken"
+    assert prepare(item(frames), Rules()).state == state
+    assert prepare(item(frames), Rules(cleared=True)).state == ("taken" if "text" in what else state)
+
+
+def test_what_is_said_to_be_masked_is_looked_at_as_a_whole(found: Callable[..., None]) -> None:
+    outside = echoes(FAN)
+    outside[~truth(FAN).mask()] = 0
+    outside[0, 0] = 255
+    found(truth(FAN))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "find_text", lambda some, within: TEXT if some[0, 0, 0] == 255 and within[0, 0] else ())
+        assert prepare(item(outside[None], masked=True), Rules()).state == "quarantined"
+        assert prepare(item(outside[None]), Rules()).state == "taken"
+
+
+@pytest.mark.parametrize(("shape", "looked_at"), [((40, 300), True), ((47, 47), False), ((48, 48), True)])
+def test_strips_are_looked_at(found: Callable[..., None], shape: tuple[int, int], looked_at: bool) -> None:
+    found(text=TEXT)
+    frames = np.random.default_rng(3).integers(0, 255, (1, *shape), dtype=np.uint8)
+    assert (prepare(item(frames), Rules()).state == "quarantined") is looked_at
 
 
 def test_frames_may_be_asked_for(found: Callable[..., None]) -> None:
