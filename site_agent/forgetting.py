@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError
-from federated.manifest import Frozen
+from federated.manifest import Frozen, ReportManifest
 from site_agent import renewal
 from site_agent.egress import Gate
 from site_agent.features import erase_vectors
 from site_agent.ledger import drafts, drop_draft, facts_by_digest, names_in, rename_patient, sent, transaction
+from site_agent.mailbox import Inbox
 from site_agent.sealing import pseudonym, token
 from site_agent.steps import keep_only
 
@@ -199,8 +200,13 @@ def _remove(home: SiteHome, patient: str, day: str) -> None:
 
 
 def _remove_drafts(home: SiteHome, patient: str) -> None:
-    """A draft that waited is gone, and its batch is drafted anew; of one that was rejected the rejection stays."""
+    """A draft that waited is gone, and its batch or report is drafted anew; where one was rejected, that stays."""
     waiting = _waiting(home, patient)
+    for pending in Gate(home).pending():
+        if waiting.get(pending.digest) == "report":
+            report = Gate(home).draft(pending.digest).manifest
+            assert isinstance(report, ReportManifest)
+            Inbox(home).again(report.candidate)
     with transaction(home.state_path) as connection:
         for draft in drafts(connection):
             if draft.digest in waiting and not draft.rejected_by:

@@ -208,6 +208,11 @@ def mark_done(connection: sqlite3.Connection, digest: str) -> None:
     connection.execute("UPDATE received SET state = 'done' WHERE digest = ? AND state = 'unread'", (digest,))
 
 
+def mark_unread(connection: sqlite3.Connection, digest: str) -> None:
+    """A parcel of the coordinator is to be worked on once more."""
+    connection.execute("UPDATE received SET state = 'unread' WHERE digest = ? AND state = 'done'", (digest,))
+
+
 def unread(connection: sqlite3.Connection) -> list[tuple[int, str]]:
     """Numbers and digests of parcels that wait to be read, by number."""
     query = "SELECT sequence, digest FROM received WHERE state = 'unread' ORDER BY sequence"

@@ -21,7 +21,7 @@ from federated.envelope import (
 from federated.errors import ConsiliumError, ContractError, DamagedError, SequenceError, cannot_read
 from federated.files import cannot_write, write_whole
 from federated.manifest import COORDINATOR_KINDS
-from site_agent.ledger import mark_done, put_received, received_ledger, transaction, unread
+from site_agent.ledger import mark_done, mark_unread, put_received, received_ledger, transaction, unread
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -133,6 +133,14 @@ class Inbox:
         if path is not None:
             (self._path / "done").mkdir(exist_ok=True)
             _move(path, self._path / "done")
+
+    def again(self, digest: str) -> None:
+        """Has a parcel worked on once more; one that never came is no work."""
+        path = _find(self._path / "done", digest)
+        if path is not None:
+            _move(path, self._path)
+        with transaction(self._home.state_path) as connection:
+            mark_unread(connection, digest)
 
     def _require_coordinator(self, passage: Passage) -> None:
         config = self._home.config

@@ -90,7 +90,10 @@ def stale(home: SiteHome, leaving: frozenset[str] = frozenset()) -> list[Stale]:
 
 def _stale(home: SiteHome, digest: str, facts: Facts, gone: frozenset[str], policy: Policy | None) -> Stale:
     parcel = Outbox(home).sent(digest)
-    assert parcel is not None
+    if parcel is None:
+        raise ConsiliumError(
+            "the copy of what left is missing", where=f"{facts.kind} {digest[:23]}", cure="restore it from the backup"
+        )
     rule = policy.rule(facts.kind) if policy else None
     difference = rule.limits.difference if rule else 0
     batch = parse_manifest(parcel.manifest).batch

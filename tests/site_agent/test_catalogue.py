@@ -150,3 +150,19 @@ def test_another_file_or_version_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConsiliumError, match="the catalogue cannot be used"):
         Catalogue(tmp_path / "home" / "catalogue.sqlite")
+
+
+def test_a_batch_that_holds_nothing_is_none_and_its_name_is_not_given_again(catalogue: Catalogue) -> None:
+    fill(catalogue)
+    assert (catalogue.batches(), catalogue.expert_of("b0001")) == (["b0001"], 1)
+    with catalogue.transaction() as connection:
+        connection.execute("DELETE FROM items")
+    assert catalogue.batches() == []
+    assert catalogue.rows("SELECT count(*) FROM batches") == [(1,)]
+
+
+def test_of_who_was_forgotten_a_token_and_the_day_remain(catalogue: Catalogue) -> None:
+    assert catalogue.forgotten() == {}
+    with catalogue.transaction() as connection:
+        connection.execute("INSERT INTO forgotten VALUES ('ab', '2026-02-03')")
+    assert catalogue.forgotten() == {"ab": "2026-02-03"}

@@ -17,7 +17,7 @@ from federated.manifest import FrontEndCard
 from shared_models.front_ends import create_front_end
 from site_agent import features as module
 from site_agent.catalogue import Case
-from site_agent.features import FeatureCache, features_of
+from site_agent.features import FeatureCache, erase_vectors, features_of
 from site_agent.frame_cache import FrameCache
 from site_agent.home import SiteHome
 from site_agent.ingest import ingest
@@ -198,3 +198,27 @@ def test_more_images_than_one_question_holds(home: SiteHome) -> None:
 def test_other_users_cannot_read_the_cache(home: SiteHome) -> None:
     FeatureCache(home.features_path, CARD)
     assert home.features_path.stat().st_mode & 0o077 == 0
+
+
+def test_vectors_are_erased_from_every_cache_and_their_bytes_from_the_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = {f"{number:064x}": rng.normal(size=PIXELS.features) for number in range(30)}
+    caches = [FeatureCache(tmp_path, replace_digest(CARD, letter)) for letter in "ab"]
+    for cache in caches:
+        cache.add(vectors)
+    gone = list(vectors)[3:5]
+    begun = [vectors[name].astype("<f8").tobytes()[:200] for name in gone]
+    assert all(part in cache.path.read_bytes() for cache in caches for part in begun)
+    assert erase_vectors(tmp_path, gone) == 4
+    for cache in caches:
+        assert set(cache.read(vectors)) == set(vectors) - set(gone)
+        assert not any(part in cache.path.read_bytes() for part in (*begun, *(name.encode() for name in gone)))
+    assert erase_vectors(tmp_path, gone) == 0
+    caches[0].path.write_bytes(b"no cache")
+    with pytest.raises(ConsiliumError, match="the feature cache cannot be used"):
+        erase_vectors(tmp_path, gone)
+
+
+def replace_digest(card: FrontEndCard, letter: str) -> FrontEndCard:
+    """A card of another front end."""
+    return card.model_copy(update={"digest": "sha256:" + letter * 64})

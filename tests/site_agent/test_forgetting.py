@@ -185,6 +185,17 @@ def test_a_draft_that_waited_is_drafted_anew_without_the_patient(federation: Fed
     assert step.digest != waiting.digest
 
 
+def test_a_report_that_waited_is_drafted_anew(federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, report={"approval": "each"})
+    federation.exchange(ada)
+    federation.coordinator.propose()
+    federation.exchange(ada)
+    (waiting,) = Gate(ada).pending()
+    assert forget(ada, _of_fold(ada, "calibration")).drafts == ("report",)
+    (step,) = work(ada).steps
+    assert (step.kind, step.state, step.digest == waiting.digest) == ("report", "pending", False)
+
+
 def test_a_draft_that_was_rejected_stays_rejected(federation: Federation, ada: SiteHome) -> None:
     federation.allow(ada, statistics={"approval": "each"})
     work(ada)

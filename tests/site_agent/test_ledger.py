@@ -99,3 +99,35 @@ def test_another_file_is_no_ledger(tmp_path: Path) -> None:
     path.write_bytes(b"no database, and longer than a header would be" * 100)
     with pytest.raises(ConsiliumError, match=r"the ledger cannot be used .*restore it"), transaction(path):
         pass
+
+
+@given(kept=facts, patient=names)
+def test_a_patient_gets_another_name_everywhere_alike(
+    kept: Facts, patient: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
+    with transaction(path) as connection:
+        ledger.put_sent(connection, 1, "sha256:1", "statistics", b"envelope", kept, "{}")
+        ledger.put_draft(connection, "sha256:2", "statistics", "now", kept)
+        ledger.rename_patient(connection, patient, lambda word: f"token of {word}")
+    with transaction(path) as connection:
+        waiting = ledger.find_draft(connection, "sha256:2")
+        assert waiting is not None
+        assert waiting.facts == ledger.facts_by_digest(connection, withdrawn=False)["sha256:1"]
+    new = waiting.facts
+    assert patient not in ledger.names_in(new)
+    assert {name.removeprefix("token of ") for name in ledger.names_in(new)} == ledger.names_in(kept)
+    assert {cell: len(patients) for cell, patients in new.cells.items()} == {
+        cell: len(patients) for cell, patients in kept.cells.items()
+    }
+    if patient in kept.images:
+        assert new.images[f"token of {patient}"] == f"token of {kept.images[patient]}"
+
+
+def test_what_stands_is_told_from_what_was_taken_back(tmp_path: Path) -> None:
+    with transaction(tmp_path / "ledger.sqlite") as connection:
+        for number in (1, 2):
+            ledger.put_sent(connection, number, f"sha256:{number}", "statistics", b"", EMPTY, "{}")
+        ledger.mark_withdrawn(connection, ("sha256:1",))
+        assert ledger.facts_by_digest(connection, withdrawn=True) == {"sha256:1": EMPTY}
+        assert ledger.facts_by_digest(connection, withdrawn=False) == {"sha256:2": EMPTY}

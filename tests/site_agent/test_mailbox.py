@@ -282,3 +282,27 @@ def test_full_disk_leaves_the_parcel_in_the_outbox(
         with pytest.raises(ConsiliumError, match="the disk is full"):
             outbox.settle(parcel.digest, "accepted")
     assert outbox.parcels() == [parcel]
+
+
+def test_the_copy_of_what_was_taken_back_goes_only_once_it_was_answered(
+    open_home: SiteHome, make_draft: Callable[..., Draft]
+) -> None:
+    name = Gate(open_home).submit(make_draft("statistics")).digest
+    Outbox(open_home).discard(name)
+    assert Outbox(open_home).sent(name) is not None
+    Outbox(open_home).settle(name, "accepted")
+    Outbox(open_home).discard(name)
+    Outbox(open_home).discard(name)
+    assert Outbox(open_home).sent(name) is None
+
+
+def test_what_was_done_can_be_worked_on_again(home: SiteHome, coordinator: Coordinator) -> None:
+    inbox = Inbox(home)
+    name = inbox.put(coordinator.parcel("one").to_bytes())
+    inbox.done(name)
+    for _ in range(2):
+        inbox.again(name)
+        assert [opened.digest for opened in inbox.unread()] == [name]
+    inbox.again("sha256:" + "9" * 64)
+    inbox.done(name)
+    assert inbox.unread() == []

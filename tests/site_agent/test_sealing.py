@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.errors import ConsiliumError
-from site_agent.sealing import KEY_DIGITS, Seal, pseudonym
+from site_agent.sealing import KEY_DIGITS, Seal, pseudonym, token
 
 SECRET, OTHER = bytes(32), b"\1" * 32
 TEXT = st.text(max_size=60)
@@ -60,3 +60,9 @@ def test_a_pseudonym_is_the_hmac_of_what_a_patient_is_known_by() -> None:
     assert pseudonym(SECRET, "patient", "P7") == hmac.new(SECRET, b"patient\0P7", hashlib.sha256).hexdigest()
     assert len({pseudonym(SECRET, kind, "P7") for kind in ("patient", "clip", "file")}) == 3
     assert pseudonym(SECRET, "patient", "P7") != pseudonym(OTHER, "patient", "P7")
+
+
+def test_a_token_is_the_hmac_of_a_pseudonym_and_no_pseudonym_itself() -> None:
+    name = pseudonym(SECRET, "patient", "4711")
+    assert token(SECRET, name) == hmac.new(SECRET, b"forgotten\0" + name.encode(), hashlib.sha256).hexdigest()
+    assert len({token(SECRET, name), token(OTHER, name), token(SECRET, "4711"), name}) == 4

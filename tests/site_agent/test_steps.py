@@ -6,7 +6,16 @@ import pytest
 
 from federated.errors import ConsiliumError
 from site_agent.home import SiteHome
-from site_agent.steps import Progress, Step, WorkSummary, note_contribution, note_steps, read_progress
+from site_agent.steps import (
+    Progress,
+    Step,
+    WorkSummary,
+    keep_only,
+    note_contribution,
+    note_replaced,
+    note_steps,
+    read_progress,
+)
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -43,3 +52,34 @@ def test_a_damaged_file_is_told(home: SiteHome) -> None:
     (home.path / "work.json").write_text("{")
     with pytest.raises(ConsiliumError, match=r"work\.json: was changed by hand or damaged; restore the file"):
         read_progress(home)
+
+
+def test_what_replaces_a_contribution_remembers_it(home: SiteHome) -> None:
+    note_contribution(home, "statistics", "b0001", ONE)
+    note_contribution(home, "statistics", "b0001", ONE)
+    assert read_progress(home).replaced == {}
+    note_contribution(home, "statistics", "b0001", TWO)
+    progress = read_progress(home)
+    assert (progress.contributions, progress.replaced) == ({"statistics/b0001": TWO}, {ONE: "statistics/b0001"})
+    assert progress.batches([ONE]) == progress.batches([TWO]) == ["b0001"]
+    assert progress.of_batch("b0001") == [ONE, TWO]
+
+
+def test_what_is_taken_back_first_is_drafted_anew(home: SiteHome) -> None:
+    note_contribution(home, "features", "b0001", ONE)
+    note_replaced(home, ONE)
+    note_replaced(home, ONE)
+    assert read_progress(home).contributions == {}
+    assert read_progress(home).replaced == {ONE: "features/b0001"}
+
+
+def test_drafts_that_the_gate_has_not_any_more_are_forgotten(home: SiteHome) -> None:
+    note_contribution(home, "statistics", "b0001", ONE)
+    note_contribution(home, "statistics", "b0002", TWO)
+    keep_only(home, {TWO})
+    assert read_progress(home).contributions == {"statistics/b0002": TWO}
+
+
+def test_a_file_from_before_there_were_replacements_is_read(home: SiteHome) -> None:
+    (home.path / "work.json").write_text(f'{{"version":1,"contributions":{{"statistics/b0001":"{ONE}"}},"last":[]}}')
+    assert read_progress(home).drafted == [("statistics/b0001", ONE)]
