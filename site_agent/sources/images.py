@@ -17,8 +17,10 @@ from federated.errors import DataError
 from site_agent.sources.source import Facts, Opened, Pixels, check_file, check_size
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.plane import VideoPlane
+    from av.video.stream import VideoStream
     from PIL.Image import Image
 
 Gray = NDArray[np.uint8]
@@ -66,7 +68,7 @@ def open_cine(path: Path) -> Opened:
 
     try:
         with av.open(str(path), "r", format=_container(path)) as container:
-            stream = container.streams.video[0]
+            stream = _video(container)
             check_size(stream.width, stream.height, max(stream.frames, 1))
             encoding = {"format": container.format.name, "codec": stream.codec_context.name}
             rate = stream.average_rate
@@ -153,7 +155,7 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
     number = 0
     try:
         with av.open(str(path), "r", format=_container(path)) as container:
-            stream = container.streams.video[0]
+            stream = _video(container)
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise DataError(f"is cut short or damaged at frame {number}")
@@ -167,6 +169,14 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
         raise DataError("holds no frame")
     if number + HEADER_SLACK < declared or _unfinished_gif(path):
         raise DataError(f"is cut short after {number} frames")
+
+
+def _video(container: InputContainer) -> VideoStream:
+    """Its first video stream; IndexError where there is none."""
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise DataError("is not a readable video (its codec is not known)")
+    return stream
 
 
 def _unfinished_gif(path: Path) -> bool:

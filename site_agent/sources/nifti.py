@@ -6,6 +6,7 @@ nibabel reads the header; frames are taken from the file one by one, as no more 
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -73,7 +74,7 @@ def _header(path: Path) -> tuple[Nifti1Header, bool]:
             packed = file.read(2) == GZIP
         with _frames_of(path, 0, packed=packed) as stream:
             data = stream.read(HEADER_BYTES)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError("is damaged or cannot be read") from error
     for kind, length, magic in ((nifti1, 348, data[344:348]), (nifti2, 540, data[4:8])):
         if length.to_bytes(4, "little") == data[:4] or length.to_bytes(4, "big") == data[:4]:

@@ -66,13 +66,13 @@ def _heart(folder: Path, root: Path, **order: Any) -> IngestReport:
 def test_damaged_files_cost_a_line_each(tmp_path: Path) -> None:
     whole, damaged = whole_files(), damaged_files()
     root = _folder(tmp_path, whole | damaged)
-    report = take_in(tmp_path, root, format="images", processes=2)
+    report = take_in(tmp_path, root, format="images", pixels="whole", processes=2)
     told = _told(report)
     assert told.keys() == damaged.keys()
     assert {one.state for one in report.aside} == {"refused"}
     assert {name for name, reason in told.items() if reason == "is empty"} == {n for n in told if n.startswith("empty")}
     assert report.clips == len(whole)
-    again = take_in(tmp_path, root, format="images", processes=2)
+    again = take_in(tmp_path, root, format="images", pixels="whole", processes=2)
     assert (_told(again), again.skipped) == (told, report.images)
 
 
@@ -105,7 +105,7 @@ def test_what_says_it_is_huge_takes_no_memory(tmp_path: Path) -> None:
 
 def test_dicom_that_makes_no_sense(tmp_path: Path) -> None:
     files = {name: data for name, (data, _) in odd_dicom().items()} | {"region.dcm": outside_region()}
-    report = take_in(tmp_path, _folder(tmp_path, files), format="images", processes=2)
+    report = take_in(tmp_path, _folder(tmp_path, files), format="images", pixels="whole", processes=2)
     told = _told(report)
     assert told.keys() == odd_dicom().keys()
     for name, (_, reason) in odd_dicom().items():
@@ -120,7 +120,7 @@ def test_names_lie_and_contents_count(tmp_path: Path) -> None:
     whole = whole_files()
     files = {"image.dcm": whole["a.png"], "clip.png": whole["a.avi"], "scan.jpg": whole["a.dcm"]}
     files |= {"text.nii": b"no volume", "page.mhd": b"<html></html>", "letter.docx": b"no image", "no suffix": b"?"}
-    told = _told(take_in(tmp_path, _folder(tmp_path, files), format="images"))
+    told = _told(take_in(tmp_path, _folder(tmp_path, files), format="images", pixels="whole"))
     assert told == {
         "text.nii": "is no NIfTI file",
         "page.mhd": "is no MetaImage header: DimSize, ElementType or ElementDataFile is missing",
@@ -178,7 +178,7 @@ def test_any_name_can_be_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         } <= told.keys()
     else:
         assert (report.clips, report.skipped) == (2, len(ODD_NAMES) - 1)
-    print_ingest(report)
+    print_ingest(report, {})
     shown = capsys.readouterr().out
     assert "\x1b[31m" not in shown
     shown.encode()

@@ -243,6 +243,22 @@ def test_a_video_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
         list(open_cine(path).frames())
 
 
+def test_a_video_of_a_codec_that_nobody_knows_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path, cine(3).replace(b"MJPG", b"\x00?Q?"), "a.avi")
+    with pytest.raises(DataError, match="its codec is not known"):
+        open_cine(path)
+    with pytest.raises(DataError, match="its codec is not known"):
+        list(decode_cine(path))
+
+
+def test_what_is_damaged_is_not_warned_of(tmp_path: Path) -> None:
+    """Pillow would warn of tags that go on behind the end of the file."""
+    broken = written(tmp_path, b"II\0*" + still(RAMP, "JPEG"))
+    for read in (open_still, decode_still):
+        with pytest.raises(DataError, match="not a readable image"):
+            read(broken)
+
+
 def test_sound_without_pictures_is_not_a_video(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.wav"), "w", format="wav") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)

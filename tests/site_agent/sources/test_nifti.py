@@ -228,3 +228,11 @@ def test_any_header_ends_in_frames_or_in_one_line(
         reason = str(error)
     assert "\n" not in reason
     assert bool(frames) != bool(reason)
+
+
+def test_a_compressed_file_that_is_damaged_at_its_start_is_refused(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(bytes(1000)))
+    data[10] |= 0b110  # a block of a kind that deflate has not
+    (tmp_path / "a.nii.gz").write_bytes(data)
+    with pytest.raises(DataError, match="is damaged or cannot be read"):
+        open_nifti(tmp_path / "a.nii.gz")
