@@ -10,7 +10,12 @@ from site_agent.options import HERE, Home, Json, open_home, print_model
 
 
 def forget(
-    patient: Annotated[str, typer.Argument(help="The hospital's own number, or 12 digits of a pseudonym.")],
+    patient: Annotated[
+        str,
+        typer.Argument(
+            help="The hospital's own number; the file, where no patient is named; or 12 digits of a pseudonym."
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go and what would stay.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     home: Home = HERE,

@@ -21,6 +21,7 @@ from federated.errors import ConsiliumError
 from federated.manifest import Frozen, ReportManifest
 from site_agent import renewal
 from site_agent.egress import Gate
+from site_agent.examination import file_digest
 from site_agent.features import erase_vectors
 from site_agent.ledger import drafts, drop_draft, facts_by_digest, names_in, rename_patient, sent, transaction
 from site_agent.mailbox import Inbox
@@ -93,16 +94,21 @@ class Traces:
 
 
 def find_patient(home: SiteHome, word: str) -> str:
-    """The pseudonym that a person means: by the hospital's own number, or by the first digits of a pseudonym.
+    """The pseudonym that a person means.
+
+    Args:
+        home: the site's.
+        word: the hospital's own number; for images that name no patient the clip, or the file; or the first digits of a
+            pseudonym.
 
     Raises:
-        ConsiliumError: nobody here, several, or who was forgotten before and left no trace.
+        ConsiliumError: nobody here, or several.
     """
     known = {row[0] for row in home.archive.catalogue.rows(KNOWN)} - {""}
-    own = pseudonym(home.secret(), "patient", word)
     forgotten = home.archive.catalogue.forgotten()
-    if own in known or token(home.secret(), own) in forgotten:
-        return own
+    for own in _own_names(home.secret(), word):
+        if own in known or token(home.secret(), own) in forgotten:
+            return own
     if PREFIX.fullmatch(word):
         found = [name for name in known if name.startswith(word)]
         if len(found) == 1:
@@ -114,6 +120,12 @@ def find_patient(home: SiteHome, word: str) -> str:
     raise ConsiliumError(
         "no patient here is named so", where=word, cure="give the hospital's own number, or 12 digits of a pseudonym"
     )
+
+
+def _own_names(secret: bytes, word: str) -> list[str]:
+    """Pseudonyms that a hospital's own word may stand for."""
+    names = [pseudonym(secret, kind, word) for kind in ("patient", "clip")]
+    return [*names, pseudonym(secret, "file", file_digest(Path(word)))] if Path(word).is_file() else names
 
 
 def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting:

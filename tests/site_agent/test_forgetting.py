@@ -135,6 +135,17 @@ def test_a_patient_is_named_by_number_or_pseudonym(ada: SiteHome) -> None:
     assert [find_patient(ada, word) for word in ("light-5", own)] == [own] * 2
 
 
+def test_where_no_patient_is_named_the_clip_or_the_file_stands_for_one(federation: Federation) -> None:
+    ada = federation.join("ada")
+    folder = federation.images("ada", {"dark": 4}, each=1)
+    (folder / "index.csv").write_text("path,label,clip\ndark-0-0.png,dark,\ndark-1-0.png,dark,sweep 7")
+    ingest(ada.archive, ada.vocabulary, ada.label_map, folder)
+    names = [find_patient(ada, str(folder / "dark-0-0.png")), find_patient(ada, "sweep 7")]
+    assert sorted(names) == sorted(case.patient for case in ada.archive.catalogue.cases())
+    with pytest.raises(ConsiliumError, match="no patient here is named so"):
+        find_patient(ada, str(folder / "dark-2-0.png"))
+
+
 def test_to_forget_again_is_no_work_and_keeps_the_day(ada: SiteHome) -> None:
     patient = _of_fold(ada, "train")
     with ada.archive.catalogue.transaction() as connection:
