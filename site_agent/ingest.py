@@ -169,7 +169,7 @@ def _look(items: Sequence[Item], examiner: Examiner, rows: Rows, findings: Findi
         key = examiner.key(item)
         known = rows.known(key, item)
         if known is None:
-            todo.append((item, rows.cleared(key)))
+            todo.append((item, rows.cleared(key, item)))
         else:
             rows.seen_before(key, known, findings)
             before.append(key)

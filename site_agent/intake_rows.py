@@ -29,6 +29,7 @@ CLIP = (
     "item, patient, patient_known, clip, word, fold, machine, spacing_y, spacing_x, rate_hz, ejection_fraction, "
     "end_diastolic_ml, end_systolic_ml, measures, words, header, sector, quality, blanked, source, looks, frames"
 )
+CLEARED = "cleared AND state = 'quarantined'"
 KNOWN = "SELECT key, root, state, stamp, said, cleared, sealed, count(number) FROM items LEFT JOIN clips ON item = key "
 KNOWN += "LEFT JOIN frames ON frames.clip = clips.id GROUP BY key"
 
@@ -86,9 +87,10 @@ class Rows:
         same = known.stamp == stamp_of(item) and known.said == self._said(item, known.state)
         return known if same and (known.state != "taken" or self._archive.cache.has(key)) else None
 
-    def cleared(self, key: str) -> bool:
-        """Whether a person has looked at an item that was set aside, and found nothing that identifies."""
-        return key in self._known and self._known[key].cleared
+    def cleared(self, key: str, item: Item) -> bool:
+        """Whether a person has looked at an item that was set aside, as it still is, and nothing identifies in it."""
+        known = self._known.get(key)
+        return known is not None and known.cleared and known.stamp == stamp_of(item)
 
     def begin(self, looked_at: Iterable[str], seen_before: Iterable[str]) -> None:
         """Takes back what waits of the items that are looked at again, so that none is compared with what it was.
@@ -99,7 +101,7 @@ class Rows:
         elsewhere = [(self._root, key) for key in seen_before if self._known[key].root != self._root]
         with self._archive.catalogue.transaction() as connection:
             connection.executemany("UPDATE items SET root = ? WHERE key = ?", elsewhere)
-            connection.executemany("UPDATE items SET stamp = '' WHERE key = ?", again)
+            connection.executemany(f"UPDATE items SET stamp = '' WHERE key = ? AND NOT ({CLEARED})", again)  # noqa: S608
             connection.executemany("DELETE FROM clips WHERE item = ? AND batch IS NULL", again)
         self._looks = Looks(self._archive.catalogue.rows("SELECT looks, patient FROM clips"))
 
@@ -146,7 +148,7 @@ class Rows:
             self._compare(connection, item, record, closed, findings)
             self._archive.cache.discard(record.key)
             return
-        frames, state, reason = self._settled(connection, record)
+        frames, state, reason = self._settled(connection, item, record)
         findings.skipped += len(record.frames) - len(frames) if state != "quarantined" else 0
         self._write_item(connection, item, record, state, reason)
         if state == "taken":
@@ -159,7 +161,7 @@ class Rows:
             if state != "duplicate":
                 findings.aside.append(Aside(name=item.name, state=state, reason=reason, key=record.key))
 
-    def _settled(self, connection: sqlite3.Connection, record: Record) -> tuple[list[Frame], State, str]:
+    def _settled(self, connection: sqlite3.Connection, item: Item, record: Record) -> tuple[list[Frame], State, str]:
         """Frames that are new, and what becomes of the item beside those that are there already."""
         if record.state != "taken":
             return [], record.state, record.reason
@@ -177,7 +179,7 @@ class Rows:
                 return [], "quarantined", f"is labelled '{record.word}', but the same image is there labelled '{word}'"
         if not new:
             return [], "duplicate", "is there already"
-        if not self.cleared(record.key) and self._looks.another(record.looks, record.patient):
+        if not self.cleared(record.key, item) and self._looks.another(record.looks, record.patient):
             return [], "quarantined", "looks the same as an image of another patient"
         return new, "taken", ""
 
@@ -210,10 +212,10 @@ class Rows:
         stamp = "" if record.passing else stamp_of(item)
         values = (record.key, self._root, stamp, self._said(item, state), state)
         connection.execute(
-            "INSERT INTO items (key, root, stamp, said, state, sealed, whose) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO items (key, root, stamp, said, state, sealed, whose, cleared) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET root = excluded.root, stamp = excluded.stamp, said = excluded.said, "
-            "state = excluded.state, sealed = excluded.sealed, whose = excluded.whose",
-            (*values, self._sealed(item.name, reason), self._whose(item, record)),
+            "state = excluded.state, sealed = excluded.sealed, whose = excluded.whose, cleared = excluded.cleared",
+            (*values, self._sealed(item.name, reason), self._whose(item, record), self.cleared(record.key, item)),
         )
 
     def _whose(self, item: Item, record: Record) -> str:

@@ -56,6 +56,33 @@ def test_a_cleared_item_is_taken_in_by_the_next_ingest(archive: Archive, tmp_pat
     assert take_in(tmp_path, tmp_path / "data").skipped == 2
 
 
+def test_only_the_file_that_was_looked_at_is_cleared(archive: Archive, tmp_path: Path) -> None:
+    """Another one in its place is looked at, and has to be cleared itself."""
+    text = set_aside(archive)[0]
+    clear_items(archive, [text.key])
+    picture(tmp_path / "data" / "healthy" / "text.png", 4, (40, 40))
+    for _ in range(2):
+        report = take_in(tmp_path, tmp_path / "data")
+        assert (report.images, {one.name: one.state for one in report.aside}["healthy/text.png"]) == (0, "quarantined")
+    clear_items(archive, [text.key])
+    assert take_in(tmp_path, tmp_path / "data").images == 1
+
+
+def test_a_stopped_ingest_does_not_forget_what_was_cleared(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear_items(archive, [set_aside(archive)[0].key])
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("site_agent.intake_rows.Rows.add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            take_in(tmp_path, tmp_path / "data")
+    assert take_in(tmp_path, tmp_path / "data").images == 1
+
+
 def test_only_what_is_quarantined_can_be_cleared(archive: Archive, tmp_path: Path) -> None:
     _, broken, sweep = set_aside(archive)
     for one in (broken, sweep):
