@@ -23,7 +23,9 @@ HELD = (
     "(SELECT count(*) FROM frames WHERE frames.clip = clips.id) AS images "
     "FROM clips JOIN patients ON pseudonym = patient WHERE clips.batch IS NOT NULL) "
 )
-OWN = re.compile(r"'.*'|\d+(?:\.\d+)?")  # in a reason: whatever one item has and another has not
+OWN = re.compile(
+    r"""\(.*\)|'.*'|".*"|\d+(?:\.\d+)?""", re.DOTALL
+)  # in a reason: what an item or a decoder has put there
 STEPS = 10  # of the histogram of quality
 
 

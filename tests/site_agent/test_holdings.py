@@ -46,6 +46,8 @@ ASIDE = (
     ("refused", "b.png", "has 3x3 pixels, at least 8x8 are needed"),
     ("refused", "c.png", "has 5x400 pixels, at least 8x8 are needed"),
     ("quarantined", "d.png", "is labelled 'Anna's heart', but the same image is there labelled 'x'"),
+    ("refused", "e", "files ending in '.Anna\nb.png' are not read"),
+    ("refused", "f", "is not read, by a fault of this program (ValueError: no number: \"Anna's\nAnna)"),
 )
 
 
@@ -125,6 +127,8 @@ def test_reasons_are_counted_without_what_is_the_hospitals_own(held: Holdings) -
             state="quarantined", reason="may show burnt-in text inside the sector; a person must look at it", items=1
         ),
         OutsideCount(state="quarantined", reason="is labelled …", items=1),
+        OutsideCount(state="refused", reason="files ending in … are not read", items=1),
+        OutsideCount(state="refused", reason="is not read, by a fault of this program …", items=1),
     )
     for own in ("Anna", "anna", "b.png"):
         assert own not in held.model_dump_json()
