@@ -135,6 +135,7 @@ def inspect(path: Path, *, watched: bool = False) -> Inspection:
     form = form_of(path)
     opened = _open(path, form)
     facts = opened.facts
+    header = header_fields(facts.header) if facts.header is not None else None
     count, first, shown = _measured(_watched(opened, path) if watched else opened.frames())
     return Inspection(
         file=str(path),
@@ -149,15 +150,20 @@ def inspect(path: Path, *, watched: bool = False) -> Inspection:
         spacing_mm=facts.spacing_mm,
         rate_hz=facts.rate_hz,
         regions=tuple(map(_region, facts.regions)),
-        modality=facts.modality,
-        maker=facts.maker,
-        model=facts.model,
+        modality=_kept(header, "Modality", facts.modality),
+        maker=_kept(header, "Manufacturer", facts.maker),
+        model=_kept(header, "ManufacturerModelName", facts.model),
         stored=_stored(path, first) if form.name == DICOM else None,
         shown=shown,
         outcome=_outcome(opened, Rules(needs_sector=form.needs_sector)),
-        header=header_fields(facts.header) if facts.header is not None else None,
+        header=header,
         doubts=facts.doubts,
     )
+
+
+def _kept(header: HeaderFields | None, field: str, value: str) -> str:
+    """What a field says, if de-identification leaves it: people write names anywhere."""
+    return "" if header is not None and field in {*header.removed, *header.changed} else value
 
 
 def form_of(path: Path) -> Form:

@@ -148,6 +148,12 @@ def test_nobody_is_named(tmp_path: Path) -> None:
     assert Inspection.model_validate_json(json.dumps(seen.model_dump(mode="json"))) == seen
 
 
+def test_a_machine_with_a_patients_name_is_not_told(tmp_path: Path) -> None:
+    named = _sector(tmp_path, PatientName="Okonkwo^Adaeze", Manufacturer="Acme", ManufacturerModelName="Adaeze's")
+    seen = inspect(named)
+    assert (seen.maker, seen.model) == ("Acme", "")
+
+
 def test_an_image_that_shows_nothing_is_seen_and_refused(tmp_path: Path) -> None:
     seen = inspect(_image(tmp_path, np.full((20, 20), 7, np.uint8)))
     assert (seen.shown.least, seen.shown.greatest) == (7, 7)
