@@ -41,12 +41,17 @@ def decisions(
 
 
 def way_down(model: FusedModel, unit: str, column: int, probabilities: Array, full: Array) -> tuple[Step, ...]:
-    """From the top to a column, with what the release's calibration says of each step; (1, C) full scores."""
+    """From the top to a column, with what the release's calibration says of each step; (1, C) full scores.
+
+    A step that is not on the way of the full scores has no margin above zero: it is not what was calibrated.
+    """
     tree, way = model.tree, model.tree.ways[column]
+    full_way = tree.ways[int(tree.best(full)[0])]
     steps = [Step(concept=way[0], probability=tree.probability(way[0], probabilities))]
     for concept, down in pairwise(way):
         told = concept in model.manifest.steps
         margin = float(tree.margins(full, concept, down)[0]) if told else None
+        margin = min(margin, 0.0) if margin is not None and down not in full_way else margin
         doubt = doubt_of(model.manifest, model.tensors, unit, concept, margin)
         steps.append(Step(concept=down, probability=tree.probability(down, probabilities), margin=margin, doubt=doubt))
     return tuple(steps)

@@ -17,7 +17,7 @@ concept lies below, nobody has labelled what else an image could be, and no step
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -42,6 +42,8 @@ class Tree:
         labels: the columns.
         groups: columns that exclude each other, those on top first.
         above: column -> the column right above it, or -1.
+        steps: for each column with others below it, and -1, the columns right below, where one may lie right below
+            several; outer ones first.
         ways: for each column, the concepts from the top down to it, derived ones among them.
         below: for each concept on a way, its columns that lie right below the column above it (itself, if it is one).
         children: for each concept that a way goes down from, the concepts one step below.
@@ -50,6 +52,7 @@ class Tree:
     labels: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
     above: tuple[int, ...]
+    steps: Mapping[int, tuple[int, ...]]
     ways: tuple[tuple[str, ...], ...]
     below: Mapping[str, tuple[int, ...]]
     children: Mapping[str, tuple[str, ...]]
@@ -80,8 +83,8 @@ class Tree:
     def best(self, scores: Array) -> NDArray[np.int64]:
         """(n,) the column that is reached by going down to the largest score among siblings."""
         result = np.full(len(scores), -1)
-        for group in self.groups:
-            here = np.flatnonzero(result == self.above[group[0]])
+        for parent, group in self.steps.items():
+            here = np.flatnonzero(result == parent)
             result[here] = np.array(group)[_taken(scores[here], group).argmax(axis=1)]
         return result
 
@@ -104,10 +107,10 @@ def tree_of(vocabulary: Vocabulary, labels: tuple[str, ...]) -> Tree:
     """The tree of a release's columns.
 
     Where a concept has several parents, the way goes over a column rather than a derived concept, and over first
-    parents rather than others.
+    parents rather than others. From each column that a column lies right below, it is one of those to choose among.
     """
-    tops = {label: _column_above(vocabulary, label, labels) for label in labels}
-    above = tuple(labels.index(top) if top else -1 for top in tops.values())
+    over = [[labels.index(code) for code in _columns_above(vocabulary, label, labels)] or [-1] for label in labels]
+    above = tuple(parents[0] for parents in over)
     groups: dict[int, list[int]] = {}
     for column, parent in enumerate(above):
         groups.setdefault(parent, []).append(column)
@@ -116,15 +119,24 @@ def tree_of(vocabulary: Vocabulary, labels: tuple[str, ...]) -> Tree:
     ways = _ways(labels, order, groups, derived)
     below: dict[str, tuple[int, ...]] = {label: (column,) for column, label in enumerate(labels)}
     below |= {concept: tuple(members) for found in derived.values() for concept, members in found.items()}
-    return Tree(labels, tuple(tuple(groups[parent]) for parent in order), above, ways, below, _children(ways))
+    nested = [*ways, *((labels[parent], labels[column]) for column, found in enumerate(over) for parent in found[1:])]
+    groups_ = tuple(tuple(groups[parent]) for parent in order)
+    return Tree(labels, groups_, above, _steps(vocabulary, labels, over), ways, below, _children(nested))
 
 
-def _column_above(vocabulary: Vocabulary, label: str, labels: Sequence[str]) -> str:
-    """The nearest column above a column, by first parents where there are several; empty on top."""
+def _steps(vocabulary: Vocabulary, labels: Sequence[str], over: Sequence[Sequence[int]]) -> dict[int, tuple[int, ...]]:
+    """Columns right below each, by the columns right above each; no column before one above it."""
+    depth = {column: len(ancestors(vocabulary, label).intersection(labels)) for column, label in enumerate(labels)}
+    parents = sorted({parent for found in over for parent in found}, key=lambda parent: depth.get(parent, -1))
+    return {parent: tuple(column for column, found in enumerate(over) if parent in found) for parent in parents}
+
+
+def _columns_above(vocabulary: Vocabulary, label: str, labels: Sequence[str]) -> list[str]:
+    """The nearest columns above a column, one by first parents before others; none on top."""
     over = ancestors(vocabulary, label).intersection(labels)
     nearest = [code for code in labels if code in over and not any(code in ancestors(vocabulary, x) for x in over)]
-    first = [code for code in _first_parents(vocabulary, label) if code in nearest]
-    return (first or nearest or [""])[0]
+    first = _first_parents(vocabulary, label)
+    return sorted(nearest, key=lambda code: first.index(code) if code in first else len(first))
 
 
 def _first_parents(vocabulary: Vocabulary, code: str) -> list[str]:
@@ -195,7 +207,7 @@ def _ways(
     return tuple(ways[column] for column in range(len(labels)))
 
 
-def _children(ways: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def _children(ways: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for way in ways:
         for concept, down in pairwise(way):

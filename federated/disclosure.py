@@ -240,21 +240,29 @@ def _histories(facts: Facts, earlier: Sequence[Facts]) -> Iterator[tuple[Members
         yield _members(facts, new, known), [_members(old, old.cells.get(cell, empty), known) for old in alike]
     for fold, new in facts.folds.items():
         yield _members(facts, new, known), [_members(old, old.folds.get(fold, empty), known) for old in alike]
-    if facts.coarse:
+    if any(each.coarse for each in (facts, *alike)):
         yield from _gram_histories(facts, alike, known)
 
 
 def _gram_histories(facts: Facts, alike: Sequence[Facts], known: bool) -> Iterator[tuple[Members, list[Members]]]:
-    """Each Gram matrix that can be read beside all that could be read of the same fold before, label by label."""
+    """Each Gram matrix that can be read beside all that could be read of the same fold before.
+
+    Label by label, and whatever the label: the same images may have had another.
+    """
     for name, new in _gram_blocks(facts).items():
         fold = name.partition(",")[0]
         before = [
-            _labelled(old, block, known)
+            (old, block)
             for old in alike
             for other, block in _gram_blocks(old).items()
             if other.partition(",")[0] == fold
         ]
-        yield _labelled(facts, new, known), before
+        for items in (_labelled, _unlabelled):
+            yield items(facts, new, known), [items(old, block, known) for old, block in before]
+
+
+def _unlabelled(facts: Facts, block: frozenset[Cell], images_known: bool) -> Members:
+    return _members(facts, frozenset(patient for patient, _ in block), images_known)
 
 
 def _labelled(facts: Facts, block: frozenset[Cell], images_known: bool) -> Members:

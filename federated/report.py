@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.cross_fitting import CrossFitted, can_leave_out, cross_fitted
-from federated.descent import MARGINS, Counts, tree_of
+from federated.descent import MARGINS, Counts, resolves, tree_of
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.hierarchy import target
@@ -116,9 +116,14 @@ def check_report(manifest: ReportManifest, tensors: Tensors, candidate: ReleaseM
         raise ContractError("is about another candidate", where=manifest.site, cure="report on the newest one")
     if manifest.site not in cards or not set(manifest.labels) <= set(cards[manifest.site].labels):
         raise ContractError("names labels that this site does not hold", where=manifest.site)
-    inner = tree_of(candidate.vocabulary, candidate.labels).inner
-    if len(set(manifest.steps)) != len(manifest.steps) or not set(manifest.steps) <= set(inner):
+    tree = tree_of(candidate.vocabulary, candidate.labels)
+    if len(set(manifest.steps)) != len(manifest.steps) or not set(manifest.steps) <= set(tree.inner):
         raise ContractError("counts steps down from what no answer goes down from", where=manifest.site)
+    for concept in manifest.steps:
+        if not any(resolves(candidate.vocabulary, tree, label, concept) for label in cards[manifest.site].labels):
+            raise ContractError(
+                f"counts steps down from '{concept}', of which none of its labels tells", where=manifest.site
+            )
     size = min(QUADRATIC, candidate.tensors["basis"].shape[1])
     shapes = _expected_shapes(len(manifest.labels), size, len(candidate.labels), len(manifest.steps))
     for name, shape in shapes.items():

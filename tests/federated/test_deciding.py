@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from federated.deciding import check_way, sure_of
+from federated.deciding import check_way, sure_of, way_down
 from federated.decision import Step, check_decision
 from federated.errors import ContractError
 from federated.manifest import unpack_tensors
@@ -119,6 +119,16 @@ def test_a_line_that_goes_another_way_is_found(nested, model, changed, message):
     line = _line(nested, model, "psax")
     with pytest.raises(ContractError, match=message):
         check_way(line.model_copy(update=changed(line)), model.manifest, model.tensors)
+
+
+def test_a_step_that_all_sites_together_would_not_get_to_is_not_sure(nested, model):
+    """However clearly: patients whose way led elsewhere have not calibrated it."""
+    column = model.labels.index("psax-av")
+    scores = dict.fromkeys(model.labels, 0.0) | {"psax-av": 1.0}
+    for plax, doubted in ((0.0, False), (2.0, True)):
+        full = np.array([[(scores | {"psax": 1.0, "plax": plax})[label] for label in model.labels]])
+        step = way_down(model, "image", column, np.full(len(model.labels), 0.5), full)[-1]
+        assert (step.doubt == 1.0) is doubted
 
 
 def test_a_line_from_before_there_were_paths_is_still_checked(federation, nested, model):

@@ -82,6 +82,17 @@ def test_of_concepts_above_the_same_siblings_the_lowest_counts() -> None:
     assert tree.children == {"psax": ("av", "pm"), "a4_any": ("a4", "a4c")}
 
 
+def test_a_level_under_two_columns_is_reached_from_either() -> None:
+    """Of an image of av both psax and av_any are true: whichever scores more, the answer is av, not pm."""
+    tree = tree_of(CONTRAST, ("psax", "av_any", "av", "pm"))
+    assert tree.ways[2:] == (("av_any", "av"), ("psax", "pm"))
+    assert tree.best(np.array([[1.0, 0.9, 1.0, 0.0], [0.9, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]])).tolist() == [2, 2, 3]
+    assert tree.children["psax"] == ("pm", "av")
+    assert "psax" in tree.inner
+    assert tree.margins(np.array([[1.0, 0.0, 0.25, 1.0]]), "psax", "pm").tolist() == [0.75]
+    assert resolves(CONTRAST, tree, "av", "psax")
+
+
 def test_the_nearest_column_above_counts_by_whatever_parent() -> None:
     assert tree_of(CONTRAST, ("psax", "av", "pm", "a4")).ways[:3] == (("psax",), ("psax", "av"), ("psax", "pm"))
     assert tree_of(CONTRAST, ("psax_any", "psax", "av", "a4")).ways[2] == ("psax_any", "psax", "av")

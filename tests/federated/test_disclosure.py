@@ -251,6 +251,17 @@ def test_a_matrix_apart_may_not_isolate_few_patients_against_what_left_before() 
     assert "difference" in _failed(fewer, earlier=(before,))
 
 
+def test_images_that_are_called_otherwise_now_are_held_against_the_matrix_they_had_apart() -> None:
+    """The whole, less what left of the short axis alone, would be of one new patient."""
+    apart = _patients(*range(100))
+    before = _facts({("train", "psax"): apart, ("train", "a4c"): _patients(*range(100, 200))}, coarse=("psax",))
+    cells = {("train", "psax-av"): _patients(*range(50)), ("train", "psax-pm"): _patients(*range(50, 101))}
+    assert _failed(_facts(cells | {("train", "psax-pm"): _patients(*range(50, 100), 300)}), earlier=(before,)) == [
+        "difference"
+    ]
+    assert _failed(_facts(cells | {("train", "psax-pm"): _patients(*range(50, 100))}), earlier=(before,)) == []
+
+
 def test_what_is_left_over_is_held_against_what_left_before() -> None:
     """One label and the whole of another upload; their sum, less a patient, would be that patient."""
     before = _facts({("train", "a4c"): _patients(*range(40, 90))})

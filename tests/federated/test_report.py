@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from federated.descent import MARGINS
 from federated.errors import ContractError
 from federated.local_fold import LocalFold
 from federated.manifest import manifest_digest, unpack_tensors
@@ -180,3 +181,12 @@ def test_steps_that_no_counting_could_give_are_refused(nested):
         check_report(manifest, {k: v for k, v in tensors.items() if k != "steps.image"}, candidate.manifest)
     with pytest.raises(ContractError, match="no answer goes down from"):
         check_report(manifest.model_copy(update={"steps": ("plax",)}), tensors, candidate.manifest)
+
+
+def test_steps_that_no_label_of_a_site_tells_of_are_refused(nested):
+    candidate = nested.candidate()
+    manifest, tensors = (nested.reports(candidate, ("cem",))["cem"][part] for part in (1, 2))
+    check_report(manifest, tensors, candidate.manifest)
+    counts = {f"steps.{unit}": np.ones((1, len(MARGINS)), dtype=np.int64) for unit in ("image", "clip")}
+    with pytest.raises(ContractError, match="none of its labels tells"):
+        check_report(manifest.model_copy(update={"steps": ("psax",)}), tensors | counts, candidate.manifest)
