@@ -23,9 +23,8 @@ HELD = (
     "(SELECT count(*) FROM frames WHERE frames.clip = clips.id) AS images "
     "FROM clips JOIN patients ON pseudonym = patient WHERE clips.batch IS NOT NULL) "
 )
-OWN = re.compile(
-    r"""\(.*\)|'.*'|".*"|\d+(?:\.\d+)?""", re.DOTALL
-)  # in a reason: what an item or a decoder has put there
+# in a reason: whatever an item or a decoder has put there
+OWN = re.compile(r"""\(.*\)|'.*'|".*"|\d+(?:\.\d+)?""", re.DOTALL)
 STEPS = 10  # of the histogram of quality
 
 
