@@ -13,6 +13,7 @@ import hmac
 import json
 import logging
 import math
+import re
 import unicodedata
 import uuid
 import warnings
@@ -35,6 +36,7 @@ EDITION = "2026c"
 LONGEST_SHIFT_DAYS = 3650
 DEEPEST = 8  # sequences in sequences, beyond which nothing of use lies
 SHORTEST_NAME, SHORTEST_FOREIGN_NAME, SHORTEST_ID = 3, 2, 4
+PART = re.compile(r"[^\W_]+")
 
 KEPT_TEXT = frozenset(
     {
@@ -312,7 +314,8 @@ def _words(dataset: Dataset, depth: int = 0) -> Iterator[str]:
             for moment in _values(element.value):
                 yield from _written(_day(moment))
         elif element.keyword in IDENTIFYING:
-            yield from (word for one in _values(element.value) if len(word := plain(one)) >= SHORTEST_ID)
+            for one in _values(element.value):
+                yield from _numbers_of(one)
 
 
 def _values(value: Any) -> Iterable[str]:
@@ -322,10 +325,20 @@ def _values(value: Any) -> Iterable[str]:
 
 
 def _names(people: Iterable[str]) -> Iterator[str]:
+    """Names, and the parts of those that are written with a hyphen or in another way as one."""
     for person in people:
-        for part in map(plain, person.replace("^", " ").replace("=", " ").replace(",", " ").split()):
+        whole = person.replace("^", " ").replace("=", " ").replace(",", " ").split()
+        for part in map(plain, (*whole, *PART.findall(unicodedata.normalize("NFC", person)))):
             if len(part) >= (SHORTEST_NAME if part.isascii() else SHORTEST_FOREIGN_NAME):
                 yield part
+
+
+def _numbers_of(said: str) -> Iterator[str]:
+    """What identifies as a whole, the parts of it that hold digits, and these without zeros in front."""
+    parts = [part for part in map(plain, PART.findall(said)) if any(sign.isdigit() for sign in part)]
+    for word in (plain(said), *parts, *(part.lstrip("0") for part in parts)):
+        if len(word) >= SHORTEST_ID:
+            yield word
 
 
 def _written(day: date | None) -> Iterator[str]:

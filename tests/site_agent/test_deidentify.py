@@ -263,6 +263,30 @@ def test_a_text_that_holds_what_was_removed_is_dropped_and_counted(model):
     assert "dropped values: 1" in clean.DeidentificationMethod
 
 
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [
+        ({"PatientName": "Schmidt-Okafor^Ada"}, "Vivid Okafor"),
+        ({"PatientName": "OKAFOR_ADA"}, "okafor's"),
+        ({"PatientName": "Okafor.Ada"}, "Okafor"),
+        ({"PatientName": "O'Neil^Ada"}, "V Neil"),
+        ({"PatientName": "Okafor^Ame\u0301lie-Zoe\u0301"}, "for Zoé"),
+        ({"PatientID": "0012345678"}, "X 12345678"),
+        ({"PatientID": "AB/12345/77"}, "V 12345"),
+    ],
+)
+def test_parts_of_names_and_numbers_are_looked_for(said, model):
+    assert "ManufacturerModelName" not in deidentified(header(ManufacturerModelName=model, **said), SECRET)
+
+
+def test_a_number_without_its_zeros_is_the_patients_too():
+    clean = deidentified(header(PatientID="0012345", SeriesNumber="12345", InstitutionName="Echo Centre"), SECRET)
+    assert "SeriesNumber" not in clean
+    assert deidentified(header(ManufacturerModelName="Echo", InstitutionName="Echo Centre"), SECRET).get(
+        "ManufacturerModelName"
+    )
+
+
 def test_a_number_that_is_the_patients_is_dropped_and_others_stay():
     clean = deidentified(header(PatientID="700123", HeartRate="700123", SeriesNumber="7", CineRate="60"), SECRET)
     assert "HeartRate" not in clean
