@@ -29,6 +29,11 @@ STILLS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 CINES = frozenset({".avi", ".mp4", ".m4v", ".mpeg", ".mpg", ".mov", ".gif"})
 logging.getLogger("PIL").setLevel(logging.WARNING)  # below, it tells what headers say, and of whom
 
+# Pillow knows forms that other programs draw, and FFmpeg lists of other files: a file's name does not stand for its form
+IMAGES = ("PNG", "JPEG", "BMP", "TIFF")
+VIDEOS = "avi,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,m4v,h264,hevc"
+OPTIONS = {"format_whitelist": VIDEOS, "protocol_whitelist": "file"}
+
 MIN_SIDE = 8
 HEADER_SLACK = 2  # a container may count frames that its edit list or codec delay drops
 MAX_STILL_BYTES = 512 * 2**20
@@ -49,7 +54,7 @@ def open_still(path: Path) -> Opened:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is damaged, which is not for the terminal
-            with Image.open(path) as image:
+            with Image.open(path, formats=IMAGES) as image:
                 check_size(*image.size)
                 encoding = {"format": str(image.format), "mode": image.mode}
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -67,7 +72,7 @@ def open_cine(path: Path) -> Opened:
     import av
 
     try:
-        with av.open(str(path), "r", format=_container(path)) as container:
+        with av.open(str(path), "r", format=_container(path), options=OPTIONS) as container:
             stream = _video(container)
             check_size(stream.width, stream.height, max(stream.frames, 1))
             encoding = {"format": container.format.name, "codec": stream.codec_context.name}
@@ -96,7 +101,7 @@ def decode_still(path: Path) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(path.read_bytes())) as image:
+            with Image.open(io.BytesIO(path.read_bytes()), formats=IMAGES) as image:
                 values = np.asarray(_plain(ImageOps.exif_transpose(image)))
     except Exception as error:  # a decoder raises whatever broken bytes lead it to
         raise DataError(f"is not a readable image ({_reason(error)})") from error
@@ -154,7 +159,7 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
 
     number = 0
     try:
-        with av.open(str(path), "r", format=_container(path)) as container:
+        with av.open(str(path), "r", format=_container(path), options=OPTIONS) as container:
             stream = _video(container)
             for frame in container.decode(stream):
                 if frame.is_corrupt:
@@ -172,7 +177,9 @@ def _video_frames(path: Path) -> Iterator[VideoFrame]:
 
 
 def _video(container: InputContainer) -> VideoStream:
-    """Its first video stream; IndexError where there is none."""
+    """Its first video stream, of a codec that is known."""
+    if not container.streams.video:
+        raise DataError("is not a readable video (it holds no pictures)")
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise DataError("is not a readable video (its codec is not known)")
