@@ -29,7 +29,7 @@ STILLS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 CINES = frozenset({".avi", ".mp4", ".m4v", ".mpeg", ".mpg", ".mov", ".gif"})
 logging.getLogger("PIL").setLevel(logging.WARNING)  # below, it tells what headers say, and of whom
 
-# Pillow knows forms that other programs draw, and FFmpeg lists of other files: a file's name does not stand for its form
+# of what Pillow and FFmpeg know the rest is left: forms that other programs draw, and lists of other files
 IMAGES = ("PNG", "JPEG", "BMP", "TIFF")
 VIDEOS = "avi,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,m4v,h264,hevc"
 OPTIONS = {"format_whitelist": VIDEOS, "protocol_whitelist": "file"}

@@ -259,14 +259,33 @@ def test_what_is_damaged_is_not_warned_of(tmp_path: Path) -> None:
             read(broken)
 
 
+def test_a_list_of_other_files_is_no_video(tmp_path: Path) -> None:
+    """FFmpeg would show the other file as this one's pixels."""
+    written(tmp_path, cine(3), "other.avi")
+    path = written(tmp_path, b"ffconcat version 1.0\nfile other.avi\n", "list.avi")
+    with pytest.raises(DataError, match="is not a readable video"):
+        open_cine(path)
+    with pytest.raises(DataError, match="is not a readable video"):
+        list(decode_cine(path))
+
+
+@pytest.mark.parametrize("form", ["EPS", "TGA", "PPM", "WEBP", "GIF"])
+def test_what_is_no_still_of_a_form_that_is_named_is_not_opened(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path, still(RAMP, form), "a.png")
+    with pytest.raises(DataError, match="is not a readable image"):
+        open_still(path)
+    with pytest.raises(DataError, match="is not a readable image"):
+        decode_still(path)
+
+
 def test_sound_without_pictures_is_not_a_video(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "a.wav"), "w", format="wav") as container:
+    with av.open(str(tmp_path / "a.avi"), "w", format="avi") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
         samples.sample_rate = 8000
         container.mux(stream.encode(samples))
-    with pytest.raises(DataError, match="it holds no pictures"):
-        open_cine(tmp_path / "a.wav")
+    with pytest.raises(DataError, match="not a readable video"):
+        open_cine(tmp_path / "a.avi")
 
 
 @pytest.mark.parametrize("opener", [open_still, open_cine])
