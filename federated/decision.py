@@ -95,12 +95,19 @@ def _check_path(decision: Decision, where: str) -> None:
     path = [step.concept for step in decision.path] or [decision.best]
     if decision.label is not None and (decision.abstained or decision.label not in path):
         raise ContractError("the label is not the one with the largest score, nor above it", where=where)
-    apart = abs(sum(decision.probabilities.values()) - 1.0) <= TOLERANCE  # no label lies within another
-    if path[-1] not in decision.scores or (apart and decision.scores[path[-1]] < max(decision.scores.values())):
+    if path[-1] not in decision.scores or _outscored(decision, path[-1]):
         raise ContractError("the path does not lead to the label with the largest score", where=where)
     steps = [step.probability for step in decision.path]
     if any(after > before + TOLERANCE for before, after in pairwise(steps)):
         raise ContractError("a step down the path is likelier than the one before", where=where)
+
+
+def _outscored(decision: Decision, best: str) -> bool:
+    """Whether another label should have been the best; one that lies within an unlikely one may score what it likes."""
+    if abs(sum(decision.probabilities.values()) - 1.0) > TOLERANCE:
+        return False  # labels lie within others
+    likely = (label for label, probability in decision.probabilities.items() if probability > 2 * TOLERANCE)
+    return any(decision.scores[label] > decision.scores[best] for label in likely)
 
 
 def parse_decision(line: str, *, where: str) -> Decision:

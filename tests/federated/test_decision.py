@@ -61,3 +61,20 @@ def test_the_path_leads_over_the_label_to_the_best(nested, change, message):
     assert check_decision(line) is None
     with pytest.raises(ContractError, match=message):
         check_decision(line.model_copy(update=change(line)))
+
+
+def test_a_label_within_an_unlikely_one_may_score_more_than_the_best(line):
+    """Its probability is a part of next to nothing, so that all of them add up to one as if none lay within another."""
+    best, inner = line.best, next(label for label in line.scores if label != line.best)
+    parts = {site: part + 9.0 * (site == "ada") for site, part in line.contributions[inner].items()}
+    more = line.model_copy(
+        update={
+            "scores": line.scores | {inner: sum(parts.values())},
+            "contributions": line.contributions | {inner: parts},
+            "probabilities": dict.fromkeys(line.scores, 0.0) | {best: 1.0, inner: 1e-12},
+        }
+    )
+    assert check_decision(more) is None
+    likely = more.model_copy(update={"probabilities": more.probabilities | {best: 0.6, inner: 0.4}})
+    with pytest.raises(ContractError, match="largest score"):
+        check_decision(likely)
