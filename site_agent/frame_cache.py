@@ -8,7 +8,7 @@ source, and what experts drew, as ``mask.NAME`` (n, H, W) uint8 with ``mask.NAME
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from federated.files import cannot_write
 from federated.manifest import Tensors
 
 Gray = NDArray[np.uint8]
-STAGED = ".staged"
+STAGED, SUFFIX = ".staged", ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FrameCache:
 
     def path(self, key: str) -> Path:
         """Where the file of a key lies."""
-        return self.folder / key[:2] / f"{key}.safetensors"
+        return self.folder / key[:2] / f"{key}{SUFFIX}"
 
     def write(self, key: str, tensors: Tensors) -> None:
         """The file, whole or not at all. Not flushed to the disk one by one: what is lost is made again.
@@ -77,6 +77,19 @@ class FrameCache:
     def discard(self, key: str) -> None:
         """Deletes what was staged, if anything was."""
         self.remove(f"{key}{STAGED}")
+
+    def sweep(self, keys: Container[str]) -> None:
+        """Deletes what is of none of the keys: what was staged or half written when a taking in was stopped.
+
+        Raises:
+            ConsiliumError: something cannot be deleted.
+        """
+        try:
+            for path in self.folder.glob("*/*"):
+                if path.name.removesuffix(SUFFIX) not in keys:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
 
     def has(self, key: str) -> bool:
         """Whether the file is there."""

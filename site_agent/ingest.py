@@ -73,6 +73,7 @@ def ingest(
     items, refused = _listed(source, root, order.site)
     _codes({item.label for item in items} - {""}, vocabulary, label_map, str(root))
     _check_agreement(items, archive)
+    archive.cache.sweep({row[0] for row in archive.catalogue.rows("SELECT item FROM clips")})
     findings = Findings()
     rows = Rows(archive, root_key, source.name, order.pixels)
     rows.refuse(refused, findings)

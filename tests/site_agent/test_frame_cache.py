@@ -89,6 +89,18 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(cache: FrameCache, monkey
     assert [path.name for path in cache.path(KEY).parent.iterdir()] == [f"{KEY}.safetensors"]
 
 
+def test_what_is_of_no_key_is_swept_away(cache: FrameCache) -> None:
+    kept, staged, gone = "ab" * 16, "ab" + "cd" * 15, "ef" * 16
+    cache.sweep({kept})
+    for key in (kept, gone):
+        cache.write(key, {"frames": FRAMES})
+    cache.stage(kept, {"frames": FRAMES})
+    cache.stage(staged, {"frames": FRAMES})
+    (cache.path(kept).parent / f".{kept}.staged.12345678").write_bytes(b"half")
+    cache.sweep({kept})
+    assert [path for path in cache.folder.rglob("*") if path.is_file()] == [cache.path(kept)]
+
+
 def test_other_users_cannot_look(cache: FrameCache) -> None:
     cache.write(KEY, {"frames": FRAMES})
     assert cache.path(KEY).parent.stat().st_mode & 0o077 == 0

@@ -410,6 +410,20 @@ def test_stopped_at_any_item_it_goes_on_there_and_ends_the_same(
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
 
 
+def test_what_a_killed_ingest_left_is_swept_away(tmp_path: Path) -> None:
+    """Staged and half-written working images of files that are not there any more, and of no row."""
+    index = data_set(tmp_path / "data", patients(2))
+    take_in(tmp_path, index)
+    before = content(tmp_path)
+    cache = archive_in(tmp_path).cache
+    cache.stage("ab" * 16, {"frames": np.zeros((1, 8, 8), dtype=np.uint8)})
+    cache.write("cd" * 16, {"frames": np.zeros((1, 8, 8), dtype=np.uint8)})
+    (cache.path("ab" * 16).parent / f".{'ab' * 16}.staged.01234567").write_bytes(b"half")
+    take_in(tmp_path, index)
+    assert content(tmp_path) == before
+    assert len([path for path in cache.folder.rglob("*") if path.is_file()]) == 2
+
+
 def test_what_was_stopped_may_be_named_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = data_set(tmp_path / "data", patients(3))
     with monkeypatch.context() as patch:
