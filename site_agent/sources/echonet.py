@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from site_agent.sources.csv_tables import Row, first_of_each, read_table, refuse
 from site_agent.sources.images import open_cine
 from site_agent.sources.plausible import RATES_HZ, believed, whole
 from site_agent.sources.source import MAX_FRAMES, Annotation, AnnotationKind, Facts, Opened, Refused
+from site_agent.sources.walk import name_below, walk
 
 FILES, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
 SUFFIX = ".avi"
@@ -107,19 +108,32 @@ def untraced(folder: Path) -> Iterator[Refused]:
 
 
 def listed_clips(folder: Path, columns: Sequence[str]) -> Iterator[tuple[Row, Path] | Refused]:
-    """Lines of a list of files with the clips that they name.
+    """Lines of a list of files with the clips that they name, then the clips that no line names.
 
     Raises:
         DataError: the list cannot be read.
     """
     index = folder / FILES
+    named: set[str] = set()
     for row in first_of_each(read_table(index, ["FileName", *columns]), ["FileName"], index):
         if isinstance(row, Refused):
             yield row
-        elif reason := missing(path := folder / VIDEOS / f"{stem_of(row['FileName'])}{SUFFIX}", row["FileName"]):
-            yield refused_line(index, row, reason)
-        else:
-            yield row, path
+            continue
+        path = folder / VIDEOS / f"{stem_of(row['FileName'])}{SUFFIX}"
+        named.add(path.name)
+        reason = missing(path, row["FileName"])
+        yield refused_line(index, row, reason) if reason else (row, path)
+    yield from unlisted(folder, [folder / VIDEOS], named, FILES)
+
+
+def unlisted(root: Path, folders: Sequence[Path], named: Set[str], table: str) -> Iterator[Refused]:
+    """Clips in some folders that a table does not name."""
+    for folder in folders:
+        for found in walk(folder):
+            if isinstance(found, Refused):
+                yield Refused(name_below(root, found.path), found.path, found.reason)
+            elif found.suffix.lower() == SUFFIX and found.name not in named:
+                yield Refused(name_below(root, found), found, f"is in no line of {table}")
 
 
 def missing(path: Path, name: str) -> str:

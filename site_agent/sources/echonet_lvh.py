@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from site_agent.sources.csv_tables import Row, first_of_each, read_table, refused_line
-from site_agent.sources.echonet import SUFFIX, missing, stem_of
+from site_agent.sources.echonet import SUFFIX, missing, stem_of, unlisted
 from site_agent.sources.images import open_cine
 from site_agent.sources.plausible import RATES_HZ, believed, spacing, whole
 from site_agent.sources.source import MAX_FRAMES, Annotation, Item, Opened, Refused, Relation
@@ -69,6 +69,7 @@ class EchoNetLvhSource:
         batches = sorted(each for each in root.glob(BATCHES) if each.is_dir())
         for name, rows in clips.items():
             yield _item(root, name, rows, batches)
+        yield from unlisted(root, batches, {f"{name}{SUFFIX}" for name in clips}, MEASUREMENTS)
 
     def open(self, item: Item) -> Opened:
         """The clip; the two ends of every measurement as points.

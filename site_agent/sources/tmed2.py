@@ -23,6 +23,7 @@ SETS = "*_set"
 LABELED = "labeled"
 FOLDS = Path("DEV479", "TMED2_fold0_labeledpart.csv")  # the largest of the published divisions, and its first
 NAME = re.compile(r"([0-9]+)s[0-9]+_[0-9]+\.png")
+MISNAMED = "is not named as the images of this set are"
 WEAK = "A4CorA2CorOther"
 DIAGNOSES = frozenset({"no_AS", "mild_AS", "mildtomod_AS", "moderate_AS", "severe_AS"})
 LABELS: tuple[tuple[str, str, Relation], ...] = (
@@ -98,13 +99,13 @@ def _folder(root: Path) -> Path | None:
 
 
 def _images(root: Path, folder: Path, *, labelled: bool) -> Iterator[Path | Refused]:
-    """Images in folders of labelled ones, or in all others; files with other names are passed over."""
+    """Images in folders of labelled ones, or in all others; a name of another kind tells no patient."""
     for found in walk(folder):
         if isinstance(found, Refused):
             if labelled:
                 yield Refused(name_below(root, found.path), found.path, found.reason)
-        elif NAME.fullmatch(found.name) and (found.parent.name == LABELED) == labelled:
-            yield found
+        elif found.suffix.lower() == ".png" and (found.parent.name == LABELED) == labelled:
+            yield found if NAME.fullmatch(found.name) else Refused(name_below(root, found), found, MISNAMED)
 
 
 def _told(root: Path, table: Path, row: Row, images: dict[str, Path], folds: Mapping[str, str]) -> Item | Refused:

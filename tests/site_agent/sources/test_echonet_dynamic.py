@@ -150,3 +150,15 @@ def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     (tmp_path / "VolumeTracings.csv").write_text("FileName,X,Y,Frame\n")
     (tmp_path / "FileList.csv").write_text("FileName,EF,Split\n")
     assert not SOURCE.recognises(tmp_path)
+
+
+def test_a_clip_that_no_line_names_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Videos" / "deep").mkdir(parents=True)
+    for name in ("0XB.AVI", "0XC.avi", "deep/0XD.avi", "notes.txt"):
+        (tmp_path / "Videos" / name).write_bytes(cine(FRAMES, 20))
+    (tmp_path / "VolumeTracings.csv").write_text(CHORDS)
+    (tmp_path / "FileList.csv").write_text(HEADER + "0XC,55,40,100,16,16,20,4,TEST\n")
+    found = list(SOURCE.scan(tmp_path))
+    assert [each.name for each in found if isinstance(each, Item)] == ["Videos/0XC.avi"]
+    refused = {each.name: each.reason for each in found if isinstance(each, Refused)}
+    assert refused == dict.fromkeys(["Videos/0XB.AVI", "Videos/deep/0XD.avi"], "is in no line of FileList.csv")

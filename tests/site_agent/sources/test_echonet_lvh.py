@@ -101,3 +101,12 @@ def test_a_table_without_its_columns_is_told_in_one_line(tmp_path: Path) -> None
     with pytest.raises(DataError, match="has no column CalcValue, Frame, X1, X2, Y1, Y2, split; its columns are"):
         list(SOURCE.scan(tmp_path))
     assert not SOURCE.recognises(tmp_path)
+
+
+def test_a_clip_that_no_line_names_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Batch1").mkdir()
+    (tmp_path / "Batch1" / "0XB.avi").write_bytes(cine(FRAMES, 20))
+    item, refused = _set(tmp_path, _row("LVIDd", "5", "1", 10))
+    assert isinstance(item, Item)
+    assert isinstance(refused, Refused)
+    assert (refused.name, refused.reason) == ("Batch1/0XB.avi", "is in no line of MeasurementsList.csv")

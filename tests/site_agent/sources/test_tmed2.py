@@ -95,6 +95,16 @@ def test_a_damaged_image_is_refused_when_it_is_opened(tmp_path: Path, content: b
         list(SOURCE.open(item).frames())
 
 
+def test_an_image_whose_name_tells_no_patient_is_told(tmp_path: Path) -> None:
+    _set(tmp_path, "1s1_0.png,PLAX,\n", "a_set/labeled/1s1_0.png", "a_set/labeled/best.png", "a_set/unlabeled/last.PNG")
+    items, refused = _scan(tmp_path)
+    assert [item.path.name for item in items] == ["1s1_0.png"]
+    assert [(each.name, each.reason) for each in refused[1:]] == [
+        ("a_set/labeled/best.png", "is not named as the images of this set are"),
+        ("a_set/unlabeled/last.PNG", "is not named as the images of this set are"),
+    ]
+
+
 def test_a_table_without_its_columns_is_told_in_one_line(tmp_path: Path) -> None:
     _set(tmp_path, "", "view_labeled_set/labeled/1s1_0.png")
     (tmp_path / "labels_per_image.csv").write_text("key,view_label\n")
