@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 NOTE = (
     "Each folder is taken in by the command that a person would give, with the columns of its own index, and the "
     "format found by itself. An item is a file, or what an index or a layout says of one; a clip is one item. Nobody "
-    "has looked at what is set aside, so that it is counted as it comes. Volumes of a brain are no ultrasound, and are "
-    "there to show that they are held back."
+    "has cleared what is set aside, so that it is counted as it comes. Volumes of a brain are no ultrasound, and are "
+    "there to show that they are held back. Every reason was held against the file by eye, and one is wrong: the "
+    "gallery's 25_plax-full-la is B-mode, and its coloured overlays are taken for colour Doppler."
 )
 
 
