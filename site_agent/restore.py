@@ -58,6 +58,7 @@ def restore(file: Path, home: Path, passphrase: str | None) -> About:
         home.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=home.parent, prefix=".partial-"))
         try:
+            (staging / FOLDER).mkdir(mode=0o700)
             about = _unpack(file, staging, passphrase)
             SiteHome(staging / FOLDER)
             os.sync()

@@ -173,7 +173,7 @@ def _forged(path: Path, *added: tarfile.TarInfo, data: bytes = b"evil", about: S
         _put(tar, tarfile.TarInfo("backup.json"), text)
         for member in added:
             _put(tar, member, data)
-            sums += f"{hashlib.sha256(data).hexdigest()}  {member.name}\n"
+            sums += f"{hashlib.sha256(data).hexdigest()}  {member.name}\n" if member.isfile() else ""
         _put(tar, tarfile.TarInfo("SHA256SUMS"), sums.encode())
     return path
 
@@ -188,6 +188,18 @@ def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, data: bytes) -> None:
 )
 def test_a_path_that_leads_elsewhere(name: str, tmp_path: Path, refused: Refused) -> None:
     refused(_forged(tmp_path / "forged", tarfile.TarInfo(name)), "forged: is no backup: it would write outside")
+
+
+def test_whatever_comes_first_the_home_is_its_owners(home: SiteHome, tmp_path: Path) -> None:
+    folder, config = tarfile.TarInfo("home/a"), tarfile.TarInfo("home/config.toml")
+    folder.type = tarfile.DIRTYPE
+    forged = _forged(tmp_path / "forged", folder, config, data=(home.path / "config.toml").read_bytes())
+    before = os.umask(0)
+    try:
+        restore(forged, tmp_path / "again", None)
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "again", tmp_path / "again" / "a")] == [0o700, 0o700]
 
 
 @pytest.mark.parametrize(
