@@ -12,7 +12,7 @@ UNSAID = frozenset({"", "nan", "na", "n/a", "none", "null", "-", "?"})
 PERCENT = (0.0, 100.0)
 MILLILITRES = (0.0, 1000.0)
 RATES_HZ = (1.0, 2000.0)
-YEARS = (0.0, 120.0)
+YEARS = (0.0, 89.0)  # those who are older are few enough to be known by it
 SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 SPACINGS_MM = (0.001, 10.0)
 

@@ -88,7 +88,7 @@ def test_what_cannot_be_believed_is_left_out_and_told(patient: Path) -> None:
         "its label map ES has 8x3 pixels, its image 8x6: left out",
         "end-systolic volume of 90 ml is larger than the end-diastolic 40: both left out",
         "ejection fraction of 250 is not between 0 and 100: left out",
-        "age of 300 is not between 0 and 120: left out",
+        "age of 300 is not between 0 and 89: left out",
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from site_agent.sources.plausible import PERCENT, believed, sex, spacing, volumes, whole
+from site_agent.sources.plausible import PERCENT, YEARS, believed, sex, spacing, volumes, whole
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ def test_a_number_is_believed_within_its_span(text: str, value: float | None, do
     doubts: list[str] = []
     assert believed("EF", text, PERCENT, doubts) == value
     assert doubts == ([doubt] if doubt else [])
+
+
+def test_an_age_by_which_somebody_could_be_known_is_left_out() -> None:
+    doubts: list[str] = []
+    assert [believed("age", age, YEARS, doubts) for age in ("0.02", "89", "90")] == [0.02, 89.0, None]
+    assert len(doubts) == 1
 
 
 def test_a_frame_is_a_whole_number() -> None:
