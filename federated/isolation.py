@@ -32,7 +32,7 @@ def smallest_isolated(new: Members, earlier: Sequence[Members], limit: int) -> i
     Returns:
         The number of patients, `TOO_MANY` where over `MAX_GROUPS` groups would have to be tried, or None.
     """
-    blocks = [block for block in dict.fromkeys(earlier) if block]
+    blocks = _connected(new, [block for block in dict.fromkeys(earlier) if block])
     sizes, rows = _atoms([new, *blocks])
     wanted, known = rows[0], rows[1:]
     small = [index for index, patients in enumerate(sizes) if len(patients) < limit]
@@ -46,6 +46,16 @@ def smallest_isolated(new: Members, earlier: Sequence[Members], limit: int) -> i
         if rest.any() and _in_span(rest, np.delete(known, group, axis=1)):
             found = min(found, len(frozenset().union(*(sizes[index] for index in group))))
     return found if found < limit else None
+
+
+def _connected(new: Members, blocks: Sequence[Members]) -> list[Members]:
+    """The blocks that share patients with the new one, or with such a block: others take part in no combination."""
+    reached, found, rest = new, list[Members](), list(blocks)
+    while near := [block for block in rest if not reached.isdisjoint(block)]:
+        found += near
+        reached = reached.union(*near)
+        rest = [block for block in rest if block not in near]
+    return found
 
 
 def _atoms(blocks: Sequence[Members]) -> tuple[list[frozenset[str]], Array]:

@@ -85,3 +85,10 @@ def test_no_small_combination_is_missed(new: Members, earlier: list[Members], li
     smallest = min((int(np.count_nonzero(line)) for line in others), default=limit)
     found = smallest_isolated(new, earlier, limit)
     assert (limit if found is None else found) <= smallest
+
+
+def test_blocks_that_share_nobody_with_the_new_one_do_not_count() -> None:
+    """Each of theirs is cut into many small groups, of which too many would have to be tried."""
+    others = [_block(*range(start, 2000, step)) for step in range(7, 40) for start in (1000, 1003)]
+    again = [_block(*range(20)), _block(*range(2, 20))]
+    assert smallest_isolated(_block(*range(4, 20)), [*others, *again], 5) == 2
