@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ABOUT, SUMS, FOLDER = "backup.json", "SHA256SUMS", "home"
 SQLITE = b"SQLite format 3\0"
 LEFT_OUT = ("lock",)
+COPIES = ".backup-"  # folder in the home for copies of SQLite files
 OF_SQLITE = ("-wal", "-shm", "-journal")
 
 
@@ -153,7 +154,7 @@ def _opened(path: Path, home: Path) -> Iterator[IO[bytes]]:
                 return
     except OSError as error:
         raise cannot_read(path, error) from error
-    with tempfile.TemporaryDirectory(dir=home, prefix=".backup-") as folder:
+    with tempfile.TemporaryDirectory(dir=home, prefix=COPIES) as folder:
         copy = Path(folder) / path.name
         _snapshot(path, copy)
         with copy.open("rb") as file:

@@ -8,6 +8,7 @@ place of the old ones at the coordinator; then the old ones are withdrawn, and w
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 from federated.disclosure import Cell, Facts
 from federated.errors import ConsiliumError, DisclosureError
 from federated.manifest import MODEL_KINDS, parse_manifest
+from site_agent.backup import COPIES
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
@@ -31,6 +33,7 @@ from site_agent.tasks.blocks import Cells, cells_of
 SENT_FOLDS = ("train", "validation")
 SAME_SUMS = ("statistics", "features")  # the coordinator holds one against the other
 TRIAL = ".trial-"
+NOT_WHOLE = re.compile(r"\..+\.[0-9a-f]{16}")  # as `federated.files` names a file until it is
 PATIENTS = {"train": "training patients", "validation": "validation patients", "calibration": "calibration patients"}
 
 
@@ -335,9 +338,14 @@ def _withdraw(home: SiteHome, batch: str, olds: Sequence[Stale]) -> Step:
 
 
 def tidy(home: SiteHome) -> None:
-    """Removes what a killed process left of a trial."""
-    for folder in home.path.glob(f"{TRIAL}*"):
-        shutil.rmtree(folder)
+    """Removes what killed processes left: of a trial, of a backup, and files that are not whole."""
+    for start in (TRIAL, COPIES):
+        for folder in home.path.glob(f"{start}*"):
+            shutil.rmtree(folder)
+    for folder in (home.path, home.pending, home.outbox):
+        for path in folder.glob(".*"):
+            if NOT_WHOLE.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def _discard_copies(home: SiteHome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,24 @@ def test_no_byte_of_a_patient_is_left_in_the_home(federation: Federation, ada: S
     said = forget(ada, patient)
     assert (said.done, said.images, said.clips, said.items, said.drafts) == (True, 2, 2, 2, ("weights",))
     assert _found_in(ada, traces) == {}
+
+
+def test_what_killed_processes_left_goes_too(ada: SiteHome) -> None:
+    """A copy of the catalogue for a backup, files that were never whole, working images that no row names."""
+    patient = _of_fold(ada, "train")
+    traces = _traces(ada, patient)
+    item = ada.archive.catalogue.rows("SELECT item FROM clips WHERE patient = ?", (patient,))[0][0]
+    working = ada.archive.cache.path(item)
+    shutil.copy(working, working.with_name(f".{item}.staged.01234567"))
+    for name in (".backup-abc", ".trial-abc"):
+        (ada.path / name).mkdir()
+        shutil.copy(ada.catalogue_path, ada.path / name / "catalogue.sqlite")
+    for folder in (ada.path, ada.pending, ada.outbox):
+        shutil.copy(ada.catalogue_path, folder / ".name.draft.0123456789abcdef")
+    (ada.path / ".mine").write_bytes(b"no file of ours")
+    forget(ada, patient)
+    assert _found_in(ada, traces) == {}
+    assert [path.name for path in ada.path.rglob(".*")] == [".mine"]
 
 
 def test_the_others_stay_as_they_were(ada: SiteHome) -> None:
