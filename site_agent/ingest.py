@@ -31,7 +31,10 @@ from site_agent.sources.source import Item, Refused, Source
 from site_agent.workers import Lost, each
 
 AT_ONCE = 256  # rows a transaction
-NEW = "SELECT coalesce(label, ''), count(number), patient, blanked FROM clips JOIN frames ON frames.clip = clips.id"
+NEW = (
+    "SELECT coalesce(label, ''), count(number), patient, json_extract(nullif(blanked, ''), '$.bright') > 0 "
+    "FROM clips JOIN frames ON frames.clip = clips.id"
+)
 
 
 @dataclass(frozen=True)

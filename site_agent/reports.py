@@ -38,7 +38,7 @@ class IngestReport(Frozen):
         batches: new ones; none where nothing was new.
         images, clips, patients, labels: new ones.
         skipped: images that were there already.
-        blanked: clips of which something outside the sector was taken away.
+        blanked: clips of which something bright outside the sector was taken away.
         aside: what was refused, set aside for a person or kept apart.
         doubts: what was not believed.
         notes: what is to be said aloud.
