@@ -139,7 +139,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """See what is in a file, and what taking it in would do; nothing is written and nobody named."""
-    from site_agent.inspect_command import inspect as inspect_files
+    from site_agent.intake.inspect_command import inspect as inspect_files
 
     inspect_files(files, as_json=as_json)
 

@@ -24,7 +24,7 @@ from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import Acquisition
 from shared_models.phantom.views import VIEWS
 from shared_models.sector import find_sector
-from site_agent.burnt_in import Box, find_marks, find_text
+from site_agent.intake.burnt_in import Box, find_marks, find_text
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -55,7 +55,7 @@ def _take_in(images: Path, home: Path) -> Callable[[], object]:
     from federated.label_map import LabelMap
     from federated.vocabulary import builtin_vocabulary
     from site_agent.archive import Archive
-    from site_agent.ingest import Order, cores, ingest
+    from site_agent.intake.ingest import Order, cores, ingest
 
     archive = Archive(home / "catalogue.sqlite", home / "frames", bytes(32))
     home.mkdir(exist_ok=True)

@@ -16,8 +16,8 @@ from benchmarks.real_data import data_folder
 if TYPE_CHECKING:
     from federated.vocabulary import Vocabulary
     from site_agent.archive import Archive
-    from site_agent.ingest import Order
-    from site_agent.reports import Aside
+    from site_agent.intake.ingest import Order
+    from site_agent.intake.reports import Aside
 
 NOTE = (
     "Each folder is taken in by the command that a person would give, with the columns of its own index, and the "
@@ -97,8 +97,8 @@ def taken_in(data: Path, folder: Folder) -> Outcome:
     from federated.errors import DataError
     from federated.label_map import LabelMap
     from site_agent.archive import Archive
-    from site_agent.ingest import ingest
-    from site_agent.quarantine import set_aside
+    from site_agent.intake.ingest import ingest
+    from site_agent.intake.quarantine import set_aside
     from site_agent.sources import source_of
 
     root, order = data / folder.name, _order(folder)
@@ -117,7 +117,7 @@ def taken_in(data: Path, folder: Folder) -> Outcome:
 
 
 def _order(folder: Folder) -> Order:
-    from site_agent.ingest import Order, cores
+    from site_agent.intake.ingest import Order, cores
     from site_agent.sources.index import parse_columns
 
     return Order(format=folder.format, columns=parse_columns(folder.columns), processes=cores())

@@ -17,11 +17,11 @@ from site_agent import adopt
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
-from site_agent.forgetting import finish
+from site_agent.forget.forgetting import finish
+from site_agent.forget.renewal import renew, stale_batches
 from site_agent.ledger import sent, transaction
 from site_agent.mailbox import Inbox, Outbox
 from site_agent.policy import Policy, read_policy
-from site_agent.renewal import renew, stale_batches
 from site_agent.steps import Step, WorkSummary, note_contribution, note_steps, read_progress
 
 if TYPE_CHECKING:

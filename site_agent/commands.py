@@ -9,16 +9,11 @@ from typing import Annotated
 
 import typer
 
-from site_agent import (
-    backup_commands,
-    drift_commands,
-    egress_commands,
-    forget_commands,
-    intake_commands,
-    label_commands,
-    release_commands,
-    tables,
-)
+from site_agent import drift_commands, egress_commands, release_commands, tables
+from site_agent.backup import commands as backup_commands
+from site_agent.forget import commands as forget_commands
+from site_agent.intake import commands as intake_commands
+from site_agent.intake import label_commands
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 
 app = typer.Typer(no_args_is_help=True)
@@ -74,13 +69,13 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what was taken in and what was not, what left, what waits, and which release answers."""
-    from site_agent.status import site_status
-    from site_agent.status_tables import print_status
+    from site_agent.status.status import site_status
+    from site_agent.status.tables import print_status
 
     opened = open_home(home)
     found = site_status(opened)
     if html is not None:
-        from site_agent.status_page import write_page
+        from site_agent.status.page import write_page
 
         write_page(html, found, opened.archive)
         typer.echo(f"wrote {html}; it shows images of patients, though without their names", err=True)

@@ -15,8 +15,8 @@ from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.manifest import Digest, Frozen
 from federated.statistics import Array
-from site_agent.examination import LEARNT_FROM
-from site_agent.preparation import Prepared, Rules, evenly, prepare
+from site_agent.intake.examination import LEARNT_FROM
+from site_agent.intake.preparation import Prepared, Rules, evenly, prepare
 from site_agent.progress import track
 from site_agent.sources.files import SUFFIXES, open_file
 from site_agent.sources.images import Gray

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from site_agent.doctor import Finding
     from site_agent.evaluation import Evaluation
+    from site_agent.intake.reports import Aside, IngestReport
     from site_agent.receipts import Receipt
-    from site_agent.reports import Aside, IngestReport
     from site_agent.steps import WorkSummary
 
 KEY_SHOWN = 12  # digits, enough to name an item

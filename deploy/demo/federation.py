@@ -24,10 +24,10 @@ from site_agent.catalogue import Case, Catalogue
 from site_agent.features import features_of
 from site_agent.folds import FOLDS
 from site_agent.home import SiteHome
-from site_agent.ingest import Order, cores, ingest
+from site_agent.intake.ingest import Order, cores, ingest
+from site_agent.intake.quarantine import item_names
+from site_agent.intake.reports import IngestReport
 from site_agent.policy import permissive_policy, sign_policy, write_policy
-from site_agent.quarantine import item_names
-from site_agent.reports import IngestReport
 from site_agent.sources.images import CINES
 from site_agent.sources.index import parse_columns
 from site_agent.tasks.blocks import TRAIN, class_balance, sample_weights

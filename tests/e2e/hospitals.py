@@ -26,7 +26,7 @@ from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import still
 from site_agent.agent import exchange
 from site_agent.home import SiteHome
-from site_agent.ingest import ingest
+from site_agent.intake.ingest import ingest
 from site_agent.policy import permissive_policy, sign_policy, write_policy
 
 CONSILIUM = str(Path(sys.executable).parent / "consilium")

@@ -24,7 +24,7 @@ from site_agent import adopt
 from site_agent.catalogue import Catalogue
 from site_agent.features import features_of
 from site_agent.home import SiteHome
-from site_agent.ingest import ingest
+from site_agent.intake.ingest import ingest
 from site_agent.mailbox import Outbox
 from site_agent.policy import permissive_policy, sign_policy, write_policy
 from tests.e2e.hospitals import FEDERATION, SIZE, Files, found

@@ -40,9 +40,9 @@ from shared_models.front_ends import create_front_end
 from site_agent.agent import exchange
 from site_agent.egress import Draft
 from site_agent.home import SiteHome
-from site_agent.ingest import ingest
+from site_agent.intake.ingest import ingest
+from site_agent.intake.reports import IngestReport
 from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
-from site_agent.reports import IngestReport
 
 LABELS = ("a4c", "plax")
 FEATURES = 3

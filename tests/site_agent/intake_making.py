@@ -15,9 +15,9 @@ from federated.label_map import LabelMap, Line
 from federated.vocabulary import plain_vocabulary
 from site_agent.archive import Archive
 from site_agent.catalogue import Case
-from site_agent.ingest import Order, ingest
-from site_agent.quarantine import item_names
-from site_agent.reports import IngestReport
+from site_agent.intake.ingest import Order, ingest
+from site_agent.intake.quarantine import item_names
+from site_agent.intake.reports import IngestReport
 
 VOCABULARY = plain_vocabulary("lung", ["healthy", "covid"])
 SECRET = bytes(range(32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from site_agent.adopt import Held
-from site_agent.holdings import (
+from site_agent.status.holdings import (
     BatchCount,
     FoldCount,
     FormCount,
@@ -15,7 +15,7 @@ from site_agent.holdings import (
     Spacing,
     ViewCount,
 )
-from site_agent.status import Sent, SiteStatus, Waits
+from site_agent.status.status import Sent, SiteStatus, Waits
 from site_agent.steps import Step
 
 DIGEST = "sha256:" + "ab" * 32

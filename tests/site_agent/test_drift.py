@@ -20,7 +20,7 @@ from federated.in_distribution import BINS, histogram, p_values
 from site_agent.adopt import choose, evaluate, read_shelf
 from site_agent.drift import DRIFTING, FEWEST, IN_LINE, Drift, Group, drift, holm, too_many_refused, too_small
 from site_agent.home import SiteHome
-from site_agent.ingest import Order, ingest
+from site_agent.intake.ingest import Order, ingest
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation

@@ -8,7 +8,7 @@ from PIL import Image
 
 from site_agent.drift import DRIFTING, Drift, drift
 from site_agent.home import SiteHome
-from site_agent.ingest import ingest
+from site_agent.intake.ingest import ingest
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation, Run

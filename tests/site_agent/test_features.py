@@ -20,7 +20,7 @@ from site_agent.catalogue import Case
 from site_agent.features import FeatureCache, erase_vectors, features_of
 from site_agent.frame_cache import FrameCache
 from site_agent.home import SiteHome
-from site_agent.ingest import ingest
+from site_agent.intake.ingest import ingest
 from tests.site_agent.intake_making import VOCABULARY, archive_in
 
 PIXELS = create_front_end("pixels")

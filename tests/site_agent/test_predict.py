@@ -19,8 +19,8 @@ from federated.keys import TrustFile
 from federated.manifest import RecallManifest, pack_tensors
 from shared_models.front_ends import create_front_end
 from site_agent import adopt
+from site_agent.intake.preparation import Prepared, prepare
 from site_agent.predict import Predicted, predict, read_release, rows_of
-from site_agent.preparation import Prepared, prepare
 from site_agent.sources.index import parse_columns
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from site_agent import tables
 from site_agent.doctor import Finding
 from site_agent.evaluation import Comparison, Evaluation, Interval
-from site_agent.reports import Aside, Doubt, IngestReport
+from site_agent.intake.reports import Aside, Doubt, IngestReport
 from site_agent.steps import Step, WorkSummary
 
 DIGEST = "sha256:" + "ab" * 32

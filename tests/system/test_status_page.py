@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from site_agent.status_page import status_page
+from site_agent.status.page import status_page
 from tests.site_agent.status_making import STATUS
 
 pytestmark = pytest.mark.system

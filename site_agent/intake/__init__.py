@@ -1,0 +1,1 @@
+"""Taking images in: looked at once, de-identified, and told."""

@@ -1,0 +1,65 @@
+"""Whatever lies outside the ultrasound sector taken away, with an account of what that was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_models.sector import Sector
+from site_agent.intake.burnt_in import find_text
+from site_agent.sources.images import Gray, luma
+
+BRIGHT = 100  # grey levels from which on a pixel shows something; dark ground is less
+LOOKED_AT = 8  # frames by which text is counted
+
+
+@dataclass(frozen=True)
+class Blanked:
+    """What was taken away.
+
+    Attributes:
+        pixels: share of the pixels of a frame that are 0 now whatever they were.
+        bright: share of all bright pixels of the frames that were among them.
+        text_outside: boxes of text that lay outside the sector.
+        marks_inside: share of the sector's pixels that were marks.
+    """
+
+    pixels: float
+    bright: float
+    text_outside: int
+    marks_inside: float
+
+
+def blank(
+    frames: NDArray[np.uint8], sector: Sector | None, marks: NDArray[np.bool_] | None = None
+) -> tuple[Gray, Blanked]:
+    """(T, H, W) grey frames that are 0 outside the sector and where the marks are, and the account of it.
+
+    Without a sector nothing is known to lie outside, and the marks alone are taken away.
+
+    Args:
+        frames: (T, H, W) or (T, H, W, 3); they stay as they are.
+        sector: of all of them.
+        marks: (H, W), as `find_marks` has them.
+
+    Raises:
+        ValueError: sector or marks are not of the frames' size.
+    """
+    shape = frames.shape[1:3]
+    inside = np.ones(shape, dtype=bool) if sector is None else sector.mask()
+    marked = np.zeros(shape, dtype=bool) if marks is None else marks
+    if inside.shape != shape or marked.shape != shape:
+        raise ValueError(f"frames of {shape}, a sector of {inside.shape} and marks of {marked.shape} do not fit")
+    kept = inside & ~marked
+    grey = luma(frames)
+    bright = grey >= BRIGHT
+    some = frames[:: max(1, len(frames) // LOOKED_AT)][:LOOKED_AT]
+    account = Blanked(
+        pixels=1.0 - float(kept.mean()),
+        bright=float(bright[:, ~kept].sum() / max(1, bright.sum())),
+        text_outside=0 if inside.all() else len(find_text(some, ~inside)),
+        marks_inside=float((marked & inside).sum() / max(1, inside.sum())),
+    )
+    return np.where(kept, grey, np.uint8(0)), account
