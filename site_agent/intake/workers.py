@@ -11,7 +11,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 SECONDS = 120.0  # for one item
 MEMORY = 6 * 2**30  # bytes of address space for one process, beside what the program has when it begins
 POLL = 0.2
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,20 @@ def each(
         yield from ((task, work(task)) for task in tasks)
         return
     todo = iter(tasks)
-    workers = [_start(work) for _ in range(processes)]
+    workers: list[_Worker[Task]] = []
     try:
+        for _ in range(processes):
+            with _undisturbed():
+                workers.append(_start(work))
         busy = [worker for worker in workers if _give(worker, todo, seconds)]
         while busy:
             for worker in _ready(busy):
                 yield _collect(worker, seconds)
                 if not worker.process.is_alive():
                     _end(worker)
-                    replacement = _start(work)
-                    worker.process, worker.pipe = replacement.process, replacement.pipe
+                    with _undisturbed():
+                        replacement = _start(work)
+                        worker.process, worker.pipe = replacement.process, replacement.pipe
                 if not _give(worker, todo, seconds):
                     busy.remove(worker)
     finally:
@@ -84,15 +89,27 @@ def each(
 def _start(work: Callable[[Any], Any]) -> _Worker[Any]:
     context = multiprocessing.get_context("fork")  # nothing to load again; no thread has begun yet
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(work, there), daemon=True)
+    process = context.Process(target=_serve, args=(work, there, here), daemon=True)
     process.start()
     there.close()
     return _Worker(process, here)
 
 
-def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until a new process is known here: one that nobody knows would never be ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(work: Callable[[Any], Any], pipe: Connection, parents: Connection) -> None:
+    parents.close()  # so that the pipe ends when the parent does, however that comes about
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     _limit()
     while True:
         try:

@@ -124,7 +124,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_leaves_nothing_running() -> None:
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, cwd=root, text=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "begins\n"
@@ -134,6 +134,20 @@ def test_ctrl_c_leaves_nothing_running() -> None:
         assert program.stdout.read() == "stopped\n"
         assert program.wait(10) == 0
     assert not any(process.is_running() for process in children)
+
+
+def test_workers_end_when_their_parent_is_killed() -> None:
+    quick = PROGRAM.replace("sleep(30)", "sleep(1)")  # a worker looks up when its item is done
+    root = str(Path(__file__).resolve().parents[3])
+    with subprocess.Popen([sys.executable, "-c", quick], stdout=subprocess.PIPE, cwd=root, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "begins\n"
+        children = _children(program.pid)
+        program.kill()
+        assert program.wait(10) == -signal.SIGKILL
+        _, alive = psutil.wait_procs(children, timeout=20)
+    assert children
+    assert alive == []
 
 
 def _children(pid: int) -> list[psutil.Process]:
