@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"{len(unread)} tests had no real data to read in {SHARED_DATA}")
         for nodeid in unread:
             terminalreporter.line(nodeid)
+
+
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """A command narrows the mode of new files for its own process, which here is that of all tests."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)

@@ -127,8 +127,10 @@ def gray_levels(values: NDArray[Any], span: tuple[float, float] | None = None) -
     if not np.isfinite(deep).all():
         raise DataError("holds values that are not numbers (NaN or infinite)")
     low, high = span or (deep.min(), deep.max())
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return np.rint(np.clip(deep - low, 0, None) * scale).clip(0, 255).astype(np.uint8)
+    width = high / 2 - low / 2  # halves, since the difference of two large numbers may be none
+    if not width > 0:
+        return np.zeros(deep.shape, dtype=np.uint8)
+    return np.rint((deep / 2 - low / 2) / width * 255.0).clip(0, 255).astype(np.uint8)
 
 
 def luma(pixels: Pixels) -> Gray:

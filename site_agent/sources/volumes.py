@@ -118,7 +118,9 @@ class Volume:
         """
         for stored in self.values():
             values = stored * self.slope + self.intercept if self._scaled else stored
-            if not ((values >= 0) & (values <= 255) & (values == np.rint(values))).all():
+            with np.errstate(invalid="ignore"):  # what is not a number is not whole either
+                whole = (values >= 0) & (values <= 255) & (values == np.rint(values))
+            if not whole.all():
                 raise DataError("holds values that are no labels from 0 to 255")
             yield values.astype(np.uint8)
 

@@ -89,7 +89,7 @@ def _gif_of(width: int, height: int, frames: int) -> bytes:
 def _nifti_of(width: int, height: int, frames: int) -> bytes:
     header = bytearray(gzip.decompress(nifti(FRAMES, 0.3))[:352])
     struct.pack_into("<4h", header, 40, 3, width, height, frames)
-    return gzip.compress(bytes(header) + bytes(10**6))
+    return gzip.compress(bytes(header) + bytes(10**6), mtime=0)
 
 
 def bombs() -> Mapping[str, tuple[bytes, str]]:
