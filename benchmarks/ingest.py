@@ -18,6 +18,7 @@ from benchmarks.processes import watch
 GIB, MIB = 2**30, 2**20
 FRAMES = 64
 TURNS = 3
+DOUBTED = 0.05  # of the files, whose sector is not sure; they are looked at as long as the others
 NOTE = (
     "Files are phantom acquisitions with noise of their own, 112 × 112, written for the run; the disk's cache is warm. "
     "Taking in means: decoding, the sector found, what lies outside removed, text looked for, perceptual and "
@@ -63,7 +64,8 @@ def _take_in(images: Path, home: Path) -> Callable[[], object]:
 
     def run() -> None:
         report = ingest(archive, builtin_vocabulary("heart"), LabelMap(), images, order)
-        assert not report.aside, report.aside[0]
+        files = report.clips + report.skipped + len(report.aside)
+        assert len(report.aside) <= DOUBTED * files, report.aside[0]
 
     return run
 
