@@ -51,23 +51,25 @@ class Looks:
     """Perceptual hashes of all clips, to find one picture under two names."""
 
     def __init__(self, rows: Sequence[tuple[bytes, str]]) -> None:
-        self._bits = np.zeros((max(64, 2 * len(rows)), WORDS), dtype=np.uint64)
+        self._bits = np.zeros((WORDS, max(64, 2 * len(rows))), dtype=np.uint64)
         self._patients: list[str] = []
         for looks, patient in rows:
             self.add(looks, patient)
 
     def add(self, looks: bytes, patient: str) -> None:
         """One more clip."""
-        if len(self._patients) == len(self._bits):
-            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
-        self._bits[len(self._patients)] = np.frombuffer(looks, dtype=np.uint64)
+        if len(self._patients) == self._bits.shape[1]:
+            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)], axis=1)
+        self._bits[:, len(self._patients)] = np.frombuffer(looks, dtype=np.uint64)
         self._patients.append(patient)
 
     def another(self, looks: bytes, patient: str) -> bool:
         """Whether a clip of another patient looks the same."""
-        bits: NDArray[np.uint64] = self._bits[: len(self._patients)]
-        apart = np.bitwise_count(bits ^ np.frombuffer(looks, dtype=np.uint64)).sum(axis=1)
-        return any(self._patients[place] != patient for place in np.flatnonzero(apart <= ALIKE))
+        bits: NDArray[np.uint64] = self._bits[:, : len(self._patients)]
+        wanted = np.frombuffer(looks, dtype=np.uint64)
+        near = np.flatnonzero(np.bitwise_count(bits[0] ^ wanted[0]) <= ALIKE)  # few are, and only these are compared
+        apart = np.bitwise_count(bits[:, near] ^ wanted[:, None]).sum(axis=0)
+        return any(self._patients[place] != patient for place in near[apart <= ALIKE])
 
 
 class Rows:
