@@ -87,7 +87,7 @@ def each(
 
 
 def _start(work: Callable[[Any], Any]) -> _Worker[Any]:
-    context = multiprocessing.get_context("fork")  # nothing to load again; no thread has begun yet
+    context = multiprocessing.get_context("fork")  # nothing to load again
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(work, there, here), daemon=True)
     process.start()

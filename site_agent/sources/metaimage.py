@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from site_agent.sources.metaimage_volume import read_volume
-from site_agent.sources.source import Facts, Item, Opened, Refused, Relation
-from site_agent.sources.volume_folder import Form, open_item, recognised, scan_folder
+from site_agent.sources.source import Facts, Opened
+from site_agent.sources.volume_folder import Form, VolumeSource
 from site_agent.sources.volumes import opened
 
 FORM = Form("MetaImage header", (".mhd", ".mha"), read_volume, beside=(".raw", ".zraw"))
@@ -22,22 +21,9 @@ def open_metaimage(path: Path) -> Opened:
     return opened(read_volume(path), Facts())
 
 
-class MetaImageSource:
+class MetaImageSource(VolumeSource):
     """Clips and stills, with what lies beside them."""
 
     name = "metaimage"
     about = "MetaImage files (.mhd with .raw or .zraw, .mha), with label maps beside them"
-    labels: tuple[tuple[str, str, Relation], ...] = ()
-    needs_sector = True
-
-    def recognises(self, root: Path) -> bool:
-        """As of `recognised`."""
-        return recognised(root, FORM)
-
-    def scan(self, root: Path) -> Iterator[Item | Refused]:
-        """As of `scan_folder`."""
-        return scan_folder(root, FORM)
-
-    def open(self, item: Item) -> Opened:
-        """As of `open_item`."""
-        return open_item(item, FORM)
+    form = FORM

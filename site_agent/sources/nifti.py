@@ -17,8 +17,8 @@ import numpy as np
 
 from federated.errors import DataError
 from site_agent.sources.plausible import spacing
-from site_agent.sources.source import Facts, Item, Opened, Refused, Relation, check_file, check_size
-from site_agent.sources.volume_folder import Form, open_item, recognised, scan_folder
+from site_agent.sources.source import Facts, Opened, check_file, check_size
+from site_agent.sources.volume_folder import Form, VolumeSource
 from site_agent.sources.volumes import DEFLATE, Readable, Volume, opened
 
 if TYPE_CHECKING:
@@ -140,22 +140,9 @@ def open_nifti(path: Path) -> Opened:
 FORM = Form("NIfTI file", (".nii.gz", ".nii"), read_volume)
 
 
-class NiftiSource:
+class NiftiSource(VolumeSource):
     """Clips and stills, with what lies beside them."""
 
     name = "nifti"
     about = "NIfTI files (.nii, .nii.gz), with label maps beside them"
-    labels: tuple[tuple[str, str, Relation], ...] = ()
-    needs_sector = True
-
-    def recognises(self, root: Path) -> bool:
-        """As of `recognised`."""
-        return recognised(root, FORM)
-
-    def scan(self, root: Path) -> Iterator[Item | Refused]:
-        """As of `scan_folder`."""
-        return scan_folder(root, FORM)
-
-    def open(self, item: Item) -> Opened:
-        """As of `open_item`."""
-        return open_item(item, FORM)
+    form = FORM

@@ -17,7 +17,7 @@ from site_agent.sources.camus_layout import is_camus
 from site_agent.sources.csv_tables import Row, first_of_each, read_table, refused_line
 from site_agent.sources.files import SUFFIXES
 from site_agent.sources.plausible import PERCENT, believed
-from site_agent.sources.source import Facts, Item, Opened, Refused
+from site_agent.sources.source import Facts, Item, Opened, Refused, Relation
 from site_agent.sources.splits import fold_of
 from site_agent.sources.volumes import Placed, Volume, misfit, opened
 from site_agent.sources.walk import has_any, name_below, walk
@@ -199,3 +199,29 @@ def fitting(
         doubts.append(f"its label map {name} {reason}: left out")
         return None
     return Placed(name, mask, frames)
+
+
+class VolumeSource:
+    """The source of one form of files; a subclass says which, and what it is called.
+
+    Attributes:
+        form: of its files.
+    """
+
+    name: str
+    about: str
+    form: Form
+    labels: tuple[tuple[str, str, Relation], ...] = ()
+    needs_sector = True
+
+    def recognises(self, root: Path) -> bool:
+        """As of `recognised`."""
+        return recognised(root, self.form)
+
+    def scan(self, root: Path) -> Iterator[Item | Refused]:
+        """As of `scan_folder`."""
+        return scan_folder(root, self.form)
+
+    def open(self, item: Item) -> Opened:
+        """As of `open_item`."""
+        return open_item(item, self.form)
