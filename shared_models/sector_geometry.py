@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -161,13 +162,18 @@ class Sector:
     quality: float
 
     def mask(self) -> Mask:
-        """(H, W) whether a pixel's centre lies inside."""
+        """(H, W) whether a pixel's centre lies inside; drawn once, and not to be written to."""
+        return self._mask
+
+    @cached_property
+    def _mask(self) -> Mask:
         mask = np.zeros(self.shape, dtype=bool)
         x0, y0, x1, y1 = self._bounds()
         if x0 <= x1 and y0 <= y1:
             y, x = np.arange(y0, y1 + 1, dtype=np.float64)[:, None], np.arange(x0, x1 + 1, dtype=np.float64)[None]
             inside = [distance <= ON_EDGE for distance in self.geometry.distances(x, y)]
             mask[y0 : y1 + 1, x0 : x1 + 1] = np.logical_and.reduce(np.broadcast_arrays(*inside))
+        mask.flags.writeable = False
         return mask
 
     def box(self) -> tuple[int, int, int, int]:

@@ -57,7 +57,7 @@ def test_echoes_outside_pull_more_than_shadows_inside() -> None:
 
 @pytest.mark.parametrize("geometry", [FAN, CURVED])
 def test_sides_of_a_fan_with_a_bite(geometry: Fan) -> None:
-    region = truth(geometry).mask()[::2, ::2]
+    region = truth(geometry).mask()[::2, ::2].copy()
     region[60:80, :70] = False
     left, right = sides(region)[0]
     assert left.angle == pytest.approx(-geometry.left, abs=0.03)

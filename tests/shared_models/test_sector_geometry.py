@@ -99,3 +99,10 @@ def test_what_is_no_sector_is_refused() -> None:
             Sector.from_json({**values, **wrong})
     with pytest.raises(ValueError, match="no sector"):
         Sector.from_json({"kind": "linear"})
+
+
+def test_the_mask_is_drawn_once_and_nobody_writes_to_it() -> None:
+    sector = truth(LEANING)
+    assert sector.mask() is sector.mask()
+    with pytest.raises(ValueError, match="read-only"):
+        sector.mask()[0, 0] = True
