@@ -87,7 +87,9 @@ class Fan:
         )
 
     def _at(self, radius: Floats, angle: Floats) -> Floats:
-        return np.stack([self.x + radius * np.sin(angle), self.y + radius * np.cos(angle)], axis=1)
+        points = np.empty((len(angle), 2))
+        points[:, 0], points[:, 1] = self.x + radius * np.sin(angle), self.y + radius * np.cos(angle)
+        return points
 
 
 @dataclass(frozen=True)

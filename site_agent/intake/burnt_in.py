@@ -25,6 +25,7 @@ LEAST_SIDE = 48  # of what is looked at, but for strips, which may be a line of 
 LEAST_STRIP = {1: 48, 2: 144, 4: 144}  # their longer side, by scale
 SCALES = (1, 2, 4)
 SHORTEST, TALLEST = 5, 20  # pixels of a glyph
+LEAST_INK = 2 * SHORTEST  # pixels of a line: no piece has fewer than it is tall, and no line has one piece
 MOST_GLYPHS = 4000  # in one look, the brightest ones
 AT_ONCE = 256  # of them held against all others, so that memory is bounded
 FULLEST = 0.9  # share of its box that a glyph covers
@@ -49,34 +50,29 @@ SMALLEST_MARK = 4  # pixels that hang together
 
 @dataclass(frozen=True)
 class Pieces:
-    """Connected strokes of glyph size, ordered from left to right: (N,) each.
+    """Connected strokes of glyph size, ordered from left to right.
 
     Attributes:
-        top, bottom, left, right: first row and column, and the ones after the last.
-        area: pixels.
-        peak: the brightest pixel.
+        table: (6, N) first row and column, the ones after the last, pixels, and the brightest pixel.
     """
 
-    top: Integers
-    bottom: Integers
-    left: Integers
-    right: Integers
-    area: Integers
-    peak: Integers
+    table: Integers
 
-    @property
-    def height(self) -> Integers:
-        """Rows."""
-        return self.bottom - self.top
+    top = property(lambda self: self.table[0])
+    left = property(lambda self: self.table[1])
+    bottom = property(lambda self: self.table[2])
+    right = property(lambda self: self.table[3])
+    area = property(lambda self: self.table[4])
+    peak = property(lambda self: self.table[5])
+    height = property(lambda self: self.table[2] - self.table[0])
+    width = property(lambda self: self.table[3] - self.table[1])
 
-    @property
-    def width(self) -> Integers:
-        """Columns."""
-        return self.right - self.left
+    def __len__(self) -> int:
+        return self.table.shape[1]
 
-    def chosen(self, which: NDArray[np.intp]) -> Pieces:
+    def chosen(self, which: NDArray[np.intp] | slice) -> Pieces:
         """Some of them, in the order given."""
-        return Pieces(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+        return Pieces(self.table[:, which])
 
 
 def find_text(frames: Bytes, within: Mask) -> tuple[Box, ...]:
@@ -91,7 +87,7 @@ def find_text(frames: Bytes, within: Mask) -> tuple[Box, ...]:
     for plane in _planes(frames, within):
         for scale in SCALES:
             small, mask = _shrunk(plane, within, scale)
-            if _large_enough(small.shape, scale):
+            if _large_enough(small.shape, scale) and _may_hold_ink(small, mask):
                 found += [_enlarged(box, scale) for box in _text_lines(small, mask)]
     return _merged(found)
 
@@ -147,6 +143,11 @@ def _large_enough(shape: tuple[int, ...], scale: int) -> bool:
     return min(shape) >= LEAST_SIDE or max(shape) >= LEAST_STRIP[scale]
 
 
+def _may_hold_ink(plane: Bytes, within: Mask) -> bool:
+    """Whether enough pixels are bright enough; nothing is brighter above its surroundings than it is."""
+    return int(np.count_nonzero((plane > CONTRASTS[0]) & within)) >= LEAST_INK
+
+
 def _shrunk(plane: Bytes, within: Mask, scale: int) -> tuple[Bytes, Mask]:
     """Means of squares of `scale` x `scale` pixels; what does not fill one at the right and below is left out."""
     if scale == 1:
@@ -166,6 +167,8 @@ def _text_lines(plane: Bytes, within: Mask) -> Iterator[Box]:
     strokes = plane - _opened(plane, THICKEST_STROKE + 1)
     for contrast in CONTRASTS:
         ink = (strokes > contrast) & within
+        if np.count_nonzero(ink) < LEAST_INK:
+            return
         pieces = _pieces(plane, ink)
         for line in _in_lines(pieces):
             box = _box_of_text(pieces.chosen(line), ink, faint=contrast == CONTRASTS[0])
@@ -182,14 +185,14 @@ def _opened(plane: Bytes, side: int) -> Bytes:
 
 
 def _running(plane: Bytes, side: int, axis: int, reduced: np.ufunc) -> Bytes:
-    half = side // 2
-    padded = np.pad(plane, [(half, half) if axis == each else (0, 0) for each in (0, 1)], mode="edge")
-    length = plane.shape[axis]
-    out = padded[:length] if axis == 0 else padded[:, :length]
-    out = out.copy()
+    half, length = side // 2, plane.shape[axis]
+    lying = plane if axis == 0 else plane.T
+    padded = np.empty((length + 2 * half, lying.shape[1]), dtype=np.uint8, order="C" if axis == 0 else "F")
+    padded[:half], padded[half : half + length], padded[half + length :] = lying[0], lying, lying[-1]
+    out = padded[:length].copy(order="K")
     for shift in range(1, side):
-        reduced(out, padded[shift : shift + length] if axis == 0 else padded[:, shift : shift + length], out=out)
-    return out
+        reduced(out, padded[shift : shift + length], out=out)
+    return out if axis == 0 else out.T
 
 
 def _pieces(plane: Bytes, ink: Mask) -> Pieces:
@@ -199,27 +202,28 @@ def _pieces(plane: Bytes, ink: Mask) -> Pieces:
     inked = np.flatnonzero(ink)
     rows, columns = np.divmod(inked, ink.shape[1])
     which = labels.ravel()[inked] - 1
-    first = np.full((2, count), max(ink.shape), dtype=np.int64)
-    last = np.zeros((2, count), dtype=np.int64)
+    table = np.zeros((6, count), dtype=np.int64)
+    table[:2] = max(ink.shape)
     for axis, places in enumerate((rows, columns)):
-        np.minimum.at(first[axis], which, places)
-        np.maximum.at(last[axis], which, places + 1)
-    peak = np.zeros(count, dtype=np.int64)
-    np.maximum.at(peak, which, plane.ravel()[inked].astype(np.int64))
-    area = np.bincount(which, minlength=count)
-    height, width = last - first
+        np.minimum.at(table[axis], which, places)
+        np.maximum.at(table[2 + axis], which, places + 1)
+    table[4] = np.bincount(which, minlength=count)
+    np.maximum.at(table[5], which, plane.ravel()[inked].astype(np.int64))
+    pieces = Pieces(table)
+    height, width, area = pieces.height, pieces.width, pieces.area
     glyph = (height >= SHORTEST) & (height <= TALLEST) & (area >= height) & (area <= FULLEST * height * width + 3)
     order = np.flatnonzero(glyph)
-    order = order[np.argsort(-peak[order], kind="stable")[:MOST_GLYPHS]]
-    order = order[np.argsort(first[1, order], kind="stable")]
-    return Pieces(first[0], last[0], first[1], last[1], area, peak).chosen(order)
+    order = order[np.argsort(-pieces.peak[order], kind="stable")[:MOST_GLYPHS]]
+    return pieces.chosen(order[np.argsort(pieces.left[order], kind="stable")])
 
 
 def _in_lines(pieces: Pieces) -> Iterator[NDArray[np.intp]]:
     """Pieces of one line each, `PIECES` at least: every piece is followed by the nearest one to its right that fits."""
-    count = len(pieces.top)
-    parts = [np.arange(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE)]
-    follower = np.concatenate([_followers(pieces.chosen(part), pieces) for part in parts]) if parts else np.zeros(0)
+    count = len(pieces)
+    if count < PIECES:
+        return
+    parts = [slice(start, start + AT_ONCE) for start in range(0, count, AT_ONCE)]
+    follower = np.concatenate([_followers(pieces.chosen(part), pieces) for part in parts])
     taken = np.zeros(len(follower), dtype=bool)
     for start in range(len(follower)):
         line, at = [], start
@@ -247,7 +251,7 @@ def _followers(some: Pieces, pieces: Pieces) -> Integers:
 
 def _box_of_text(line: Pieces, ink: Mask, *, faint: bool) -> Box | None:
     """The box around a line if it is text: enough glyphs, their strokes as many and as thin as those of letters."""
-    if len(line.top) < (FAINT_PIECES if faint else PIECES):
+    if len(line) < (FAINT_PIECES if faint else PIECES):
         return None
     tall = float(np.median(line.height))
     glyphs = float(np.maximum(1, np.rint(line.width / (0.7 * tall))).sum())  # letters that touch are one piece

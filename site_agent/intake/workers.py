@@ -73,7 +73,7 @@ def each(
         busy = [worker for worker in workers if _give(worker, todo, seconds)]
         while busy:
             for worker in _ready(busy):
-                yield _collect(worker, seconds)
+                done = _collect(worker, seconds)
                 if not worker.process.is_alive():
                     _end(worker)
                     with _undisturbed():
@@ -81,6 +81,7 @@ def each(
                         worker.process, worker.pipe = replacement.process, replacement.pipe
                 if not _give(worker, todo, seconds):
                     busy.remove(worker)
+                yield done  # while it is at the next one
     finally:
         for worker in workers:
             _end(worker)
