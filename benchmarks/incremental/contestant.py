@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federated.local_fold import LocalFold
+from federated.manifest import FrontEndCard
 from federated.statistics import Array
+from federated.vocabulary import Vocabulary
 
 Images = NDArray[np.uint8]
 
@@ -66,13 +69,33 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a contestant knows before the first site arrives.
+
+    Attributes:
+        vocabulary: every label of the suite, some of which nobody may ever teach.
+        front_end: what made the features.
+        setting: of its networks.
+        seed: of all randomness.
+        folder: shared by the cells of the same suite, preset and seed: for what several contestants need, such as an
+            expert network, which the first of them computes; files in it are written whole or not at all.
+    """
+
+    vocabulary: Vocabulary
+    front_end: FrontEndCard
+    setting: Setting
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Answered:
     """Answers to n images.
 
     Attributes:
         labels: of the columns.
         scores: (n, C), -inf where a label cannot be answered; the label of an image has the largest.
-        probabilities: (n, C), each row adds up to one.
+        probabilities: (n, C), each row adds up to one, or is NaN where nothing can be answered.
         p: (n,) the largest p-value of a site; None for a rule that never refuses.
         weights, contributions: (n, T) and (n, T, C) by site in order of arrival, of rules that display them.
     """
@@ -88,14 +111,25 @@ class Answered:
 class Contestant(Protocol):
     """A rule that learns."""
 
-    def arrive(self, site: Site) -> None:
-        """Learns from a site, of which it may keep only what the rule says."""
+    def arrive(self, site: Site) -> float:
+        """Learns from a site, of which it may keep only what the rule says; nobody is shown a test fold.
+
+        Returns:
+            Seconds that went into what was found ready in the folder; they are added to those of this call.
+        """
         ...
 
     def answer(self, fold: Fold, site: str) -> Answered:
-        """Answers images; the site's name is for rules that are told it, and no other may read it."""
+        """Answers images; the site's name is for rules that are told it, and no other may read it.
+
+        A rule that answers a clip as one gives all its images the same answer.
+        """
         ...
 
     def sent(self) -> Mapping[str, int]:
-        """Bytes that each site has shared so far, and that travelled to it."""
+        """Bytes that each site has shared so far."""
+        ...
+
+    def received(self) -> Mapping[str, int]:
+        """Bytes that have travelled to each site so far, releases left out, which every rule sends alike."""
         ...
