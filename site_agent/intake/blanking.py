@@ -55,10 +55,11 @@ def blank(
     kept = inside & ~marked
     grey = luma(frames)
     bright = grey >= BRIGHT
+    shown = np.count_nonzero(bright)
     some = frames[:: max(1, len(frames) // LOOKED_AT)][:LOOKED_AT]
     account = Blanked(
         pixels=1.0 - float(kept.mean()),
-        bright=float(bright[:, ~kept].sum() / max(1, bright.sum())),
+        bright=1.0 - float(np.count_nonzero(bright & kept) / shown) if shown else 0.0,
         text_outside=0 if inside.all() else len(find_text(some, ~inside)),
         marks_inside=float((marked & inside).sum() / max(1, inside.sum())),
     )

@@ -185,13 +185,16 @@ def _opened(plane: Bytes, side: int) -> Bytes:
 
 
 def _running(plane: Bytes, side: int, axis: int, reduced: np.ufunc) -> Bytes:
+    """The least or greatest of `side` neighbours along an axis, from those of half as many."""
     half, length = side // 2, plane.shape[axis]
     lying = plane if axis == 0 else plane.T
     padded = np.empty((length + 2 * half, lying.shape[1]), dtype=np.uint8, order="C" if axis == 0 else "F")
     padded[:half], padded[half : half + length], padded[half + length :] = lying[0], lying, lying[-1]
-    out = padded[:length].copy(order="K")
-    for shift in range(1, side):
-        reduced(out, padded[shift : shift + length], out=out)
+    reach = 1
+    while 2 * reach <= side:
+        padded = reduced(padded[:-reach], padded[reach:])
+        reach *= 2
+    out = reduced(padded[:length], padded[side - reach : side - reach + length])
     return out if axis == 0 else out.T
 
 
@@ -220,7 +223,7 @@ def _pieces(plane: Bytes, ink: Mask) -> Pieces:
 def _in_lines(pieces: Pieces) -> Iterator[NDArray[np.intp]]:
     """Pieces of one line each, `PIECES` at least: every piece is followed by the nearest one to its right that fits."""
     count = len(pieces)
-    if count < PIECES:
+    if count < PIECES or _glyphs(pieces.width, SHORTEST) < GLYPHS:
         return
     parts = [slice(start, start + AT_ONCE) for start in range(0, count, AT_ONCE)]
     follower = np.concatenate([_followers(pieces.chosen(part), pieces) for part in parts])
@@ -254,7 +257,7 @@ def _box_of_text(line: Pieces, ink: Mask, *, faint: bool) -> Box | None:
     if len(line) < (FAINT_PIECES if faint else PIECES):
         return None
     tall = float(np.median(line.height))
-    glyphs = float(np.maximum(1, np.rint(line.width / (0.7 * tall))).sum())  # letters that touch are one piece
+    glyphs = _glyphs(line.width, tall)
     if glyphs < (FAINT_GLYPHS if faint else GLYPHS):
         return None
     top, bottom = int(np.median(line.top)), int(np.median(line.bottom))
@@ -266,6 +269,11 @@ def _box_of_text(line: Pieces, ink: Mask, *, faint: bool) -> Box | None:
     if strokes / (bottom - top) / glyphs < STROKES_PER_GLYPH or thickness > THICKNESS or fill < FILL:
         return None
     return left, int(line.top.min()), right - 1, int(line.bottom.max()) - 1
+
+
+def _glyphs(width: Integers, tall: float) -> float:
+    """How many glyphs of a height the pieces are: letters that touch are one piece."""
+    return float(np.maximum(1, np.rint(width / (0.7 * tall))).sum())
 
 
 def _enlarged(box: Box, scale: int) -> Box:

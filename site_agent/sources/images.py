@@ -102,7 +102,8 @@ def decode_still(path: Path) -> Pixels:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(path.read_bytes()), formats=IMAGES) as image:
-                values = np.asarray(_plain(ImageOps.exif_transpose(image)))
+                ImageOps.exif_transpose(image, in_place=True)
+                values = np.asarray(_plain(image))
     except Exception as error:  # a decoder raises whatever broken bytes lead it to
         raise DataError(f"is not a readable image ({_reason(error)})") from error
     return values if values.ndim == 3 else gray_levels(values)
