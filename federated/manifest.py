@@ -29,6 +29,18 @@ Version = Annotated[int, Field(ge=1, le=10**6)]
 Fold = Literal["train", "validation"]
 Unit = Literal["image", "clip"]
 Scalar = bool | int | float | str
+RuleName = Literal[
+    "closed-form",
+    "joint-ridge",
+    "nearest-mean",
+    "discriminant",
+    "max-logit",
+    "max-softmax",
+    "routing",
+    "score-sum",
+    "gated",
+    "gated-discrepancy",
+]
 Tensors = dict[str, NDArray[Any]]
 
 MAX_MANIFEST_BYTES = 4 * 2**20
@@ -268,7 +280,9 @@ class System(Frozen):
 class ReleaseManifest(Manifest):
     """The fused model, as a candidate (before the sites' reports) or as a release.
 
-    Tensors are listed in `federated.release`.
+    `rule` says how scores come about; where it is not the closed form, `lacking` are the sites that have labels in the
+    release and no part in its scores, because the rule needs more of them than they sent. Tensors are listed in
+    `federated.release`.
     """
 
     kind: Literal["candidate", "release"]
@@ -287,6 +301,8 @@ class ReleaseManifest(Manifest):
     temperature: Annotated[float, Field(gt=0)]
     systems: tuple[System, ...]
     steps: tuple[Label, ...] = Field(default=(), exclude_if=_is_empty)
+    rule: RuleName = Field(default="closed-form", exclude_if=lambda rule: rule == "closed-form")
+    lacking: tuple[Name, ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class RecallManifest(Manifest):
@@ -321,7 +337,7 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyManifest)
 
 def pack_tensors(tensors: Tensors) -> tuple[bytes, dict[str, TensorSpec], str]:
     """Tensors as safetensors bytes, with the specification and digest a manifest declares."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
+    arrays = {name: np.asarray(array, order="C") for name, array in sorted(tensors.items())}
     specs = {name: TensorSpec(dtype=_dtype_name(array, name), shape=array.shape) for name, array in arrays.items()}
     data = save_safetensors(arrays)
     return data, specs, digest(data)
