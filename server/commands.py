@@ -28,7 +28,7 @@ HERE = Path("coordinator")
 def init(
     federation: Annotated[str, typer.Option(help="Name of the federation.")],
     name: Annotated[str, typer.Option(help="Name of the coordinator.")],
-    front_end: Annotated[str, typer.Option(help="The frozen front end: texture, pixels or timm.")] = "texture",
+    front_end: Annotated[str, typer.Option(help="The frozen front end: texture, pixels, timm or lifted.")] = "texture",
     front_end_config: Annotated[
         list[str] | None, typer.Option(help="A setting of the front end, as in size=64.")
     ] = None,

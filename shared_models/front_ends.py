@@ -109,10 +109,17 @@ def _timm(weights_file: Path | None, config: Mapping[str, Scalar]) -> FrontEnd:
     return FrontEnd("timm", backbone.config, backbone.features + 1, digest, backbone)
 
 
+def _lifted(weights_file: Path | None, config: Mapping[str, Scalar]) -> FrontEnd:
+    from shared_models.lift import create_lifted
+
+    return create_lifted(weights_file, config)
+
+
 FRONT_ENDS: dict[str, Callable[[Path | None, Mapping[str, Scalar]], FrontEnd]] = {
     "texture": _texture,
     "pixels": _pixels,
     "timm": _timm,
+    "lifted": _lifted,
 }
 
 
@@ -176,6 +183,6 @@ class RandomLift:
         self.scale = np.sqrt(2 / lifted)
 
     def __call__(self, z: Array) -> Array:
-        """(inputs,) to (lifted + inputs,)."""
+        """(inputs,) to (lifted + inputs,); or n of them, one a row."""
         lifted = np.maximum(z @ self.directions + self.offsets, 0.0)
-        return np.concatenate([self.scale * lifted, z])
+        return np.concatenate([self.scale * lifted, z], axis=-1)

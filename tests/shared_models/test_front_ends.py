@@ -190,4 +190,4 @@ def test_an_unknown_name_or_configuration_is_told(tmp_path: Path) -> None:
 
 
 def test_the_list_of_front_ends_is_complete() -> None:
-    assert set(FRONT_ENDS) == {*FIXED, "timm"}
+    assert set(FRONT_ENDS) == {*FIXED, "timm", "lifted"}
