@@ -23,14 +23,14 @@ from deploy.demo.baselines import (
 )
 from federated.canonical import digest
 from federated.fused_model import FusedModel, clip_means
-from federated.fusion.closed_form import fit, validation_loss
-from federated.fusion.selection import RIDGES
+from federated.fusion.closed_form import fit
+from federated.fusion.ridge import choose_ridge
 from federated.in_distribution import qualified
 from federated.local_fold import LocalFold
-from federated.manifest import FrontEndCard, Hyperparameters, manifest_digest, unpack_tensors
+from federated.manifest import FrontEndCard, manifest_digest, unpack_tensors
 from federated.release import SiteInput, build_candidate, build_release
 from federated.report import compute_report
-from federated.statistics import Array, Statistics, from_features, merge
+from federated.statistics import Array, Statistics, from_features
 from federated.vocabulary import plain_vocabulary
 
 FORMS = ("refit", "graded", "scaled", "none")
@@ -172,18 +172,7 @@ def ridge_of(sites: Sequence[SiteFolds], labels: tuple[str, ...], *, outside: fl
     """(M, C) ridge without scatter, λ by the pooled validation error of the columns that the loss counts."""
     blocks = {site.name: statistics(site.train, _own_labels(site)) for site in sites}
     checks = {site.name: block for site in sites if (block := _validation(site)) is not None}
-    gram = merge(blocks.values()).gram
-    assert gram is not None
-    unit = float(np.trace(gram) / len(gram))
-    fits = [fit(blocks, labels, Hyperparameters(ridge=r * unit, scatter=0.0, outside=outside)) for r in RIDGES]
-    return min(fits, key=lambda weights: _loss(weights, checks, labels, masked=outside == 0.0)) if checks else fits[4]
-
-
-def _loss(weights: Array, checks: dict[str, Statistics], labels: tuple[str, ...], *, masked: bool) -> float:
-    return sum(
-        validation_loss(weights, block, labels, np.array([not masked or label in block.labels for label in labels]))
-        for block in checks.values()
-    )
+    return fit(blocks, labels, choose_ridge(blocks, checks, labels, outside=outside))
 
 
 def fused(model: FusedModel, form: str) -> Predictor:

@@ -68,7 +68,7 @@ def subspace(blocks: Sequence[Statistics]) -> Subspace:
     keep = values > 1e-10 * max(values[-1], 1e-300)
     values, basis = values[keep][::-1], _fix_signs(vectors[:, keep][:, ::-1])
     within = basis.T @ (total - between) @ basis
-    return Subspace(center, basis, _shrink(np.diag(values)).diagonal().copy(), _shrink(within))
+    return Subspace(center, basis, shrunk(np.diag(values)).diagonal().copy(), shrunk(within))
 
 
 def _between(blocks: Sequence[Statistics], center: Array) -> Array:
@@ -88,7 +88,8 @@ def _fix_signs(vectors: Array) -> Array:
     return np.ascontiguousarray(vectors * np.where(largest < 0, -1.0, 1.0))
 
 
-def _shrink(matrix: Array, amount: float = SHRINKAGE) -> Array:
+def shrunk(matrix: Array, amount: float = SHRINKAGE) -> Array:
+    """(M, M) S to (1 - e) S + e (tr S / M) I."""
     size = matrix.shape[0]
     symmetric = (matrix + matrix.T) / 2
     return np.asarray((1 - amount) * symmetric + amount * max(np.trace(symmetric) / size, 1e-12) * np.eye(size))
