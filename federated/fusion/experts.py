@@ -72,7 +72,7 @@ class Consulted:
         """The G labels that some expert holds."""
         return merged_labels(self.labels)
 
-    def rows(self, chosen: Rows) -> Consulted:
+    def rows(self, chosen: Rows | slice) -> Consulted:
         """Some of the images."""
         discrepancy = None if self.discrepancy is None else self.discrepancy[chosen]
         asked = None if self.asked is None else self.asked[chosen]
