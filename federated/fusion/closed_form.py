@@ -181,10 +181,21 @@ def fit(
     size = next(iter(blocks.values())).features
     weights = np.zeros((size, len(labels)))
     for key, columns in full_systems(blocks, labels, hyperparameters, targets).items():
-        factor = cho_factor(assemble(blocks, key, hyperparameters), lower=True, overwrite_a=True, check_finite=False)
-        sums = right_hand_sides(blocks, key, [labels[column] for column in columns], targets).sum(axis=0)
-        weights[:, columns] = cho_solve(factor, sums, check_finite=False)
+        weights[:, columns] = fused(blocks, key, [labels[column] for column in columns], hyperparameters, targets)
     return weights
+
+
+def fused(
+    blocks: Mapping[str, Statistics],
+    key: Key,
+    labels: Sequence[str],
+    hyperparameters: Hyperparameters,
+    targets: Targets = FLAT,
+) -> Array:
+    """Solutions of one system summed over sites, (M, C): what `solve` gives in parts."""
+    factor = cho_factor(assemble(blocks, key, hyperparameters), lower=True, overwrite_a=True, check_finite=False)
+    sums = right_hand_sides(blocks, key, labels, targets).sum(axis=0)
+    return np.asarray(cho_solve(factor, sums, check_finite=False))
 
 
 def full_systems(
