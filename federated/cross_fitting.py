@@ -16,6 +16,7 @@ import numpy as np
 
 from federated.descent import MARGINS, Counts
 from federated.fused_model import FusedModel
+from federated.fusion.rules import CLOSED_FORM
 from federated.local_fold import LocalFold, all_steps, class_covariances, raw_scores
 from federated.release import UNITS
 from federated.statistics import Array, from_features
@@ -24,8 +25,8 @@ GROUPS = 10
 
 
 def can_leave_out(model: FusedModel) -> bool:
-    """Whether the candidate can be solved again at a site: every Gram matrix is in it."""
-    return all(block.gram is not None for block in model.blocks.values())
+    """Whether the candidate can be solved again at a site: it is of the closed form, and every Gram matrix is in it."""
+    return model.manifest.rule == CLOSED_FORM and all(block.gram is not None for block in model.blocks.values())
 
 
 @dataclass(frozen=True)

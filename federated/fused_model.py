@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,8 @@ from federated.fusion.closed_form import (
     scatter_sites,
     solve,
 )
+from federated.fusion.experts import Pooled
+from federated.fusion.rules import scorer_of
 from federated.fusion.targets import Silent, targets_of
 from federated.in_distribution import (
     acting_weights,
@@ -108,6 +110,7 @@ class FusedModel:
         }
         self.groups = self._groups()
         self._carried = self._carried_keys()
+        self._scorer = scorer_of(self.manifest, self.tensors, self.blocks)
 
     @property
     def calibrated(self) -> bool:
@@ -150,6 +153,8 @@ class FusedModel:
         """Arrays for (n, M) features; `unit` (image or clip) says which calibration holds for a row."""
         weighting = weighting or self.manifest.weighting
         p, weights = self.in_distribution(features, unit)
+        if self._scorer is not None:
+            return self._answer_by_rule(features, self._scorer, p)
         acting = weights if weighting != "none" else np.ones_like(weights)
         contributions = np.zeros((len(features), len(self.sites), len(self.labels)))
         withins = [normalise_in_class(acting, group.inside) for group in self.groups]
@@ -161,8 +166,20 @@ class FusedModel:
         scores = contributions.sum(axis=1)
         return Answers(scores, contributions, p, weights, self._evidence(features, scores, keys, withins, weighting))
 
+    def _answer_by_rule(self, features: Array, scorer: Callable[[Array], Pooled], p: Array) -> Answers:
+        """Scores, contributions and weights of another rule than the closed form; the statistics' evidence."""
+        found = scorer(features)
+        nobody_silenced = [[self._full_key(group)] * len(features) for group in self.groups]
+        withins = [np.ones_like(p)] * len(self.groups)
+        evidence = self._evidence(features, found.scores, nobody_silenced, withins, "none")
+        return Answers(found.scores, found.contributions, p, found.weights, evidence)
+
     def full_scores(self, features: Array) -> Array:
-        """(n, C) scores with nobody silenced."""
+        """(n, C) scores of the release's rule, with nobody silenced."""
+        return self.closed_scores(features) if self._scorer is None else self._scorer(features).scores
+
+    def closed_scores(self, features: Array) -> Array:
+        """(n, C) scores of the closed form with nobody silenced."""
         scores = np.zeros((len(features), len(self.labels)))
         for group in self.groups:
             scores[:, group.columns] = self._contributions(features, self._full_key(group), group).sum(axis=1)
@@ -186,7 +203,7 @@ class FusedModel:
         p = np.ones((len(features), len(self.sites)))
         if not self.calibrated or not len(features):
             return p, np.ones_like(p)
-        full = self.full_scores(features)
+        full = self.closed_scores(features)
         for index, site in enumerate(self.manifest.sites):
             refusal = standardise(
                 self.raw_scores(site.name, features, self._covariances(site.name), full),

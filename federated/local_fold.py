@@ -84,7 +84,7 @@ def raw_scores(model: FusedModel, site: str, covariances: Array, fold: LocalFold
     if not fold.patients:
         return np.zeros((0, 3))
     features = fold.features[one_item_a_patient(fold.patients, fold.clips)]
-    return model.raw_scores(site, features, covariances, model.full_scores(features))
+    return model.raw_scores(site, features, covariances, model.closed_scores(features))
 
 
 def telling(model: FusedModel, fold: LocalFold, concept: str) -> list[int]:

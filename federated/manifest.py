@@ -76,6 +76,7 @@ RuleName = Literal[
     "max-softmax",
     "routing",
     "score-sum",
+    "ungated",
     "gated",
     "gated-discrepancy",
 ]

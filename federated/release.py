@@ -6,7 +6,8 @@ Tensors of both, sites in name order, labels in the manifest's order, K sites, M
 ``solution.{i}`` (inside sites, M, C) and, where `System.inverse`, ``inverse.{i}`` packed; ``center`` (M,), ``basis``
 (M, r), ``total`` (r,), ``within`` packed. A release adds, for each site, ``covariance.{site}`` (labels of the site,
 q(q+1)/2), ``standard.{site}.{unit}`` (3, 2) and ``calibration.{site}.{unit}`` (bins,), unit being image or clip;
-and, where `steps` names concepts that answers go down from, ``steps.{unit}`` (len(steps), 1 + bins).
+and, where `steps` names concepts that answers go down from, ``steps.{unit}`` (len(steps), 1 + bins). What a release of
+another rule than the closed form carries beside these is listed in `federated.fusion.rules`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from federated.descent import MARGINS, tree_of
 from federated.errors import ConsiliumError
 from federated.fusion.closed_form import Key, full_systems, held_labels, solve
+from federated.fusion.rules import CLOSED_FORM, GATE, Head, made_of
 from federated.fusion.selection import select
 from federated.fusion.targets import Targets, targets_of
 from federated.in_distribution import (
@@ -37,6 +39,7 @@ from federated.manifest import (
     ReleaseManifest,
     ReleaseSite,
     ReportManifest,
+    RuleName,
     System,
     Tensors,
     manifest_digest,
@@ -94,11 +97,18 @@ def build_candidate(
     mode: Literal["shared", "isolated"] = "shared",
     weighting: Literal["refit", "graded", "scaled", "none"] = "refit",
     alpha: float = 0.05,
+    rule: RuleName = CLOSED_FORM,
+    heads: Sequence[Head] = (),
+    gate: Tensors | None = None,
 ) -> Built:
     """A candidate release. In isolated mode the coordinator pins hyper-parameters and temperature.
 
+    Hyper-parameters that are not given are chosen by validation statistics. A rule of experts needs `heads`, those of
+    `experts` that are linear heads on the front end, and a gated one what was trained of it, `gate`.
+
     Raises:
-        ConsiliumError: no site shares a Gram matrix, or the weighting needs Gram matrices that sites keep back.
+        ConsiliumError: no site shares a Gram matrix, the weighting needs Gram matrices that sites keep back, or the
+            rule needs experts that nobody sent.
     """
     sites = sorted(sites, key=lambda site: site.name)
     labels = tuple(code for code in vocabulary.codes if any(code in held_labels(site.train) for site in sites))
@@ -110,12 +120,14 @@ def build_candidate(
         raise ConsiliumError(
             f"weighting '{weighting}' needs every Gram matrix at the sites", where=kept, cure="use refit"
         )
+    checks = {site.name: site.validation for site in sites if site.validation is not None}
     if hyperparameters is None:
-        validation = {site.name: site.validation for site in sites if site.validation is not None}
-        hyperparameters = select(blocks, validation, labels, mode, targets)
+        hyperparameters = select(blocks, checks, labels, mode, targets)
     systems, tensors = _carried(blocks, labels, hyperparameters, targets, released)
     tensors |= _sums(blocks, released)
     tensors |= subspace_tensors(_shared_subspace(blocks, released))
+    made = made_of(rule, blocks, checks, labels, targets, experts, heads)
+    tensors |= made.tensors | {f"{GATE}{name}": tensor for name, tensor in (gate or {}).items()}
     data, specs, tensors_digest = pack_tensors(tensors)
     manifest = ReleaseManifest(
         kind="candidate",
@@ -136,6 +148,8 @@ def build_candidate(
         alpha=alpha,
         temperature=temperature,
         systems=systems,
+        rule=rule,
+        lacking=made.lacking,
     )
     return Built(manifest, data)
 

@@ -98,6 +98,7 @@ class Federation:
             "mode": self.mode,
             "number": 1,
             "previous": None,
+            "experts": (),
         } | options
         return build_candidate(
             federation="test",
@@ -105,7 +106,6 @@ class Federation:
             front_end=FrontEndCard(name="pixels", config={}, digest="sha256:" + "0" * 64, features=FEATURES),
             vocabulary=self.vocabulary,
             sites=sites,
-            experts=(),
             **settings,
         )
 
@@ -254,6 +254,20 @@ RELEASE = {
     "temperature": 1.0,
     "systems": ({"inside": ("ada",), "outside": (), "labels": ("a4c",), "inverse": False},),
 }
+PLAN = {
+    "task": "classification",
+    "front_end": A_DIGEST,
+    "labels": SAMPLE_LABELS,
+    "model": "linear_head",
+    "config": {"features": 3, "labels": 2},
+    "strategy": "fedprox",
+    "rounds": 4,
+    "epochs": 2,
+    "proximal": 0.1,
+    "least": 2,
+}
+ENTERED = tuple({"site": site, "update": A_DIGEST, "images": 21} for site in ("ada", "ben"))
+STATE: Tensors = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)}
 SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "statistics": CONTRIBUTION | {"level": 2, "level_to_sites": 1, "features": 3, "folds": ("train", "validation")},
     "features": CONTRIBUTION | {"features": 3, "folds": ("train",)},
@@ -268,6 +282,8 @@ SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     },
     "summary": {"site": "ada", "release": A_DIGEST, "labels": SAMPLE_LABELS, "decisions": 30, "patients": 12},
     "decision": {"site": "ada", "release": A_DIGEST, "decision": {"label": "a4c", "scores": {"a4c": 0.5}}},
+    "update": CONTRIBUTION | {"batch": "all", "average": A_DIGEST, "run": 1, "round": 3, "model": "linear_head"},
+    "average": {"run": 1, "plan": PLAN, "round": 2, "previous": A_DIGEST, "updates": ENTERED},
     "adoption": {"site": "ada", "release": A_DIGEST, "choice": "adopted"},
     "withdrawal": {"site": "ada", "contributions": (A_DIGEST,)},
     "candidate": RELEASE,
@@ -307,6 +323,8 @@ SAMPLE_TENSORS: dict[str, Tensors] = {
     },
     "summary": {"answered": np.ones(2, np.int64), "abstained": np.ones(1, np.int64)},
     "decision": {"features": np.ones((1, 3))},
+    "update": STATE,
+    "average": STATE,
     "candidate": {"class_sums": np.ones((1, 3, 2))},
     "release": {"class_sums": np.ones((1, 3, 2))},
 }

@@ -1,0 +1,244 @@
+"""Which rule makes the scores of a release: the closed form, or another one on the same front end.
+
+Whichever rule answers, qualification, refusal and evidence are those of the statistics, so that a release of another
+rule carries all that a release of the closed form does. Beside it stand, of a linear rule, ``rule.weights`` (K, M, C)
+and ``rule.bias`` (K, C); of a rule of experts ``expert.{i}.weight`` (C_i, M) and ``expert.{i}.bias`` (C_i,), with i the
+expert's place in the release; and what was trained of a gated rule, each name with ``gate.`` before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from federated.errors import ConsiliumError, ContractError
+from federated.fusion.discriminant import tuned_discriminant
+from federated.fusion.experts import Consulted, Pooled, merged_labels
+from federated.fusion.gated import GatedModel, GatedShape, Reads
+from federated.fusion.linear_rule import LinearRule
+from federated.fusion.nearest_mean import nearest_class_mean
+from federated.fusion.pooling import confidence_routing, max_logit, max_softmax, score_sum
+from federated.fusion.ridge import joint_ridge, masked_ridge
+from federated.fusion.targets import FLAT, Targets
+from federated.manifest import ExpertCard, ReleaseManifest, RuleName, Tensors
+from federated.statistics import Array, Statistics
+
+CLOSED_FORM: RuleName = "closed-form"
+HEAD = "linear_head"
+GATE = "gate."
+Blocks = Mapping[str, Statistics]
+Fit = Callable[[Blocks, Blocks, Sequence[str], Targets], LinearRule]
+Pool = Callable[[Consulted], Pooled]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: `about` it; `fit` where it is linear, `pool` where it pools experts, `gate` what its gate reads."""
+
+    about: str
+    fit: Fit | None = None
+    pool: Pool | None = None
+    gate: Reads | None = None
+
+    @property
+    def of_experts(self) -> bool:
+        """Whether sites have to send their experts."""
+        return self.pool is not None or self.gate is not None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of contributions that sites have to send."""
+        return (("statistics", "features")[self.gate is not None], *(("weights",) if self.of_experts else ()))
+
+
+def _nearest(blocks: Blocks, _: Blocks, labels: Sequence[str], targets: Targets = FLAT) -> LinearRule:
+    return nearest_class_mean(blocks, labels, targets)
+
+
+RULES: dict[RuleName, Rule] = {
+    "closed-form": Rule("one solve from statistics, a site weighted by how in-distribution the image is for it"),
+    "joint-ridge": Rule("ridge regression on everything together", fit=joint_ridge),
+    "masked-ridge": Rule("ridge regression of each label on the sites that label it", fit=masked_ridge),
+    "nearest-mean": Rule("the nearest class mean", fit=_nearest),
+    "discriminant": Rule("class means and one covariance", fit=tuned_discriminant),
+    "max-logit": Rule("the largest logit of any expert", pool=max_logit),
+    "max-softmax": Rule("the largest probability of any expert", pool=max_softmax),
+    "routing": Rule("the most confident expert", pool=confidence_routing),
+    "score-sum": Rule("the sum of all experts' logits", pool=score_sum),
+    "ungated": Rule("cross heads, and every expert with weight one", gate="none"),
+    "gated": Rule("cross heads and a learnt gate that reads features", gate="features"),
+    "gated-discrepancy": Rule("cross heads and a learnt gate that reads neural mean discrepancies", gate="discrepancy"),
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """A site's own expert on the shared front end: (C, M) weights and (C,) bias of a linear softmax head."""
+
+    card: ExpertCard
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a release carries of its rule, and the sites that have labels in it and no part in its scores."""
+
+    tensors: Tensors
+    lacking: tuple[str, ...] = ()
+
+
+def made_of(
+    rule: RuleName,
+    blocks: Blocks,
+    validation: Blocks,
+    labels: Sequence[str],
+    targets: Targets,
+    cards: Sequence[ExpertCard],
+    heads: Sequence[Head],
+) -> Made:
+    """What a release carries of its rule, but for what was trained.
+
+    Args:
+        rule: its name.
+        blocks: statistics of the training images of every site of the release.
+        validation: of those that sent some.
+        labels: of the release.
+        targets: of its labels.
+        cards: of all experts that the release names.
+        heads: those of them on the shared front end.
+
+    Raises:
+        ConsiliumError: no expert knows some label.
+    """
+    fit = RULES[rule].fit
+    if fit is not None:
+        found = fit(blocks, validation, labels, targets)
+        return Made({"rule.weights": found.site_weights, "rule.bias": found.site_bias})
+    return _experts(rule, sorted(blocks), labels, cards, heads) if RULES[rule].of_experts else Made({})
+
+
+def _experts(
+    rule: RuleName, sites: Sequence[str], labels: Sequence[str], cards: Sequence[ExpertCard], heads: Sequence[Head]
+) -> Made:
+    known = {label for head in heads for label in head.card.labels}
+    if unknown := [label for label in labels if label not in known]:
+        raise ConsiliumError(
+            f"no expert knows {', '.join(unknown)}, which rule '{rule}' needs",
+            where="experts",
+            cure="ask the sites that label it for weights, or choose a rule of statistics",
+        )
+    tensors: Tensors = {}
+    for head in heads:
+        place = cards.index(head.card)
+        tensors |= {f"expert.{place:03d}.weight": head.weight, f"expert.{place:03d}.bias": head.bias}
+    owners = {head.card.site for head in heads}
+    return Made(tensors, tuple(site for site in sites if site not in owners))
+
+
+def expert_names(cards: Sequence[ExpertCard]) -> tuple[str, ...]:
+    """The site's name of each, with a number where a site has several."""
+    sites = [card.site for card in cards]
+    numbers = [sites[: place + 1].count(site) for place, site in enumerate(sites)]
+    return tuple(f"{site}.{n}" if sites.count(site) > 1 else site for site, n in zip(sites, numbers, strict=True))
+
+
+def consulted(heads: Sequence[Head], features: Array, means: Mapping[str, Array] | None = None) -> Consulted:
+    """What the experts say of images by their (n, M) features, which all experts share.
+
+    Args:
+        heads: in the release's order.
+        features: of the images.
+        means: mean features (M,) of each site, where discrepancies are asked for.
+    """
+    cards = [head.card for head in heads]
+    shared = np.broadcast_to(features[:, None, :], (len(features), len(heads), features.shape[1]))
+    apart = None if means is None else np.stack([features - means[card.site] for card in cards], axis=1)
+    logits = tuple(features @ head.weight.T + head.bias for head in heads)
+    return Consulted(expert_names(cards), tuple(card.labels for card in cards), shared, logits, apart)
+
+
+def scorer_of(manifest: ReleaseManifest, tensors: Tensors, blocks: Blocks) -> Callable[[Array], Pooled] | None:
+    """From (n, M) features to scores over the release's labels, contributions and weights by site; None if closed-form.
+
+    Raises:
+        ContractError: the release does not carry what its rule needs.
+        KeyError: a tensor is missing.
+    """
+    rule = RULES[manifest.rule]
+    if rule is RULES[CLOSED_FORM]:
+        return None
+    sites = tuple(site.name for site in manifest.sites)
+    if rule.fit is not None:
+        found = LinearRule(manifest.labels, sites, tensors["rule.weights"], tensors["rule.bias"])
+        _check_shapes(found, manifest.front_end.features)
+        return lambda features: _linear(found, features)
+    heads = heads_of(manifest, tensors)
+    owners = [head.card.site for head in heads]
+    if set(merged_labels([head.card.labels for head in heads])) != set(manifest.labels) or set(owners) - set(sites):
+        raise ContractError("experts do not answer the release's labels", where=manifest.kind)
+    means = {name: site_mean(block) for name, block in blocks.items()} if rule.gate == "discrepancy" else None
+    pool = rule.pool or GatedModel.from_tensors(gate_shape(manifest.rule, heads), _unprefixed(tensors)).answer
+    return lambda features: by_site(pool(consulted(heads, features, means)), owners, sites, manifest.labels)
+
+
+def gate_shape(rule: RuleName, heads: Sequence[Head]) -> GatedShape:
+    """What a gated rule is made for on these experts of one front end."""
+    reads = RULES[rule].gate
+    assert reads is not None
+    features = heads[0].weight.shape[1]
+    cards = [head.card for head in heads]
+    means = features if reads == "discrepancy" else 0
+    return GatedShape(expert_names(cards), tuple(card.labels for card in cards), reads, features, means)
+
+
+def heads_of(manifest: ReleaseManifest, tensors: Tensors) -> list[Head]:
+    """The experts that a release carries, in its order.
+
+    Raises:
+        ContractError: one of them has another shape than its labels and the front end ask for.
+    """
+    heads = []
+    for place, card in enumerate(manifest.experts):
+        if f"expert.{place:03d}.weight" in tensors:
+            weight, bias = (tensors[f"expert.{place:03d}.{part}"] for part in ("weight", "bias"))
+            if weight.shape != (len(card.labels), manifest.front_end.features) or bias.shape != (len(card.labels),):
+                raise ContractError(f"is {weight.shape} and {bias.shape}", where=f"expert of {card.site}")
+            heads.append(Head(card, weight, bias))
+    return heads
+
+
+def site_mean(block: Statistics) -> Array:
+    """(M,) mean features of a site's training images."""
+    return np.asarray(block.class_sums.sum(axis=1) / block.weights.sum())
+
+
+def by_site(pooled: Pooled, owners: Sequence[str], sites: Sequence[str], labels: Sequence[str]) -> Pooled:
+    """Contributions and weights of each site's experts together, columns in the release's order.
+
+    The one expert of routing gives a label that it does not know the probability 0.
+    """
+    columns = [pooled.labels.index(label) for label in labels]
+    member = np.array([[owner == site for site in sites] for owner in owners], dtype=np.float64)
+    contributions = np.einsum("ntc,tk->nkc", pooled.contributions[:, :, columns], member)
+    weights = np.minimum(pooled.weights @ member, 1.0)
+    present = (pooled.present @ member) > 0
+    return Pooled(tuple(labels), contributions.sum(axis=1), contributions, weights, present)
+
+
+def _linear(rule: LinearRule, features: Array) -> Pooled:
+    contributions = rule.contributions(features)
+    weights = np.ones(contributions.shape[:2])
+    return Pooled(rule.labels, contributions.sum(axis=1), contributions, weights, weights > 0)
+
+
+def _check_shapes(rule: LinearRule, features: int) -> None:
+    expected = (len(rule.sites), features, len(rule.labels))
+    if rule.site_weights.shape != expected or rule.site_bias.shape != (expected[0], expected[2]):
+        raise ContractError(f"is {rule.site_weights.shape} and {rule.site_bias.shape}", where="rule")
+
+
+def _unprefixed(tensors: Tensors) -> Tensors:
+    return {name.removeprefix(GATE): tensor for name, tensor in tensors.items() if name.startswith(GATE)}

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from federated.decision import check_decision
+from federated.errors import ConsiliumError, ContractError
+from federated.fused_model import FusedModel
+from federated.fusion.rules import CLOSED_FORM, RULES, Head, expert_names, gate_shape, scorer_of
+from federated.manifest import ExpertCard, RuleName, Tensors, unpack_tensors
+
+LINEAR = [name for name, rule in RULES.items() if rule.fit is not None]
+POOLS = [name for name, rule in RULES.items() if rule.pool is not None]
+GATED = [name for name, rule in RULES.items() if rule.gate is not None]
+
+
+def experts_of(federation: Any, names: tuple[str, ...]) -> list[Head]:
+    """Of each site, the least-squares fit of its own labels."""
+    heads = []
+    for number, name in enumerate(names):
+        train, held = federation.folds[name]["train"], federation.held[name]
+        wanted = np.array([[label == own for own in held] for label in train.labels], dtype=np.float64)
+        weight = np.linalg.lstsq(train.features, wanted, rcond=None)[0].T
+        card = ExpertCard(site=name, contribution=f"sha256:{number:064d}", architecture="linear_head", labels=held)
+        heads.append(Head(card, weight, np.zeros(len(held))))
+    return heads
+
+
+def gate_of(rule: RuleName, heads: list[Head]) -> Tensors:
+    """A gate that has learnt nothing yet."""
+    draw = np.random.default_rng(3)
+    return {name: 0.1 * draw.normal(size=shape) for name, shape in gate_shape(rule, heads).tensors.items()}
+
+
+def settings(federation: Any, rule: RuleName, names: tuple[str, ...] = ("ada", "ben", "cem")) -> dict[str, Any]:
+    if not RULES[rule].of_experts:
+        return {"rule": rule}
+    heads = experts_of(federation, names)
+    gate = gate_of(rule, heads) if rule in GATED else None
+    return {"rule": rule, "experts": tuple(head.card for head in heads), "heads": heads, "gate": gate}
+
+
+def test_the_list_holds_every_name_that_a_release_may_have():
+    assert tuple(RULES) == get_args(RuleName)
+    assert [name for name, rule in RULES.items() if not (rule.fit or rule.pool or rule.gate)] == [CLOSED_FORM]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_gives_decisions_that_add_up(federation: Any, rule: RuleName) -> None:
+    built = federation.release(**settings(federation, rule))
+    model, test = federation.model(built), federation.folds["ben"]["test"]
+    lines = model.decide(test.features, [str(row) for row in range(len(test.labels))], test.clips)
+    for line in lines:
+        check_decision(line)
+        assert set(line.weights) == {"ada", "ben", "cem"}
+        assert set(line.scores) == set(model.labels)
+    assert built.manifest.rule == rule
+    clips = [line for line in lines if line.image is None]
+    truth = dict(zip(test.clips, test.labels, strict=True))
+    right = np.mean([line.best == truth[line.clip] for line in clips])
+    assert right > (0.9 if rule not in GATED else 0.3)  # an untrained gate knows nothing
+
+
+@pytest.mark.parametrize("rule", LINEAR)
+def test_a_linear_rule_is_carried_as_the_sum_of_its_sites(federation: Any, rule: RuleName) -> None:
+    built = federation.candidate(rule=rule)
+    model = federation.model(built)
+    features = federation.folds["ada"]["test"].features
+    tensors = unpack_tensors(built.tensors, built.manifest)
+    weights, bias = tensors["rule.weights"].sum(axis=0), tensors["rule.bias"].sum(axis=0)
+    np.testing.assert_allclose(model.full_scores(features), features @ weights + bias, atol=1e-9)
+    assert built.manifest.lacking == ()
+
+
+@pytest.mark.parametrize("rule", [*LINEAR, *POOLS])
+def test_whichever_rule_answers_the_same_images_are_refused(federation: Any, rule: RuleName) -> None:
+    closed, other = (federation.model(federation.release(**options)) for options in ({}, settings(federation, rule)))
+    features = federation.folds["cem"]["test"].features
+    np.testing.assert_array_equal(closed.answer(features, "image").p, other.answer(features, "image").p)
+
+
+def test_a_rule_of_statistics_leaves_the_candidate_of_the_closed_form_as_it_was(federation: Any) -> None:
+    plain, ruled = federation.candidate(), federation.candidate(rule="nearest-mean")
+    before, after = (unpack_tensors(built.tensors, built.manifest) for built in (plain, ruled))
+    assert set(after) - set(before) == {"rule.weights", "rule.bias"}
+    assert all((before[name] == after[name]).all() for name in before)
+    assert "rule" not in plain.manifest.model_dump(mode="json")
+
+
+def test_a_site_that_sent_no_expert_is_named_and_has_no_part(federation: Any) -> None:
+    held = {"ada": ("plax", "a4c", "a2c"), "cem": ("plax", "psax", "sub")}
+    assert set(held["ada"]) | set(held["cem"]) == set(federation.vocabulary.codes)
+    built = federation.release(**settings(federation, "max-logit", ("ada", "cem")))
+    assert built.manifest.lacking == ("ben",)
+    answers = federation.model(built).answer(federation.folds["ben"]["test"].features, "image")
+    assert not answers.contributions[:, 1].any()
+    assert not answers.weights[:, 1].any()
+
+
+def test_a_label_that_no_expert_knows_is_told(federation: Any) -> None:
+    with pytest.raises(ConsiliumError, match="no expert knows sub.*ask the sites that label it for weights"):
+        federation.candidate(**settings(federation, "routing", ("ada", "ben")))
+
+
+def test_several_experts_of_a_site_are_told_apart_and_added() -> None:
+    cards = [
+        ExpertCard(site=site, contribution=f"sha256:{number:064d}", architecture="linear_head", labels=("a4c",))
+        for number, site in enumerate(("ada", "ben", "ada"))
+    ]
+    assert expert_names(cards) == ("ada.1", "ben", "ada.2")
+
+
+def _without(tensors: Tensors, name: str) -> Tensors:
+    return {key: value for key, value in tensors.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil"),
+    [
+        ("joint-ridge", lambda tensors: _without(tensors, "rule.bias")),
+        ("joint-ridge", lambda tensors: tensors | {"rule.weights": tensors["rule.weights"][:, 1:]}),
+        ("max-softmax", lambda tensors: _without(tensors, "expert.002.weight")),
+        ("max-softmax", lambda tensors: tensors | {"expert.000.bias": np.zeros(2)}),
+        ("gated", lambda tensors: _without(tensors, "gate.gate.0.bias")),
+    ],
+)
+def test_a_release_without_what_its_rule_needs_is_not_opened(
+    federation: Any, rule: RuleName, spoil: Callable[[Tensors], Tensors]
+) -> None:
+    built = federation.candidate(**settings(federation, rule))
+    tensors = unpack_tensors(built.tensors, built.manifest)
+    with pytest.raises(ContractError):
+        FusedModel.from_release(built.manifest, spoil(tensors))
+
+
+def test_the_closed_form_has_no_other_scorer(federation: Any) -> None:
+    built = federation.candidate()
+    assert scorer_of(built.manifest, unpack_tensors(built.tensors, built.manifest), {}) is None
