@@ -42,6 +42,8 @@ def train_head(
     seed: int,
     start: tuple[Array, Array] | None = None,
     penalty: float = PENALTY,
+    proximal: float = 0.0,
+    steps: int = MAX_STEPS,
 ) -> tuple[Array, Array]:
     """Weights (M, C) and bias (C,) by L-BFGS over all images at once; the same numbers every time.
 
@@ -53,6 +55,8 @@ def train_head(
         seed: of the small first weights.
         start: an earlier head to go on from, (M, C') and (C',) with C' <= C; new classes begin at zero.
         penalty: of the squared weights.
+        proximal: μ of a further term μ/2 ||(W, b) - start||², which holds the head near where it began.
+        steps: at most so many passes over the images.
 
     Raises:
         ValueError: shapes that do not fit, or a class number outside the classes.
@@ -68,11 +72,13 @@ def train_head(
     begin = np.concatenate([part.ravel() for part in _begin(size, classes, seed, start)])
 
     def objective(flat: Array) -> tuple[float, Array]:
-        return _loss(
+        loss, gradient = _loss(
             flat[: size * classes].reshape(size, classes), flat[size * classes :], features, labels, share, penalty
         )
+        away = flat - begin
+        return loss + proximal / 2 * float(away @ away), gradient + proximal * away
 
-    found = minimize(objective, begin, jac=True, method="L-BFGS-B", options={"maxiter": MAX_STEPS}).x
+    found = minimize(objective, begin, jac=True, method="L-BFGS-B", options={"maxiter": steps}).x
     return found[: size * classes].reshape(size, classes), found[size * classes :]
 
 
