@@ -1,0 +1,194 @@
+"""A model averaged in rounds: the global model that the coordinator signs, and the updates of sites that answer it.
+
+The global model after round t is a parcel of kind `average`; it asks every site for an update until the last round. An
+update names the digest of the average that it was trained from, so that it can answer no other. Both hold the state of
+one network: the same names, types and shapes, finite numbers of a plausible size. McMahan et al. 2017, Communication-
+efficient learning of deep networks from decentralized data, algorithm 1; the proximal term is that of Li et al. 2020,
+Federated optimization in heterogeneous networks, equation 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from federated.contract import (
+    MAX_LABELS,
+    Contribution,
+    Digest,
+    Frozen,
+    Label,
+    Manifest,
+    Name,
+    Scalar,
+    Tensors,
+    TensorSpec,
+)
+from federated.errors import ContractError
+
+MAX_ROUNDS = 10_000
+MAX_VALUE = 1e6  # of a weight, a running mean or variance: no training gives more, and a mean of them does not overflow
+
+StrategyName = Literal["fedavg", "fedprox"]
+"""Flower's strategies that a run may name; `server.flower_app` has a line for each."""
+
+
+class Plan(Frozen):
+    """What a run of rounds does, the same from its first average to its last.
+
+    Attributes:
+        model, config: the network, by its name and configuration in the list of models that are trained in rounds.
+        rounds: how many there will be.
+        epochs: passes over a site's training images in a round.
+        proximal: μ of the proximal term, 0 unless the strategy is fedprox.
+        least: updates without which a round is not averaged.
+    """
+
+    task: Name
+    front_end: Digest
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=MAX_LABELS)
+    model: Name
+    config: dict[str, Scalar]
+    strategy: StrategyName
+    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    proximal: Annotated[float, Field(ge=0, le=1e9)]
+    least: Annotated[int, Field(ge=1, le=10_000)]
+
+    @model_validator(mode="after")
+    def _only_fedprox_pulls(self) -> Self:
+        if (self.strategy == "fedprox") != (self.proximal > 0):
+            raise ValueError("fedprox needs a proximal term above 0, and no other strategy has one")
+        return self
+
+
+class Averaged(Frozen):
+    """An update that entered an average, and the images that it was weighted by."""
+
+    site: Name
+    update: Digest
+    images: Annotated[int, Field(ge=1, le=10**9)]
+
+
+class AverageManifest(Manifest):
+    """The global model of a run after `round` rounds; below `plan.rounds` it asks for updates. Tensors: its state.
+
+    `previous` is the average before, from which `updates` were trained; the first has neither.
+    """
+
+    kind: Literal["average"] = "average"
+    run: Annotated[int, Field(ge=1, le=10**9)]
+    plan: Plan
+    round: Annotated[int, Field(ge=0, le=MAX_ROUNDS)]
+    previous: Digest | None
+    updates: tuple[Averaged, ...]
+
+    @model_validator(mode="after")
+    def _rounds_follow_each_other(self) -> Self:
+        if self.round > self.plan.rounds:
+            raise ValueError("there are more rounds behind it than its plan has")
+        if (self.previous is None) != (self.round == 0) or bool(self.updates) != (self.round > 0):
+            raise ValueError("the first average, and no other, has nothing before it")
+        if len({each.site for each in self.updates}) != len(self.updates):
+            raise ValueError("a site entered it twice")
+        if self.round and len(self.updates) < self.plan.least:
+            raise ValueError("fewer sites entered it than its plan demands")
+        return self
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is the last of its run, and asks for nothing."""
+        return self.round == self.plan.rounds
+
+
+class UpdateManifest(Contribution):
+    """A site's state of the network after training from one average; `batch` says that it is of all batches.
+
+    `images` are those that it was trained on, by which the coordinator weights it.
+    """
+
+    kind: Literal["update"] = "update"
+    batch: Literal["all"] = "all"
+    average: Digest
+    run: Annotated[int, Field(ge=1, le=10**9)]
+    round: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
+    model: Name
+
+    @property
+    def examples(self) -> int:
+        """Images it was trained on."""
+        return sum(self.images.values())
+
+
+def check_average(manifest: AverageManifest, tensors: Tensors, expected: Mapping[str, TensorSpec]) -> None:
+    """Whether an average is a sound state of the network that it names.
+
+    Args:
+        manifest: its manifest, whose signature was checked.
+        tensors: as `unpack_tensors` gives them.
+        expected: types and shapes of that network's state.
+
+    Raises:
+        ContractError: other tensors than the network has, or numbers that no training gives.
+    """
+    _check_specs(manifest.tensors, expected, f"a '{manifest.plan.model}'")
+    check_values(tensors)
+
+
+def check_update(update: UpdateManifest, tensors: Tensors, name: str, average: AverageManifest) -> None:
+    """Whether an update answers exactly this average, with a sound state of the same network.
+
+    Args:
+        update: its manifest, whose signature was checked.
+        tensors: as `unpack_tensors` gives them.
+        name: the digest of the average.
+        average: the global model of the round, not the last.
+
+    Raises:
+        ContractError: it answers another model, round or run, or its state is not one of this network.
+    """
+    if update.average != name:
+        raise ContractError(
+            "answers another global model than this round's", where=f"round {update.round}", cure="answer the newest"
+        )
+    if (update.run, update.round, update.model) != (average.run, average.round + 1, average.plan.model):
+        raise ContractError(
+            f"is round {update.round} of run {update.run} with '{update.model}', wanted is round {average.round + 1} "
+            f"of run {average.run} with '{average.plan.model}'",
+            where="update",
+        )
+    unknown = sorted(set(update.labels) - set(average.plan.labels))
+    if unknown:
+        raise ContractError(f"'{unknown[0]}' is not among the labels of the run", where="labels")
+    if not update.examples:
+        raise ContractError("was trained on no image", where="images")
+    _check_specs(update.tensors, average.tensors, "the global model")
+    check_values(tensors)
+
+
+def check_values(tensors: Tensors) -> None:
+    """Whether numbers are finite and of a size that training gives.
+
+    Raises:
+        ContractError: one is not.
+    """
+    for name, array in sorted(tensors.items()):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ContractError("holds NaN or infinity", where=f"tensor {name}")
+        if array.dtype.kind == "f" and array.size and np.abs(array).max() > MAX_VALUE:
+            raise ContractError(f"holds numbers above {MAX_VALUE:g}, which no training gives", where=f"tensor {name}")
+
+
+def _check_specs(found: Mapping[str, TensorSpec], expected: Mapping[str, TensorSpec], what: str) -> None:
+    for name in sorted(set(found) | set(expected)):
+        if found.get(name) != expected.get(name):
+            raise ContractError(
+                f"is {_shown(found.get(name))}, {what} has {_shown(expected.get(name))}", where=f"tensor {name}"
+            )
+
+
+def _shown(spec: TensorSpec | None) -> str:
+    return f"{spec.dtype}{spec.shape}" if spec is not None else "not there"
