@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
+from shared_models.early_stop import Epoch
+from shared_models.recipe import EPOCH, LOSS, Recipe
 from shared_models.weight_average import WeightAverage, wearing
 
 if TYPE_CHECKING:
     import torch
 
-    from shared_models.training import Recipe
-
 NETWORK, OPTIMISER, AVERAGE, BEST = "network.", "optimiser.", "average.", "best."
 MOMENTUM = 0.9  # of stochastic gradient descent
-
-Epoch = dict[str, float]  # its number from 1, its mean loss, and what the validation found
 
 
 class TrainingState:
@@ -44,14 +43,20 @@ class TrainingState:
         """The state that is asked and kept: the average where there is one, else the weights as they are."""
         return self.network.state_dict() if self.average is None else self.average.state
 
-    def validated(self, validate: Any) -> dict[str, float]:
-        """What a validation finds of the state that is shown; the network stands as before, in training mode."""
+    def validated(self, validate: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+        """What a validation finds of the state that is shown, in evaluation mode; the weights stay as they are.
+
+        Raises:
+            ValueError: it calls a figure as the loop calls one of its own.
+        """
         import torch
 
         self.network.eval()
-        with torch.no_grad(), wearing(self.network, self.shown()):
+        with torch.no_grad(), wearing(self.network, self.average.state) if self.average else nullcontext():
             found = {name: float(value) for name, value in validate().items()}
-        self.network.train()
+        for name in (EPOCH, LOSS):
+            if name in found:
+                raise ValueError(f"a validation must not call what it finds '{name}', which the training itself does")
         return found
 
     def keep(self) -> None:
