@@ -101,6 +101,7 @@ def release_facts(manifest: ReleaseManifest) -> dict[str, Any]:
         "kind": manifest.kind,
         "labels": list(manifest.labels),
         "front_end": manifest.front_end.name,
+        "rule": manifest.rule,
         **manifest.hyperparameters.model_dump(mode="json"),
         "weighting": manifest.weighting,
         "alpha": manifest.alpha,

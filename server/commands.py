@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated.errors import ConsiliumError
-from server import vocabulary_commands
+from server import fusion_commands, vocabulary_commands
 
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
@@ -46,6 +46,7 @@ def init(
         str, typer.Option(help="How foreign sites are silenced: refit, graded, scaled or none.")
     ] = "refit",
     alpha: Annotated[float, typer.Option(help="How often a site may wrongly refuse its own images.")] = 0.05,
+    fusion: Annotated[str, typer.Option(help="What makes the scores; the fusion command lists all.")] = "closed-form",
     home: Home = HERE,
 ) -> None:
     """Make the coordinator's folder: key, configuration, vocabulary, trust file."""
@@ -54,7 +55,7 @@ def init(
     from server.home import CoordinatorConfig, CoordinatorHome, validated
 
     names = {"federation": federation, "name": name, "task": task, "superlink": superlink}
-    settings = names | {"mode": mode, "weighting": weighting, "alpha": alpha}
+    settings = names | {"mode": mode, "weighting": weighting, "alpha": alpha, "fusion": fusion}
     card = _front_end_card(front_end, front_end_config or [], front_end_weights)
     config = validated(CoordinatorConfig, settings | {"front_end": card}, where="init")
     made = CoordinatorHome.create(home, config, _vocabulary(federation, vocabulary, labels))
@@ -234,6 +235,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
 
 
 app.add_typer(vocabulary_commands.app, name="vocabulary")
+app.command()(fusion_commands.fusion)
 TABLES = {
     "sites": ("name", "state", "contributions", "versions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),

@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from federated.errors import ConsiliumError
 from federated.faults import ADDRESS, first_fault
+from federated.files import write_whole
 from federated.homes import LOCK_SECONDS, held, read_config
 from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
-from federated.manifest import FrontEndCard, Frozen, Name
+from federated.manifest import FrontEndCard, Frozen, Name, RuleName
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -35,6 +36,7 @@ class CoordinatorConfig(Frozen):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     weighting: Literal["refit", "graded", "scaled", "none"] = "refit"
     mode: Literal["shared", "isolated"] = "shared"
+    fusion: RuleName = "closed-form"
     registry_url: str = ""
 
 
@@ -66,6 +68,11 @@ class CoordinatorHome:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return cls(path)
+
+    def choose_fusion(self, rule: RuleName) -> None:
+        """The rule of the next candidate, in ``config.toml``."""
+        self.config = self.config.model_copy(update={"fusion": rule})
+        write_whole(self.path / "config.toml", tomli_w.dumps(self.config.model_dump(mode="json")).encode())
 
     @property
     def artefacts_path(self) -> Path:

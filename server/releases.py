@@ -15,11 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from federated.canonical import canonical, digest
 from federated.errors import ConsiliumError
+from federated.fusion.rules import CLOSED_FORM, RULES, Head, site_mean
 from federated.manifest import (
     MODEL_KINDS,
     Frozen,
     RecallManifest,
     ReleaseManifest,
+    Tensors,
     manifest_bytes,
     pack_tensors,
 )
@@ -27,6 +29,7 @@ from federated.release import Built, SiteInput, build_candidate, build_release
 from server.artefacts import Artefacts
 from server.contributions import Stored, expert_cards, load, load_manifest, site_inputs
 from server.deliveries import enqueue, sent_to
+from server.experts import heads_in, trained_gate
 from server.home import CoordinatorHome
 from server.registry import (
     CandidateRow,
@@ -166,7 +169,9 @@ def _candidate(session: Session, artefacts: Artefacts, home: CoordinatorHome, si
     config, latest = home.config, newest_release(session)
     pinned = _pinned(artefacts, latest) if config.mode == "isolated" else None
     experts = [load(artefacts, row.digest) for row in current_parcels(session, ("weights",))]
+    heads = heads_in(experts, config.front_end.digest)
     with threadpool_limits(1):
+        gate = _gate(session, artefacts, home, heads, sites)
         return build_candidate(
             federation=config.federation,
             task=config.task,
@@ -181,7 +186,20 @@ def _candidate(session: Session, artefacts: Artefacts, home: CoordinatorHome, si
             mode=config.mode,
             weighting=config.weighting,
             alpha=config.alpha,
+            rule=config.fusion,
+            heads=heads,
+            gate=gate,
         )
+
+
+def _gate(
+    session: Session, artefacts: Artefacts, home: CoordinatorHome, heads: Sequence[Head], sites: Sequence[SiteInput]
+) -> Tensors | None:
+    """What is trained of the rule on the features that sites sent."""
+    if RULES[home.config.fusion].gate is None:
+        return None
+    sent = [load(artefacts, row.digest) for row in current_parcels(session, ("features",))]
+    return trained_gate(home.config.fusion, heads, sent, {site.name: site_mean(site.train) for site in sites})
 
 
 def _pinned(artefacts: Artefacts, latest: ReleaseRow | None) -> ReleaseManifest | None:
@@ -251,6 +269,8 @@ def _inputs_digest(session: Session, home: CoordinatorHome) -> str:
         "front_end": config.front_end.digest,
         "settings": [config.task, config.alpha, config.weighting, config.mode],
     }
+    if config.fusion != CLOSED_FORM:
+        inputs["fusion"] = config.fusion
     return digest(canonical(inputs))
 
 
