@@ -50,8 +50,6 @@ def test_a_choice_is_kept_and_the_rest_of_the_configuration_stays(home: Path) ->
 
 
 def test_a_rule_that_there_is_not_is_one_line(home: Path) -> None:
-    with pytest.raises(
-        ConsiliumError, match="'average' is no rule"
-    ):
+    with pytest.raises(ConsiliumError, match="'average' is no rule"):
         _run(home, "average")
     assert CoordinatorHome(home).config.fusion == "closed-form"
