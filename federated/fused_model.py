@@ -158,10 +158,10 @@ class FusedModel:
         acting = weights if weighting != "none" else np.ones_like(weights)
         contributions = np.zeros((len(features), len(self.sites), len(self.labels)))
         withins = [normalise_in_class(acting, group.inside) for group in self.groups]
-        keys = [self._requested(within, group, weighting) for within, group in zip(withins, self.groups, strict=True)]
+        keys = [self.requested(within, group, weighting) for within, group in zip(withins, self.groups, strict=True)]
         for group, within, wanted in zip(self.groups, withins, keys, strict=True):
             for key, rows in _rows_by_key(wanted).items():
-                part = self._part(features[rows], key, group, within[rows], weighting)
+                part = self.part(features[rows], key, group, within[rows], weighting)
                 contributions[np.ix_(rows, range(len(self.sites)), group.columns)] = part
         scores = contributions.sum(axis=1)
         return Answers(scores, contributions, p, weights, self._evidence(features, scores, keys, withins, weighting))
@@ -249,7 +249,7 @@ class FusedModel:
         inside = [name for name, here in zip(self.sites, group.inside, strict=True) if here]
         return full_key(inside, list(self.sites), self.manifest.hyperparameters, group.silent)
 
-    def _requested(self, within: Array, group: Group, weighting: str) -> list[Key]:
+    def requested(self, within: Array, group: Group, weighting: str) -> list[Key]:
         """The system each row asks for, given its (n, K) weights normalised within the class."""
         if weighting in ("none", "scaled"):
             return [self._full_key(group)] * len(within)
@@ -267,7 +267,7 @@ class FusedModel:
         outside = () if isolated else tuple((name, level) for name, level, here in named if not here and level > 0)
         return partial_key(inside, outside, group.silent)
 
-    def _part(self, features: Array, key: Key, group: Group, within: Array, weighting: str) -> Array:
+    def part(self, features: Array, key: Key, group: Group, within: Array, weighting: str) -> Array:
         """(n, K, labels of the group) contributions of rows that ask for one system."""
         if weighting == "scaled":
             return self._scaled(features, key, group, within)

@@ -193,7 +193,8 @@ def fused(
     targets: Targets = FLAT,
 ) -> Array:
     """Solutions of one system summed over sites, (M, C): what `solve` gives in parts."""
-    factor = cho_factor(assemble(blocks, key, hyperparameters), lower=True, overwrite_a=True, check_finite=False)
+    matrix = assemble(blocks, key, hyperparameters).T  # symmetric; LAPACK reads it by columns, so nothing is copied
+    factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     sums = right_hand_sides(blocks, key, labels, targets).sum(axis=0)
     return np.asarray(cho_solve(factor, sums, check_finite=False))
 

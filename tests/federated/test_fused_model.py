@@ -158,9 +158,9 @@ def test_kept_gram_matrices_silence_by_scaling_and_never_leave_one_site_to_speak
     model = federation.model(federation.release())
     group = next(group for group in model.groups if LABELS.index("a4c") in group.columns)
     within = np.array([[0.0, 1.0, 1.0]])
-    (key,) = model._requested(within, group, "refit")
+    (key,) = model.requested(within, group, "refit")
     features = federation.folds["ada"]["test"].features[:1]
-    part = model._part(features, key, group, within, "refit")
+    part = model.part(features, key, group, within, "refit")
     whole = model._contributions(features, model._full_key(group), group)
     ada, ben = 0, 1
     weights = model.tensors["weights"][:, group.columns]
