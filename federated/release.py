@@ -21,7 +21,7 @@ import numpy as np
 from federated.descent import MARGINS, tree_of
 from federated.errors import ConsiliumError
 from federated.fusion.closed_form import Key, full_systems, held_labels, solve
-from federated.fusion.rules import CLOSED_FORM, GATE, Head, made_of
+from federated.fusion.rules import BY_CLOSED_FORM, Chosen, made_of
 from federated.fusion.selection import select
 from federated.fusion.targets import Targets, targets_of
 from federated.in_distribution import (
@@ -39,7 +39,6 @@ from federated.manifest import (
     ReleaseManifest,
     ReleaseSite,
     ReportManifest,
-    RuleName,
     System,
     Tensors,
     manifest_digest,
@@ -97,38 +96,28 @@ def build_candidate(
     mode: Literal["shared", "isolated"] = "shared",
     weighting: Literal["refit", "graded", "scaled", "none"] = "refit",
     alpha: float = 0.05,
-    rule: RuleName = CLOSED_FORM,
-    heads: Sequence[Head] = (),
-    gate: Tensors | None = None,
+    chosen: Chosen = BY_CLOSED_FORM,
 ) -> Built:
     """A candidate release. In isolated mode the coordinator pins hyper-parameters and temperature.
 
-    Hyper-parameters that are not given are chosen by validation statistics. A rule of experts needs `heads`, those of
-    `experts` that are linear heads on the front end, and a gated one what was trained of it, `gate`.
+    Hyper-parameters that are not given are chosen by validation statistics; `chosen` is the rule that makes scores.
 
     Raises:
-        ConsiliumError: no site shares a Gram matrix, the weighting needs Gram matrices that sites keep back, or the
-            rule needs experts that nobody sent.
+        ConsiliumError: no site shares a Gram matrix, or weighting or rule need what sites did not send.
     """
     sites = sorted(sites, key=lambda site: site.name)
     labels = tuple(code for code in vocabulary.codes if any(code in held_labels(site.train) for site in sites))
     targets = targets_of(vocabulary, labels)
     blocks = impute_grams({site.name: site.train.spread(labels).keeping(targets.coarse) for site in sites})
     released = {site.name for site in sites if site.gram_to_sites and site.train.gram is not None}
-    if weighting in ("graded", "scaled") and len(released) < len(sites):
-        kept = ", ".join(sorted(set(blocks) - released))
-        raise ConsiliumError(
-            f"weighting '{weighting}' needs every Gram matrix at the sites", where=kept, cure="use refit"
-        )
+    _require_grams(weighting, set(blocks) - released)
     checks = {site.name: site.validation for site in sites if site.validation is not None}
     if hyperparameters is None:
         hyperparameters = select(blocks, checks, labels, mode, targets)
     systems, tensors = _carried(blocks, labels, hyperparameters, targets, released)
-    tensors |= _sums(blocks, released)
-    tensors |= subspace_tensors(_shared_subspace(blocks, released))
-    made = made_of(rule, blocks, checks, labels, targets, experts, heads)
-    tensors |= made.tensors | {f"{GATE}{name}": tensor for name, tensor in (gate or {}).items()}
-    data, specs, tensors_digest = pack_tensors(tensors)
+    tensors |= _sums(blocks, released) | subspace_tensors(_shared_subspace(blocks, released))
+    made = made_of(chosen, blocks, checks, labels, targets, experts)
+    data, specs, tensors_digest = pack_tensors(tensors | made.tensors)
     manifest = ReleaseManifest(
         kind="candidate",
         federation=federation,
@@ -148,10 +137,19 @@ def build_candidate(
         alpha=alpha,
         temperature=temperature,
         systems=systems,
-        rule=rule,
+        rule=chosen.rule,
         lacking=made.lacking,
     )
     return Built(manifest, data)
+
+
+def _require_grams(weighting: str, kept: set[str]) -> None:
+    if weighting in ("graded", "scaled") and kept:
+        raise ConsiliumError(
+            f"weighting '{weighting}' needs every Gram matrix at the sites",
+            where=", ".join(sorted(kept)),
+            cure="use refit",
+        )
 
 
 def build_release(

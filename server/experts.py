@@ -30,14 +30,14 @@ class Shown:
     weights: Array
 
 
-def heads_in(contributions: Sequence[Stored], front_end: str) -> list[Head]:
+def heads_in(contributions: Sequence[Stored], front_end: str) -> tuple[Head, ...]:
     """The linear heads on a front end (by its digest) among networks that were sent, in the order of `expert_cards`."""
     by_digest = {item.digest: item for item in contributions}
-    return [
+    return tuple(
         _head(card, by_digest[card.contribution])
         for card in expert_cards(contributions)
         if card.architecture == HEAD and by_digest[card.contribution].manifest.front_end == front_end
-    ]
+    )
 
 
 def _head(card: ExpertCard, sent: Stored) -> Head:

@@ -15,13 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from federated.canonical import canonical, digest
 from federated.errors import ConsiliumError
-from federated.fusion.rules import CLOSED_FORM, RULES, Head, site_mean
+from federated.fusion.rules import CLOSED_FORM, RULES, Chosen, site_mean
 from federated.manifest import (
     MODEL_KINDS,
     Frozen,
     RecallManifest,
     ReleaseManifest,
-    Tensors,
     manifest_bytes,
     pack_tensors,
 )
@@ -169,9 +168,8 @@ def _candidate(session: Session, artefacts: Artefacts, home: CoordinatorHome, si
     config, latest = home.config, newest_release(session)
     pinned = _pinned(artefacts, latest) if config.mode == "isolated" else None
     experts = [load(artefacts, row.digest) for row in current_parcels(session, ("weights",))]
-    heads = heads_in(experts, config.front_end.digest)
     with threadpool_limits(1):
-        gate = _gate(session, artefacts, home, heads, sites)
+        chosen = _chosen(session, artefacts, home, experts, sites)
         return build_candidate(
             federation=config.federation,
             task=config.task,
@@ -186,20 +184,26 @@ def _candidate(session: Session, artefacts: Artefacts, home: CoordinatorHome, si
             mode=config.mode,
             weighting=config.weighting,
             alpha=config.alpha,
-            rule=config.fusion,
-            heads=heads,
-            gate=gate,
+            chosen=chosen,
         )
 
 
-def _gate(
-    session: Session, artefacts: Artefacts, home: CoordinatorHome, heads: Sequence[Head], sites: Sequence[SiteInput]
-) -> Tensors | None:
-    """What is trained of the rule on the features that sites sent."""
-    if RULES[home.config.fusion].gate is None:
-        return None
+def _chosen(
+    session: Session,
+    artefacts: Artefacts,
+    home: CoordinatorHome,
+    experts: Sequence[Stored],
+    sites: Sequence[SiteInput],
+) -> Chosen:
+    """The rule of the configuration, with the experts and the gate that it needs."""
+    name = home.config.fusion
+    if not RULES[name].of_experts:
+        return Chosen(name)
+    heads = heads_in(experts, home.config.front_end.digest)
+    if RULES[name].gate is None:
+        return Chosen(name, heads)
     sent = [load(artefacts, row.digest) for row in current_parcels(session, ("features",))]
-    return trained_gate(home.config.fusion, heads, sent, {site.name: site_mean(site.train) for site in sites})
+    return Chosen(name, heads, trained_gate(name, heads, sent, {site.name: site_mean(site.train) for site in sites}))
 
 
 def _pinned(artefacts: Artefacts, latest: ReleaseRow | None) -> ReleaseManifest | None:

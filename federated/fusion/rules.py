@@ -9,7 +9,7 @@ expert's place in the release; and what was trained of a gated rule, each name w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -90,51 +90,65 @@ class Made:
     lacking: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The rule of a candidate, with what it needs beside statistics.
+
+    Attributes:
+        rule: its name.
+        heads: of a rule of experts, those that are linear heads on the shared front end.
+        gate: of a gated rule, what was trained.
+    """
+
+    rule: RuleName
+    heads: tuple[Head, ...] = ()
+    gate: Tensors = field(default_factory=dict)
+
+
+BY_CLOSED_FORM = Chosen(CLOSED_FORM)
+
+
 def made_of(
-    rule: RuleName,
+    chosen: Chosen,
     blocks: Blocks,
     validation: Blocks,
     labels: Sequence[str],
     targets: Targets,
     cards: Sequence[ExpertCard],
-    heads: Sequence[Head],
 ) -> Made:
-    """What a release carries of its rule, but for what was trained.
+    """What a release carries of its rule.
 
     Args:
-        rule: its name.
+        chosen: the rule.
         blocks: statistics of the training images of every site of the release.
         validation: of those that sent some.
         labels: of the release.
         targets: of its labels.
         cards: of all experts that the release names.
-        heads: those of them on the shared front end.
 
     Raises:
         ConsiliumError: no expert knows some label.
     """
-    fit = RULES[rule].fit
-    if fit is not None:
-        found = fit(blocks, validation, labels, targets)
+    rule = RULES[chosen.rule]
+    if rule.fit is not None:
+        found = rule.fit(blocks, validation, labels, targets)
         return Made({"rule.weights": found.site_weights, "rule.bias": found.site_bias})
-    return _experts(rule, sorted(blocks), labels, cards, heads) if RULES[rule].of_experts else Made({})
+    return _experts(chosen, sorted(blocks), labels, cards) if rule.of_experts else Made({})
 
 
-def _experts(
-    rule: RuleName, sites: Sequence[str], labels: Sequence[str], cards: Sequence[ExpertCard], heads: Sequence[Head]
-) -> Made:
-    known = {label for head in heads for label in head.card.labels}
+def _experts(chosen: Chosen, sites: Sequence[str], labels: Sequence[str], cards: Sequence[ExpertCard]) -> Made:
+    known = {label for head in chosen.heads for label in head.card.labels}
     if unknown := [label for label in labels if label not in known]:
         raise ConsiliumError(
-            f"no expert knows {', '.join(unknown)}, which rule '{rule}' needs",
+            f"no expert knows {', '.join(unknown)}, which rule '{chosen.rule}' needs",
             where="experts",
             cure="ask the sites that label it for weights, or choose a rule of statistics",
         )
-    tensors: Tensors = {}
-    for head in heads:
+    tensors: Tensors = {f"{GATE}{name}": tensor for name, tensor in chosen.gate.items()}
+    for head in chosen.heads:
         place = cards.index(head.card)
         tensors |= {f"expert.{place:03d}.weight": head.weight, f"expert.{place:03d}.bias": head.bias}
-    owners = {head.card.site for head in heads}
+    owners = {head.card.site for head in chosen.heads}
     return Made(tensors, tuple(site for site in sites if site not in owners))
 
 

@@ -9,7 +9,7 @@ import pytest
 from federated.decision import check_decision
 from federated.errors import ConsiliumError, ContractError
 from federated.fused_model import FusedModel
-from federated.fusion.rules import CLOSED_FORM, RULES, Head, expert_names, gate_shape, scorer_of
+from federated.fusion.rules import CLOSED_FORM, RULES, Chosen, Head, expert_names, gate_shape, scorer_of
 from federated.manifest import ExpertCard, RuleName, Tensors, unpack_tensors
 
 LINEAR = [name for name, rule in RULES.items() if rule.fit is not None]
@@ -37,10 +37,10 @@ def gate_of(rule: RuleName, heads: list[Head]) -> Tensors:
 
 def settings(federation: Any, rule: RuleName, names: tuple[str, ...] = ("ada", "ben", "cem")) -> dict[str, Any]:
     if not RULES[rule].of_experts:
-        return {"rule": rule}
+        return {"chosen": Chosen(rule)}
     heads = experts_of(federation, names)
-    gate = gate_of(rule, heads) if rule in GATED else None
-    return {"rule": rule, "experts": tuple(head.card for head in heads), "heads": heads, "gate": gate}
+    gate = gate_of(rule, heads) if rule in GATED else {}
+    return {"experts": tuple(head.card for head in heads), "chosen": Chosen(rule, tuple(heads), gate)}
 
 
 def test_the_list_holds_every_name_that_a_release_may_have():
@@ -66,7 +66,7 @@ def test_every_rule_gives_decisions_that_add_up(federation: Any, rule: RuleName)
 
 @pytest.mark.parametrize("rule", LINEAR)
 def test_a_linear_rule_is_carried_as_the_sum_of_its_sites(federation: Any, rule: RuleName) -> None:
-    built = federation.candidate(rule=rule)
+    built = federation.candidate(chosen=Chosen(rule))
     model = federation.model(built)
     features = federation.folds["ada"]["test"].features
     tensors = unpack_tensors(built.tensors, built.manifest)
@@ -83,7 +83,7 @@ def test_whichever_rule_answers_the_same_images_are_refused(federation: Any, rul
 
 
 def test_a_rule_of_statistics_leaves_the_candidate_of_the_closed_form_as_it_was(federation: Any) -> None:
-    plain, ruled = federation.candidate(), federation.candidate(rule="nearest-mean")
+    plain, ruled = federation.candidate(), federation.candidate(chosen=Chosen("nearest-mean"))
     before, after = (unpack_tensors(built.tensors, built.manifest) for built in (plain, ruled))
     assert set(after) - set(before) == {"rule.weights", "rule.bias"}
     assert all((before[name] == after[name]).all() for name in before)
@@ -101,7 +101,7 @@ def test_a_site_that_sent_no_expert_is_named_and_has_no_part(federation: Any) ->
 
 
 def test_a_label_that_no_expert_knows_is_told(federation: Any) -> None:
-    with pytest.raises(ConsiliumError, match="no expert knows sub.*ask the sites that label it for weights"):
+    with pytest.raises(ConsiliumError, match=r"no expert knows sub.*ask the sites that label it for weights"):
         federation.candidate(**settings(federation, "routing", ("ada", "ben")))
 
 
