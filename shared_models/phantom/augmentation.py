@@ -26,7 +26,7 @@ def uniform(images: Tensor, low: float, high: float, random: Generator) -> Tenso
     """One number an image, (N, 1, 1, 1)."""
     import torch
 
-    return low + (high - low) * torch.rand((len(images), 1, 1, 1), generator=random)
+    return low + (high - low) * torch.rand((len(images), 1, 1, 1), generator=random).to(images.device)
 
 
 def chosen(images: Tensor, share: float, random: Generator) -> Tensor:
