@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
 
 if TYPE_CHECKING:
     import torch
 
-MODELS: dict[str, Callable[..., torch.nn.Module]] = {"linear_head": linear_head}
+MODELS: dict[str, Callable[..., torch.nn.Module]] = {
+    "linear_head": linear_head,
+    "small_resnet18": small_resnet_expert,
+    "timm": timm_expert,
+}
 
 
 def create_model(name: str, **config: bool | int | float | str) -> torch.nn.Module:

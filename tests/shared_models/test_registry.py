@@ -30,5 +30,11 @@ def test_a_wrong_configuration_is_a_type_error(config: dict[str, int | str]) -> 
         create_model("linear_head", **config)
 
 
+@pytest.mark.parametrize("config", [{"width": 10**9}, {"classes": 10**9}, {"side": 10**9}, {"classes": 0}])
+def test_an_absurd_expert_is_refused_before_memory_is_taken(config: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"1000000000|0 classes"):
+        create_model("small_resnet18", **{"classes": 2, "side": 48, "width": 16} | config)
+
+
 def test_every_name_is_a_valid_architecture_of_a_manifest() -> None:
     assert all(name.replace("_", "").isalnum() and name.islower() for name in MODELS)
