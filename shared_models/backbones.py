@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.timm_networks import timm_network
+
 if TYPE_CHECKING:
     import torch
 
@@ -73,7 +75,7 @@ def create_backbone(weights_file: Path | None, config: Mapping[str, Scalar]) -> 
     digest = file_digest(weights_file)
     if config.get("weights", digest) != digest:
         raise ValueError(f"{weights_file} is {digest}, the front end was made with {config['weights']}")
-    network = _empty_network(architecture)
+    network = timm_network(architecture, 0).eval()
     _load(network, read_state(weights_file))
     known = network.default_cfg
     size = size or int(known["input_size"][1])
@@ -81,17 +83,6 @@ def create_backbone(weights_file: Path | None, config: Mapping[str, Scalar]) -> 
         features = int(network(torch.zeros(1, 3, size, size)).shape[1])
     normal: dict[str, Scalar] = {"architecture": architecture, "size": size, "weights": digest}
     return Backbone(normal, features, network, torch.tensor(known["mean"]), torch.tensor(known["std"]))
-
-
-def _empty_network(architecture: str) -> Any:
-    from shared_models.torchvision_operators import load_torchvision
-
-    load_torchvision()  # timm imports it
-    import timm
-
-    if not timm.is_model(architecture):  # which also keeps out names that stand for a hub
-        raise ValueError(f"timm has no architecture '{architecture}'")
-    return timm.create_model(architecture, pretrained=False, num_classes=0).eval()
 
 
 def file_digest(path: Path) -> str:
