@@ -1,10 +1,14 @@
-"""``python -m benchmarks NAME [--quick] --json FILE``: measure, print a table, write the result."""
+"""``python -m benchmarks NAME [--quick] --json FILE``: measure, print a table, write the result.
+
+``python -m benchmarks incremental --suite SUITE --preset cpu|paper --seeds N --json FILE`` plays the contest.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +21,7 @@ from rich.table import Table
 from benchmarks import real_data
 from benchmarks.claims import Measured, Result, Row, write_result
 from benchmarks.results import shown, tables, verdict
+from federated.errors import ConsiliumError
 
 
 def _spine(quick: bool) -> Measured:
@@ -98,6 +103,13 @@ def _partial_labels(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.incremental.run import measure
+
+    return measure(quick=quick, suite=suite, preset=preset, seeds=seeds, file=file, commit=commit())
+
+
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "spine": _spine,
     "lung": _lung,
@@ -112,8 +124,11 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "burnt_in": _burnt_in,
     "sector": _sector,
     "partial_labels": _partial_labels,
+    "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
+OF_A_SUITE = ("incremental",)
+PRESET, SEEDS = "cpu", 5
 
 
 def main(
@@ -124,14 +139,23 @@ def main(
         Path | None,
         typer.Option(help=f"Real images with an index.csv of path and view, for {', '.join(OF_A_GALLERY)}."),
     ] = None,
+    suite: Annotated[str, typer.Option(help=f"The suite, for {', '.join(OF_A_SUITE)}.")] = "",
+    preset: Annotated[str, typer.Option(help="How large a suite's networks are, cpu or paper.")] = PRESET,
+    seeds: Annotated[int, typer.Option(help="How often a suite is drawn.")] = SEEDS,
 ) -> None:
     """Measure one benchmark's claims."""
     name = name.replace("-", "_")
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
-    measured = BENCHMARKS[name](quick, **_of_a_gallery(name, gallery))
-    result = Result(name=name, quick=quick, commit=commit(), machine=machine(), **dict(measured))
+    given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, preset, seeds, json)
+    try:
+        measured = BENCHMARKS[name](quick, **given)
+    except ConsiliumError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from error
+    named = f"{name}_{suite.replace('-', '_')}" if suite else name
+    result = Result(name=named, quick=quick, commit=commit(), machine=machine(), **dict(measured))
     print_result(result, Console())
     write_result(result, json)
 
@@ -145,6 +169,17 @@ def _of_a_gallery(name: str, gallery: Path | None) -> dict[str, Any]:
         return {"gallery": folder}
     if gallery:
         raise typer.BadParameter(f"only {', '.join(OF_A_GALLERY)} read a gallery", param_hint="--gallery")
+    return {}
+
+
+def _of_a_suite(name: str, suite: str, preset: str, seeds: int, file: Path) -> dict[str, Any]:
+    """What to play as arguments of the benchmarks that have suites."""
+    if name in OF_A_SUITE:
+        if not suite:
+            raise typer.BadParameter(f"{name} needs one", param_hint="--suite")
+        return {"suite": suite, "preset": preset, "seeds": seeds, "file": file}
+    if suite or preset != PRESET or seeds != SEEDS:
+        raise typer.BadParameter(f"only {', '.join(OF_A_SUITE)} has suites", param_hint="--suite")
     return {}
 
 

@@ -95,9 +95,11 @@ class Answered:
     Attributes:
         labels: of the columns.
         scores: (n, C), -inf where a label cannot be answered; the label of an image has the largest.
-        probabilities: (n, C), each row adds up to one, or is NaN where nothing can be answered.
+        probabilities: (n, C); a row adds up to one where no label lies within another, and is NaN where nothing can
+            be answered.
         p: (n,) the largest p-value of a site; None for a rule that never refuses.
         weights, contributions: (n, T) and (n, T, C) by site in order of arrival, of rules that display them.
+        best: (n,) columns of the answers, of rules that go down from label to label rather than take the largest score.
     """
 
     labels: tuple[str, ...]
@@ -106,6 +108,13 @@ class Answered:
     p: Array | None = None
     weights: Array | None = None
     contributions: Array | None = None
+    best: NDArray[np.int64] | None = None
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """(n,) columns of the answers, -1 where nothing can be answered."""
+        best = self.scores.argmax(axis=1) if self.best is None else self.best
+        return np.where(np.isneginf(self.scores).all(axis=1), -1, best)
 
 
 class Contestant(Protocol):

@@ -1,0 +1,39 @@
+"""The contest on one suite, as ``python -m benchmarks incremental`` plays it, or goes on playing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.claims import Measured
+from benchmarks.incremental.cells import Contest, play_all
+from benchmarks.incremental.contestants import CONTESTANTS
+from benchmarks.incremental.report import summarise
+from benchmarks.incremental.suites import PRESETS, QUICK, SUITES
+from federated.errors import ConsiliumError
+
+FIRST_SEED = 1993  # of the order of classes in published comparisons of incremental learning
+QUICK_SEEDS = 2
+
+
+def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, commit: str) -> Measured:
+    """The contest on one suite; cells lie in a folder beside the file, from where a stopped run goes on.
+
+    Raises:
+        ConsiliumError: there is no such suite or preset, or the folder holds cells of another contest.
+    """
+    for name, known, option in ((suite, SUITES, "--suite"), (preset, PRESETS, "--preset")):
+        if name not in known:
+            raise ConsiliumError(f"'{name}' is none of {', '.join(known)}", where=option)
+    if seeds < 1:
+        raise ConsiliumError(f"{seeds} is not 1 or more", where="--seeds")
+    chosen = QUICK if quick else PRESETS[preset]
+    contest = Contest(
+        suite=suite,
+        name=f"{preset}, quick" if quick else preset,
+        preset=chosen,
+        seeds=range(FIRST_SEED, FIRST_SEED + (min(seeds, QUICK_SEEDS) if quick else seeds)),
+        contestants=tuple(CONTESTANTS),
+        commit=commit,
+        folder=file.with_suffix(".cells"),
+    )
+    return summarise(suite, contest.name, play_all(contest))

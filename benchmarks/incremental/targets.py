@@ -1,0 +1,63 @@
+"""The targets that the closed form is held to, each against those it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from benchmarks.claims import Claim, at_least, at_most, told
+from benchmarks.incremental import figures
+from benchmarks.incremental.answers import ALPHA
+from benchmarks.incremental.contestants import CLOSED_FORM, GATED, JOINT
+from benchmarks.incremental.paired import Difference
+from benchmarks.incremental.questions import ALL, EXTERNAL, SEEN, Compared, Played, mean_over
+
+GAIN, SEEN_LOSS = 5.0, -1.0  # points
+CHEAPER, FLAT = 20.0, 2.0  # times
+ORDERS_ALIKE = 1e-9
+
+
+def targets(suite: str, played: Played, found: Compared, orders: Mapping[str, float]) -> list[Claim]:
+    """What is asked of the closed form on any suite; `orders` are deviations over orders of arrival, NaN of one."""
+    ours = found.sampled[ALL][CLOSED_FORM].value
+    claims = [told(f"{suite}: closed form, {ALL}", round(100 * ours, 1), "%")]
+    if GATED in played:
+        claims += [_gain(suite, found.differences[ALL][GATED], ALL, GATED, GAIN), *_costs(suite, played)]
+    if JOINT in played:
+        claims += [
+            _gain(suite, found.differences[question][JOINT], question, JOINT, least)
+            for question, least in ((SEEN, SEEN_LOSS), (EXTERNAL, 0.0))
+            if question in found.differences
+        ]
+    if not np.isnan(orders[CLOSED_FORM]):
+        claims.append(
+            at_most(f"{suite}: closed form, deviation over orders of arrival", orders[CLOSED_FORM], "", ORDERS_ALIKE)
+        )
+    wrong = 100 * mean_over(played[CLOSED_FORM], figures.refused_known)
+    return [
+        *claims,
+        at_most(f"{suite}: refused of what its site taught", wrong, "%", 100 * ALPHA),
+        _growth(suite, played),
+    ]
+
+
+def _gain(suite: str, one: Difference, question: str, other: str, least: float) -> Claim:
+    mark = "" if one.told_apart else " (cannot be told apart)"
+    name = f"{suite}, {question}: closed form minus {other}{mark}"
+    return at_least(name, round(100 * one.value, 1), "points", least)
+
+
+def _costs(suite: str, played: Played) -> list[Claim]:
+    ours, theirs = (float(np.median([one.seconds[-1] for one in played[name]])) for name in (CLOSED_FORM, GATED))
+    sent, received = (mean_over(played[name], lambda one: figures.kilobytes(one.sent)) for name in (CLOSED_FORM, GATED))
+    return [
+        at_least(f"{suite}: seconds of the last arrival, {GATED} over closed form", theirs / ours, "x", CHEAPER),
+        at_most(f"{suite}: bytes that a site shares, closed form over {GATED}", sent / received, "x", 1.0),
+    ]
+
+
+def _growth(suite: str, played: Played) -> Claim:
+    seconds = np.median([one.seconds for one in played[CLOSED_FORM]], axis=0)
+    growth = float(seconds[-1] / seconds[1])
+    return at_most(f"{suite}: closed form, seconds of the last arrival over those of the second", growth, "x", FLAT)
