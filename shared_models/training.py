@@ -115,7 +115,7 @@ def train(
     """
     import torch
 
-    chosen = _chosen(device)
+    chosen = chosen_device(device)
     if task.examples < LEAST:
         raise ValueError(f"there are {task.examples} examples to learn from; {LEAST} are the fewest")
     with torch.random.fork_rng(devices=[chosen] if chosen.type == "cuda" else []):
@@ -210,7 +210,12 @@ class _Run:
         return Trained(len(history), best_epoch(history, self.recipe), history, state)
 
 
-def _chosen(device: Device) -> torch.device:
+def chosen_device(device: Device) -> torch.device:
+    """The device; "auto" is CUDA where there is one.
+
+    Raises:
+        ValueError: CUDA is asked for, and there is none.
+    """
     import torch
 
     if device == "auto":

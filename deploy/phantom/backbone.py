@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,14 +44,15 @@ from deploy.phantom.backbone_record import (
 from deploy.phantom.orders import LEAST_SIZE, check_range, check_seed
 from federated.errors import ConsiliumError
 from federated.files import cannot_write, write_whole
-from shared_models.start_backbone import Settings, Training, answers, weight_of
-from site_agent.progress import track
+from shared_models.start_backbone import Settings, ViewTask, answers, new_network, weight_of
+from shared_models.training import Progress, Trained, chosen_device, train
+from site_agent.progress import TrainingBar, track
 
 if TYPE_CHECKING:
     import torch
 
 SUFFIX, UNFINISHED = ".safetensors", ".unfinished"
-RECORD, CHECKPOINT = "record.json", "checkpoint.safetensors"
+RECORD = "record.json"
 KEY = "consilium"  # of the metadata: one key, for several are written in any order
 MOST_BYTES = 64 * 2**20  # as much as a site's policy lets out by default
 LEAST_IMAGES, MOST_IMAGES = 32, 100_000  # with fewer nobody is held out
@@ -112,15 +113,15 @@ def train_backbone(path: Path, order: BackboneOrder, say: Say = _nothing) -> Bac
     """
     check_order(path, order)
     with told("--architecture"):
-        training = Training(order.settings())
+        new_network(order.settings())
     wanted = _record(order)
     if path.exists():
         return _finished(path, wanted)
     with _claimed(path, wanted) as folder:
         begun = read_record(folder / RECORD)
         frames = _frames(folder, order.plan())
-        history = _trained(folder, training, order.plan(), begun.threads, frames, say)
-        return _finish(path, begun.model_copy(update={"history": tuple(history)}), training)
+        trained = _trained(folder, order, begun, frames, say)
+        return _finish(path, begun.model_copy(update={"history": _history(trained)}), trained)
 
 
 def check_order(path: Path, order: BackboneOrder) -> None:
@@ -164,6 +165,7 @@ def _record(order: BackboneOrder) -> BackboneRecord:
         optimiser=order.settings().optimiser(),
         libraries=versions(),
         threads=len(os.sched_getaffinity(0)),
+        device="cuda" if chosen_device("auto").type == "cuda" else "cpu",
     )
 
 
@@ -235,68 +237,34 @@ def _frames(folder: Path, plan: FramePlan) -> Frames:
         return np.concatenate([np.load(path, allow_pickle=False) for path in paths])
 
 
-def _trained(folder: Path, training: Training, plan: FramePlan, threads: int, frames: Frames, say: Say) -> list[Epoch]:
+def _trained(folder: Path, order: BackboneOrder, begun: BackboneRecord, frames: Frames, say: Say) -> Trained:
     """All epochs, or those that are still to come."""
-    labels, held = plan.labels(), plan.held_out()
-    history = _resume(folder / CHECKPOINT, training)
-    epochs = training.settings.epochs
-    with _threads(threads), told("training"):
-        for number in range(len(history), epochs):
-            what = f"epoch {number + 1} of {epochs}"
-            before = f", before: {_line(history[-1])}" if history else ""
-            loss = _learn(training, number, frames[~held], labels[~held], what + before)
-            history.append(_asked(training, loss, frames[held], labels[held]))
-            _write_checkpoint(folder / CHECKPOINT, training, history)
-            say(f"{what}: {_line(history[-1])} in phantom patients held out")
-    return history
+    labels, held = order.plan().labels(), order.plan().held_out()
+    task = ViewTask(order.settings(), frames[~held], labels[~held], partial(_asked, frames[held], labels[held]))
+    recipe = order.settings().recipe(task.examples)
+    with _threads(begun.threads), told("training"), TrainingBar("views_right") as bar:
+
+        def watch(progress: Progress) -> None:
+            bar(progress)
+            if progress.metrics is not None:
+                say(_line(progress, progress.metrics["views_right"]))
+
+        return train(task, recipe, folder=folder, device=begun.device, watch=watch)
 
 
-def _line(epoch: Epoch) -> str:
-    return f"loss {epoch.loss:.3f}, {100 * epoch.views_right:.1f} % of views right"
+def _line(progress: Progress, right: float) -> str:
+    found = f"loss {progress.loss:.3f}, {100 * right:.1f} % of views right in phantom patients held out"
+    return f"epoch {progress.epoch} of {progress.epochs}: {found}"
 
 
-def _learn(training: Training, epoch: int, frames: Frames, labels: Labels, what: str) -> float:
-    """One epoch; its mean loss."""
-    batches = training.batches(epoch, len(labels))
-    first, steps = epoch * len(batches), training.settings.epochs * len(batches)
-    losses = [
-        training.step(first + number, steps, frames[rows], labels[rows])
-        for number, rows in enumerate(track(batches, total=len(batches), what=what))
-    ]
-    return float(np.mean(losses))
-
-
-def _asked(training: Training, loss: float, frames: Frames, labels: Labels) -> Epoch:
-    found = answers(training.network, frames)
-    return Epoch(
-        loss=loss,
-        labels_right=float(np.mean(found == labels)),
-        views_right=float(np.mean(found % VIEW_COUNT == labels % VIEW_COUNT)),
-        contrast_right=float(np.mean(found // VIEW_COUNT == labels // VIEW_COUNT)),
-    )
-
-
-def _write_checkpoint(path: Path, training: Training, history: list[Epoch]) -> None:
-    from safetensors.torch import save
-
-    said = json.dumps([epoch.model_dump() for epoch in history])
-    write_whole(path, save(training.state(), metadata={KEY: said}))
-
-
-def _resume(path: Path, training: Training) -> list[Epoch]:
-    """The epochs behind us; the training stands where it stood after them."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.exists():
-        return []
-    try:
-        with safe_open(path, "pt") as file:
-            state: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            history = [Epoch(**epoch) for epoch in json.loads(file.metadata()[KEY])]
-        training.load(state)
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise ConsiliumError("is damaged", where=str(path), cure=f"remove {path.parent} and begin anew") from error
-    return history
+def _asked(frames: Frames, labels: Labels, network: torch.nn.Module) -> dict[str, float]:
+    """Shares of held-out frames that are answered rightly."""
+    found = answers(network, frames)
+    return {
+        "labels_right": float(np.mean(found == labels)),
+        "views_right": float(np.mean(found % VIEW_COUNT == labels % VIEW_COUNT)),
+        "contrast_right": float(np.mean(found // VIEW_COUNT == labels // VIEW_COUNT)),
+    }
 
 
 @contextmanager
@@ -312,11 +280,15 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _finish(path: Path, record: BackboneRecord, training: Training) -> BackboneRecord:
+def _history(trained: Trained) -> tuple[Epoch, ...]:
+    return tuple(Epoch(**{name: epoch[name] for name in Epoch.model_fields}) for epoch in trained.history)
+
+
+def _finish(path: Path, record: BackboneRecord, trained: Trained) -> BackboneRecord:
     """The record, then the weights; then the unfinished work goes."""
     from safetensors.torch import save
 
-    weights = save(training.weights(), metadata={KEY: record.model_dump_json(exclude={"files", "digest"})})
+    weights = save(trained.state, metadata={KEY: record.model_dump_json(exclude={"files", "digest"})})
     digest = f"sha256:{hashlib.sha256(weights).hexdigest()}"
     record = record.model_copy(update={"files": 1, "digest": digest})
     write_whole(_beside(path), record_bytes(record))

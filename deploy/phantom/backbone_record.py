@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -19,7 +20,17 @@ NOTE = (
     "Research use only."
 )
 INPUT = "grey image stretched to a square of this size, divided by 255, less timm's mean, over timm's deviation, thrice"
-SOURCES = ("shared_models/start_backbone.py",)  # beside those of all phantom files
+PARTS = (
+    "batches",
+    "early_stop",
+    "recipe",
+    "schedules",
+    "start_backbone",
+    "training",
+    "training_state",
+    "weight_average",
+)
+SOURCES = tuple(f"shared_models/{part}.py" for part in PARTS)  # beside those of all phantom files
 LIBRARIES = ("numpy", "scipy", "timm", "torch")
 
 
@@ -47,6 +58,7 @@ class BackboneRecord(Provenance):
         optimiser: and its settings.
         libraries: and their versions.
         threads: of the training; another number gives other last digits.
+        device: of the training; another gives other last digits too.
         history: of all epochs; the last tells how good it is.
     """
 
@@ -64,6 +76,7 @@ class BackboneRecord(Provenance):
     optimiser: dict[str, str | float]
     libraries: dict[str, str]
     threads: int
+    device: Literal["cpu", "cuda"] = "cpu"
     history: tuple[Epoch, ...] = ()
 
 

@@ -1,7 +1,8 @@
 """What is changed at random in a phantom frame before it is learnt from, so that no scanner's habit can be relied on.
 
 All functions take and return (N, 1, S, S) float32 tensors with values in [0, 1], 0 outside the sector. Positions run
-from -1 to 1 along both edges of the square, as in torch's `grid_sample`.
+from -1 to 1 along both edges of the square, as in torch's `grid_sample`. Random numbers are drawn on the CPU, wherever
+the images are, so that every device draws the same.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ def chosen(images: Tensor, share: float, random: Generator) -> Tensor:
     return (uniform(images, 0.0, 1.0, random) < share).float()
 
 
-def places(side: int) -> tuple[Tensor, Tensor]:
+def places(images: Tensor) -> tuple[Tensor, Tensor]:
     """The y (1, 1, S, 1) and x (1, 1, 1, S) of every pixel's centre."""
     import torch
 
-    line = (torch.arange(side) + 0.5) * 2 / side - 1
+    side = images.shape[-1]
+    line = (torch.arange(side, device=images.device) + 0.5) * 2 / side - 1
     return line.view(1, 1, -1, 1), line.view(1, 1, 1, -1)
 
 
@@ -46,14 +48,14 @@ def wedge(images: Tensor, random: Generator, *, half: tuple[float, float], aim: 
     """The angle of every pixel seen from near the top's middle, 0 on a random ray, 1 at a random half-width."""
     import torch
 
-    y, x = places(images.shape[-1])
+    y, x = places(images)
     angle = torch.atan2(x - uniform(images, -0.15, 0.15, random), y + uniform(images, 1.0, 1.2, random))
     return (angle - uniform(images, -aim, aim, random)).abs() / uniform(images, *half, random)
 
 
 def narrowed(images: Tensor, random: Generator) -> Tensor:
     """Another, smaller sector: narrower, steered, less deep; it fills the square again, as preparation sees to."""
-    y, x = places(images.shape[-1])
+    y, x = places(images)
     inside = wedge(images, random, half=(0.45, 0.9), aim=0.2) < 1
     depth = ((y + 1) ** 2 + x**2).sqrt()
     inside &= depth < uniform(images, 1.1, 2.1, random)
@@ -71,10 +73,10 @@ def refilled(images: Tensor, otherwise: Tensor) -> Tensor:
     heights, widths = high[0] - low[0], high[1] - low[1]
     size = torch.maximum(heights, widths)
     good = size > 0.7
-    scale = torch.where(good, size / 2, torch.ones(()))
-    centre = torch.where(good, (low[1] + high[1]) / 2, torch.zeros(()))
-    top = torch.where(good, low[0] + size / 2, torch.zeros(()))  # the box lies at the top of the square
+    scale = torch.where(good, size / 2, torch.ones_like(size))
     zeros = torch.zeros_like(scale)
+    centre = torch.where(good, (low[1] + high[1]) / 2, zeros)
+    top = torch.where(good, low[0] + size / 2, zeros)  # the box lies at the top of the square
     matrix = torch.stack([torch.stack([scale, zeros, centre], 1), torch.stack([zeros, scale, top], 1)], 1)
     source = torch.where(good.view(-1, 1, 1, 1), images, otherwise)
     return functional.grid_sample(
@@ -84,14 +86,12 @@ def refilled(images: Tensor, otherwise: Tensor) -> Tensor:
 
 def _ends(lines: Tensor) -> tuple[Tensor, Tensor]:
     """Where the first and the last line that is set begin and end, (N,) each."""
-    import torch
-
     side = lines.shape[1]
     count = lines.float()
     first, last = count.argmax(dim=1), side - 1 - count.flip(1).argmax(dim=1)
     empty = ~lines.any(dim=1)
     low, high = first * 2 / side - 1, (last + 1) * 2 / side - 1
-    return torch.where(empty, torch.zeros(()), low), torch.where(empty, torch.zeros(()), high)
+    return low.masked_fill(empty, 0.0), high.masked_fill(empty, 0.0)
 
 
 def moved(images: Tensor, random: Generator) -> Tensor:
@@ -113,7 +113,7 @@ def shaded(images: Tensor, random: Generator) -> Tensor:
     import torch
     from torch.nn import functional
 
-    field = torch.randn((len(images), 1, 5, 5), generator=random)
+    field = torch.randn((len(images), 1, 5, 5), generator=random).to(images.device)
     field = functional.interpolate(field, size=images.shape[-2:], mode="bicubic", align_corners=True)
     images = images * (uniform(images, 0.0, 0.45, random) * field).exp()
     for _ in range(2):
@@ -125,7 +125,7 @@ def shaded(images: Tensor, random: Generator) -> Tensor:
 
 def boxed(images: Tensor, random: Generator) -> Tensor:
     """The outline of a colour box in some images, blood in a part of it hidden."""
-    y, x = places(images.shape[-1])
+    y, x = places(images)
     ray = wedge(images, random, half=(0.15, 0.4), aim=0.25)
     depth = ((y + 1) ** 2 + x**2).sqrt()
     middle, half = uniform(images, 0.7, 1.4, random), uniform(images, 0.2, 0.6, random)
@@ -149,7 +149,7 @@ def blurred(images: Tensor, random: Generator) -> Tensor:
     import torch
     from torch.nn import functional
 
-    steps = torch.arange(-4.0, 5.0)
+    steps = torch.arange(-4.0, 5.0, device=images.device)
     for shape in ((9, 1), (1, 9)):
         sigma = uniform(images, 0.2, 1.8, random).view(-1, 1)
         kernel = (-(steps**2) / (2 * sigma**2)).exp()
@@ -159,5 +159,6 @@ def blurred(images: Tensor, random: Generator) -> Tensor:
         )
         images = images.transpose(0, 1)
     grain = torch.randn((len(images), 1, images.shape[-2] // 2, images.shape[-1] // 2), generator=random)
+    grain = grain.to(images.device)
     grain = functional.interpolate(grain, size=images.shape[-2:], mode="bilinear", align_corners=False)
     return (images * (1 + uniform(images, 0.0, 0.3, random) * grain)).clamp(0, 1)

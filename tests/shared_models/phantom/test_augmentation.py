@@ -33,6 +33,10 @@ def test_a_frame_stays_a_frame(changed: Callable[[torch.Tensor, torch.Generator]
     assert not torch.equal(found, changed(IMAGES, generator(1)))
 
 
+def test_images_stay_on_their_device() -> None:
+    assert augmented(IMAGES.to("meta"), generator()).device.type == "meta"  # which refuses to be mixed with others
+
+
 @pytest.mark.parametrize("changed", [change.shaded, change.regraded])
 def test_grey_changes_leave_black_black(changed: Callable[[torch.Tensor, torch.Generator], torch.Tensor]) -> None:
     assert float(changed(IMAGES, generator())[IMAGES == 0].max()) == 0
