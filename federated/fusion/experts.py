@@ -109,6 +109,15 @@ def merged_labels(labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(labels)))
 
 
+def stacked(parts: Sequence[Floats]) -> Floats:
+    """(n, T, D) of features, or neural means, (n, D_k) of each expert.
+
+    Those of narrower networks are filled up with zeros, which nothing can be learnt from: no answer depends on them.
+    """
+    widest = max(part.shape[1] for part in parts)
+    return np.stack([np.pad(part, ((0, 0), (0, widest - part.shape[1]))) for part in parts], axis=1)
+
+
 def together(experts: Mapping[str, tuple[str, ...]], parts: Sequence[Consulted]) -> Consulted:
     """The images of several sites under one list of experts; a site that lacked an expert did not ask it.
 

@@ -10,7 +10,9 @@ For the label set Y_j of expert j and what expert k sees of an image,
 The gate reads the features of all experts (attn-wSF), their neural mean discrepancies (nmd-wSF), or nothing: then A_k
 is 1 for every expert (SF). With j* the label set that gives f_c, the contribution of expert k to c is A_k u_{j*k,c};
 they add up to f_c. An expert that did not see an image has weight 0, and its labels are answered by what the others
-have learnt of them. Labels merge by code, and no label lies above another here.
+have learnt of them. The own logit of an expert of one label says nothing, for its cross-entropy is 0 whatever it is:
+that label is known by the cross heads of the others, and the gate learns what the expert is worth. Labels merge by
+code, and no label lies above another here.
 """
 
 from __future__ import annotations

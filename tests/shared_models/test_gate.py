@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from shared_models.consultation import Lesson, Reads
 from shared_models.cross_heads import closed_form_heads
 from shared_models.gate import CrossHeads, GateTask, paper_recipe, train_gate
 from shared_models.gate_network import form_of, gate_network
-from shared_models.training import Recipe, batches
+from shared_models.training import Progress, Recipe, batches
 
 NAMES = ("many", "two")
 LABELS = (("a", "b", "c", "d"), ("b", "e"))
@@ -65,6 +66,34 @@ def test_the_gate_does_not(reads: Reads, cross_heads: CrossHeads) -> None:
     assert _accuracy(pooled.best, answers) > 0.95
     foreign = np.isin(answers, [0, 2, 3])
     assert pooled.weights[foreign, 1].mean() < 0.1
+
+
+def test_an_expert_of_one_label_is_always_certain_and_the_gate_knows_better() -> None:
+    """Its only logit is the same for every image."""
+
+    def with_one_label(images: int, seed: int) -> tuple[Consulted, np.ndarray]:
+        both, answers = _overconfident(images, seed)
+        return Consulted(
+            NAMES, (LABELS[0], ("e",)), both.features, (both.logits[0], np.full((images, 1), 30.0))
+        ), answers
+
+    lesson = Lesson(*with_one_label(400, 0), np.ones(400))
+    consulted, answers = with_one_label(400, 2)
+    assert set(max_softmax(consulted).best) == set(confidence_routing(consulted).best) == {4}
+    state = train_gate(lesson, None, "features", QUICK, device="cpu")
+    shape = GatedShape(NAMES, consulted.labels, "features", features=6)
+    assert _accuracy(GatedModel.from_tensors(shape, state).answer(consulted).best, answers) > 0.95
+
+
+def test_a_training_that_was_done_is_not_done_again(tmp_path: Path) -> None:
+    steps: list[Progress] = []
+    states = [
+        train_gate(_lesson(60, 0), None, "features", QUICK, folder=tmp_path, device="cpu", watch=steps.append)
+        for _ in range(2)
+    ]
+    assert len({progress.epoch for progress in steps}) == 12
+    assert len(steps) == 12 * (60 // 32 + 1 + 1)
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_the_papers_recipe_cuts_an_epoch_after_666_batches() -> None:

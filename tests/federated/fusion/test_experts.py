@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from federated.errors import ContractError
-from federated.fusion.experts import Consulted, merged_labels, together
+from federated.fusion.experts import Consulted, merged_labels, stacked, together
 
 HELD = {"amber": ("b", "a"), "beryl": ("a", "c", "d")}
 
@@ -42,6 +42,12 @@ def test_some_rows_are_the_same_rows_of_every_part() -> None:
     assert np.array_equal(chosen.features, consulted.features[[3, 1]])
     assert np.array_equal(chosen.logits[1], consulted.logits[1][[3, 1]])
     assert np.array_equal(chosen.discrepancy, consulted.discrepancy[[3, 1]])
+
+
+def test_narrower_networks_are_filled_up_with_zeros() -> None:
+    wide = stacked([np.ones((2, 3), dtype=np.float32), np.full((2, 1), 5, dtype=np.float32)])
+    assert wide.dtype == np.float32
+    assert wide.tolist() == [[[1.0, 1.0, 1.0], [5.0, 0.0, 0.0]]] * 2
 
 
 def test_a_site_that_lacked_an_expert_did_not_ask_it() -> None:
