@@ -108,12 +108,17 @@ def quadratic_ratio(space: Subspace, coordinates: Array, means: Array, covarianc
     size = covariances.shape[1]
     lead, total = coordinates[:, :size], space.total[:size]
     background = (lead**2 / total).sum(axis=1) + np.log(total).sum()
-    own = np.full((len(lead), len(means)), np.inf)
-    for column, (mean, covariance) in enumerate(zip(means[:, :size], covariances, strict=True)):
+    return np.asarray(background - class_distances(lead, means[:, :size], covariances).min(axis=1))
+
+
+def class_distances(coordinates: Array, means: Array, covariances: Array) -> Array:
+    """(n, C) distances of (n, q) coordinates to each class with log-determinant: -2 log density, but for a constant."""
+    own = np.full((len(coordinates), len(means)), np.inf)
+    for column, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
         factor = np.linalg.cholesky(covariance)
-        solved = np.linalg.solve(factor, (lead - mean).T)
+        solved = np.linalg.solve(factor, (coordinates - mean).T)
         own[:, column] = (solved**2).sum(axis=0) + 2 * np.log(np.diag(factor)).sum()
-    return np.asarray(background - own.min(axis=1))
+    return own
 
 
 def shrunk_covariance(space: Subspace, own: Array | None, patients: int) -> Array:
