@@ -314,13 +314,12 @@ def _anchor_bytes(anchors: Sequence[Anchor]) -> int:
 
 
 COMBINED = "combine and retrain (network)"
-BOTH: tuple[Columns, ...] = ("own", "all")
 NETWORK_RIVALS: dict[str, Callable[[Start], Contestant]] = {
     COMBINED: CombineAndRetrain,
     "fine-tune constant (network)": FineTuneConstant,
     "fine-tune expand (network)": FineTuneExpand,
     "learning without forgetting (network)": partial(WithoutForgetting, strengths=STRENGTHS),
     "elastic weight consolidation (network)": Consolidated,
-    "FedAvg (network)": partial(Rounds, choices=[(0.0, columns) for columns in BOTH]),
-    "FedProx (network)": partial(Rounds, choices=[(mu, columns) for columns in BOTH for mu in PROXIMITIES]),
+    "FedAvg (network)": partial(Rounds, choices=[(0.0, "own"), (0.0, "all")]),
+    "FedProx (network)": partial(Rounds, choices=[(mu, "own") for mu in PROXIMITIES]),
 }
