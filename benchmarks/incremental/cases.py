@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,16 +38,23 @@ def split_site(cases: Cases, seed: int, taught: Collection[str]) -> Site:
     """
     labels: dict[str, set[str]] = defaultdict(set)
     for patient, label in zip(cases.patients, cases.labels, strict=True):
-        labels[_hidden(patient, seed)].add(label)
-    learning = {patient: frozenset(its & set(taught)) for patient, its in labels.items() if its & set(taught)}
-    folds = assign_folds(learning, {}, {})
-    placed = [folds.get(_hidden(patient, seed), TEST) for patient in cases.patients]
+        labels[patient].add(label)
+    folds = folds_of_patients(labels, seed, taught)
+    placed = [folds[patient] for patient in cases.patients]
     rows = {fold: [row for row, its in enumerate(placed) if its == fold] for fold in FOLDS}
     kept = {
         fold: [row for row in chosen if fold == TEST or cases.labels[row] in taught] for fold, chosen in rows.items()
     }
     balance = class_balance(_as_cases(cases, kept["train"]), "site")
     return Site(cases.site, {fold: fold_of(cases, chosen, balance) for fold, chosen in kept.items()})
+
+
+def folds_of_patients(labels: Mapping[str, Collection[str]], seed: int, taught: Collection[str]) -> dict[str, str]:
+    """The fold of every patient by the labels of their images; the seed stands for the site's secret."""
+    hidden = {patient: hmac.digest(f"seed {seed}".encode(), patient.encode(), "sha256").hex() for patient in labels}
+    learning = {patient: frozenset(its) & frozenset(taught) for patient, its in labels.items()}
+    folds = assign_folds({hidden[patient]: its for patient, its in learning.items() if its}, {}, {})
+    return {patient: folds.get(hidden[patient], TEST) for patient in labels}
 
 
 def testing_site(cases: Cases) -> Site:
@@ -64,10 +70,6 @@ def fold_of(cases: Cases, rows: Sequence[int], balance: dict[str, float]) -> Fol
     labels, patients, clips = (tuple(part[row] for row in rows) for part in (cases.labels, cases.patients, cases.clips))
     index = np.array(rows, dtype=np.int64)
     return Fold(cases.images[index], LocalFold(cases.features[index], labels, patients, clips, weights))
-
-
-def _hidden(patient: str, seed: int) -> str:
-    return hmac.new(f"seed {seed}".encode(), patient.encode(), hashlib.sha256).hexdigest()
 
 
 def _as_cases(cases: Cases, rows: Sequence[int]) -> list[Case]:

@@ -71,7 +71,8 @@ def play_all(contest: Contest) -> list[Answers]:
     with _workers(contest.preset) as run:
         for _ in track(run(partial(_draw, contest), contest.seeds), total=len(contest.seeds), what="draws"):
             pass
-        cells = contest.cells(len(_suite(contest.drawn(contest.seeds[0])).orders))
+        orders = len(_suite(contest.drawn(contest.seeds[0])).orders)
+        cells = contest.cells(min(orders, contest.preset.orders))
         played = run(partial(_play, contest), cells)
         return list(track(played, total=len(cells), what=f"cells of {contest.suite}"))
 
@@ -131,6 +132,8 @@ def _suite(path: Path) -> Suite:
 def _play(contest: Contest, cell: Cell) -> Answers:
     path = contest.folder / "cells" / cell.file
     if not path.is_file():
+        import torch  # noqa: F401 (before a clock runs)
+
         suite = _suite(contest.drawn(cell.seed))
         kept = contest.folder / f"kept-{cell.seed}"
         start = Start(suite.vocabulary, suite.front_end, contest.preset.setting, cell.seed, kept)

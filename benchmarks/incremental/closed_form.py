@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.incremental.contestant import Answered, Contestant, Fold, Site, Start
+from benchmarks.incremental.kept import Arrays, kept
 from benchmarks.incremental.suite import TRAINING_FOLDS
 from federated.canonical import digest
 from federated.fused_model import FusedModel, clip_means
 from federated.fusion.targets import coarse_labels
 from federated.local_fold import LocalFold
-from federated.manifest import Hyperparameters, ReportManifest, Tensors, manifest_digest, unpack_tensors
+from federated.manifest import Hyperparameters, ReleaseManifest, ReportManifest, manifest_digest, unpack_tensors
 from federated.release import Built, SiteInput, build_candidate, build_release
 from federated.report import compute_report
 from federated.statistics import Statistics, from_features
@@ -33,8 +34,6 @@ class ClosedForm:
         self.inputs: dict[str, SiteInput] = {}
         self.up: Counter[str] = Counter()
         self.down: Counter[str] = Counter()
-        self.pinned: Hyperparameters | None = None
-        self.temperature: float | None = None
         self.model: FusedModel | None = None
 
     def arrive(self, site: Site) -> float:
@@ -42,18 +41,37 @@ class ClosedForm:
         self.sites.append(site)
         self.inputs[site.name] = site_input(site, self.start.vocabulary)
         self.up[site.name] += statistics_bytes(self.inputs[site.name])
+        mode = "isolated" if self.isolated else "shared"
+        names = "-".join(each.name for each in self.sites)  # the forms of weights share their releases
+        found, seconds = kept(self.start.folder / f"release-{mode}-{names}.npz", self._released)
+        manifest = ReleaseManifest.model_validate_json(str(found["manifest"]))
+        self.model = FusedModel.from_release(manifest, unpack_tensors(found["tensors"].tobytes(), manifest))
+        for each, report in zip(self.sites, found["reports"].tolist(), strict=True):
+            self.up[each.name] += report
+            self.down[each.name] += int(found["candidate"])
+        return seconds
+
+    def _released(self) -> Arrays:
+        """The next release, and the bytes of the candidate and of every site's report."""
         built = self._candidate()
         tensors = unpack_tensors(built.tensors, built.manifest)
         proposed = FusedModel.from_release(built.manifest, tensors)
-        reports = {each.name: self._report(proposed, each, len(built.tensors)) for each in self.sites}
-        pinned = self.temperature is not None
-        release = build_release(built.manifest, tensors, reports, keep_temperature=pinned)
-        self.model = FusedModel.from_release(release.manifest, unpack_tensors(release.tensors, release.manifest))
-        if self.isolated:
-            self.pinned, self.temperature = _with_scatter(self.model), self.model.manifest.temperature
-        return 0.0
+        drafts = {site.name: _report(proposed, site) for site in self.sites}
+        reports = {
+            name: (manifest_digest(manifest), manifest, unpack_tensors(data, manifest))
+            for name, (manifest, data) in drafts.items()
+        }
+        keep = self.isolated and self.model is not None
+        release = build_release(built.manifest, tensors, reports, keep_temperature=keep)
+        return {
+            "manifest": np.array(release.manifest.model_dump_json()),
+            "tensors": np.frombuffer(release.tensors, dtype=np.uint8),
+            "candidate": np.array(len(built.tensors)),
+            "reports": np.array([len(data) for _, data in drafts.values()]),
+        }
 
     def _candidate(self) -> Built:
+        pinned = self.model if self.isolated else None
         return build_candidate(
             federation="contest",
             task="classification",
@@ -63,19 +81,10 @@ class ClosedForm:
             experts=(),
             number=len(self.sites),
             previous=None,
-            hyperparameters=self.pinned,
-            temperature=self.temperature or 1.0,
+            hyperparameters=_with_scatter(pinned) if pinned else None,
+            temperature=pinned.manifest.temperature if pinned else 1.0,
             mode="isolated" if self.isolated else "shared",
         )
-
-    def _report(self, proposed: FusedModel, site: Site, candidate: int) -> tuple[str, ReportManifest, Tensors]:
-        train, validation, calibration = (site.folds[fold].local for fold in TRAINING_FOLDS)
-        manifest, data = compute_report(
-            proposed, site.name, train=train, validation=validation, calibration=calibration
-        )
-        self.up[site.name] += len(data)
-        self.down[site.name] += candidate
-        return manifest_digest(manifest), manifest, unpack_tensors(data, manifest)
 
     def answer(self, fold: Fold, site: str) -> Answered:  # noqa: ARG002
         """Frames of a clip are answered by their mean features; it is not told where they come from."""
@@ -102,6 +111,11 @@ class ClosedForm:
         return self.down
 
 
+def _report(proposed: FusedModel, site: Site) -> tuple[ReportManifest, bytes]:
+    train, validation, calibration = (site.folds[fold].local for fold in TRAINING_FOLDS)
+    return compute_report(proposed, site.name, train=train, validation=validation, calibration=calibration)
+
+
 FORMS: dict[str, Callable[[Start], Contestant]] = {
     "closed form (refit)": ClosedForm,
     "closed form (graded)": partial(ClosedForm, form="graded"),
@@ -112,7 +126,7 @@ FORMS: dict[str, Callable[[Start], Contestant]] = {
 
 
 def _with_scatter(model: FusedModel) -> Hyperparameters:
-    """Those of a release; one site alone has shown no scatter, and gets the usual one."""
+    """Those of a release; one site alone has shown no scatter, and gets the usual one, a multiple of its weight."""
     chosen = model.manifest.hyperparameters
     weight = float(sum(block.weights.sum() for block in model.blocks.values()))
     return chosen if len(model.sites) > 1 else chosen.model_copy(update={"scatter": weight})

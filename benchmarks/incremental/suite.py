@@ -21,12 +21,14 @@ class Preset:
         patients: at each computed hospital.
         cases: of each label at each site of real digits at most; None for all.
         digit_side: of an image of a digit in pixels, to which its few pixels are enlarged.
+        orders: of arrival that are played at most.
     """
 
     setting: Setting
     patients: int
     cases: int | None
     digit_side: int
+    orders: int
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,17 @@ from collections.abc import Callable, Mapping
 from benchmarks.incremental.contestant import Setting
 from benchmarks.incremental.digits import digits
 from benchmarks.incremental.heart_table import heart_table
+from benchmarks.incremental.phantom_hospitals import phantom, phantom_factored
+from benchmarks.incremental.real_images import breast, lung
 from benchmarks.incremental.suite import Preset, Suite
 
 SUITES: Mapping[str, Callable[[int, Preset], Suite]] = {
-    "digits": digits,
+    "phantom": phantom,
+    "phantom-factored": phantom_factored,
+    "lung": lung,
+    "breast": breast,
     "heart-table": heart_table,
+    "digits": digits,
 }
 PRESETS: Mapping[str, Preset] = {
     "cpu": Preset(
@@ -25,9 +31,10 @@ PRESETS: Mapping[str, Preset] = {
             copies=2,
             processes=2,
         ),
-        patients=130,
+        patients=140,
         cases=None,
         digit_side=16,
+        orders=6,
     ),
     "paper": Preset(
         Setting(
@@ -43,11 +50,13 @@ PRESETS: Mapping[str, Preset] = {
         patients=400,
         cases=None,
         digit_side=32,
+        orders=6,
     ),
 }
 QUICK = Preset(
     Setting(side=16, width=4, expert_epochs=1, fusion_epochs=2, fusion_samples=256, batch=16, copies=1),
-    patients=16,
-    cases=24,
+    patients=12,
+    cases=36,
     digit_side=16,
+    orders=2,
 )
