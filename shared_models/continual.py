@@ -15,7 +15,7 @@ import numpy as np
 from shared_models.expert_architectures import classifier_of
 from shared_models.expert_training import ACCURACY, Examples, ExpertTask
 from shared_models.recipe import Recipe
-from shared_models.training import Device, Rows, Watch, train
+from shared_models.training import Device, Rows, Watch, chosen_device, train
 from shared_models.views import ExpertNetwork, Scalar
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def learn(
         device: where.
         watch: is told how far it is.
     """
+    expert.network.to(chosen_device(device))
     if len(columns) > 1:
         train(ContinualTask(expert, examples, validation, columns, penalty), recipe, device=device, watch=watch)
 

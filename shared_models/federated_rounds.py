@@ -18,7 +18,7 @@ from shared_models.anchoring import Anchoring, anchor_of
 from shared_models.continual import accuracy, learn
 from shared_models.expert_training import Examples
 from shared_models.recipe import Recipe
-from shared_models.training import Device
+from shared_models.training import Device, chosen_device
 from shared_models.views import ExpertNetwork
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def federated_rounds(
     """
     checks = [member.validation for member in members if member.validation is not None]
     classes = sorted({column for member in members for column in member.columns})
+    expert.network.to(chosen_device(device))
     kept: tuple[float, int, Mapping[str, torch.Tensor]] | None = None
     for number in range(rounds):
         states = [

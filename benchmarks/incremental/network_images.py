@@ -11,6 +11,7 @@ from benchmarks.incremental.kept import Arrays
 from federated.statistics import Array
 from shared_models.expert_training import Examples, paper_recipe
 from shared_models.recipe import Recipe
+from shared_models.training import chosen_device
 from shared_models.views import ExpertNetwork, grey_levels
 
 ARCHITECTURE = "small_resnet18"
@@ -42,6 +43,12 @@ def validation_examples(site: Site, labels: Sequence[str]) -> Examples | None:
 def said(network: ExpertNetwork, fold: Fold) -> Array:
     """(n, C) logits of a fold's images, which are of one site and normalised by their own grey levels."""
     return network.look(fold.images, *grey_levels(fold.images)).logits.astype(np.float64)
+
+
+def placed(network: ExpertNetwork) -> ExpertNetwork:
+    """The same on the accelerator, where there is one: of a file it is on the CPU."""
+    network.network.to(chosen_device("auto"))
+    return network
 
 
 def state_bytes(state: Arrays) -> int:

@@ -24,6 +24,7 @@ from benchmarks.incremental.network_images import (
     ARCHITECTURE,
     config_of,
     every_label,
+    placed,
     recipe_of,
     said,
     state_bytes,
@@ -107,7 +108,7 @@ class CombineAndRetrain(NetworkRival):
         names = sorted(each.name for each in self.sites)
         found, seconds = kept(self.start.folder / f"combined-{'-'.join(names)}.npz", self._trained)
         config = config_of(site, self.start.setting, len(self.labels))
-        self.network = frozen_expert(ARCHITECTURE, config, found)
+        self.network = placed(frozen_expert(ARCHITECTURE, config, found))
         return seconds
 
     def _trained(self) -> State:
@@ -174,6 +175,7 @@ class FineTuneExpand(NetworkRival):
         found, seconds = kept(path, lambda: self._taught(site, None).state())
         self.network = self._new(site)
         load_state(self.network.network, found)
+        placed(self.network)
         self._leave(site)
         return seconds
 
