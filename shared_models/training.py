@@ -28,15 +28,15 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class Task(Protocol):
-    """What is learnt.
+    """What is learnt."""
 
-    Attributes:
-        network: is in training mode for losses and in evaluation mode for the validation, on the device asked for.
-        examples: how many there are, numbered from 0.
-    """
+    @property
+    def network(self) -> torch.nn.Module:
+        """In training mode for losses, in evaluation mode for the validation; on the device asked for."""
 
-    network: torch.nn.Module
-    examples: int
+    @property
+    def examples(self) -> int:
+        """How many there are, numbered from 0."""
 
     def loss(self, rows: Rows, generator: torch.Generator, device: torch.device) -> torch.Tensor:
         """The mean loss, a scalar, of examples by number, (b,).

@@ -107,11 +107,11 @@ def new_optimiser(learnt: list[torch.nn.Parameter], recipe: Recipe) -> torch.opt
 
 
 def laid_as(pattern: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor on the device and in the order of memory of another of its shape; of no other, as it is."""
+    """A tensor on the device and in the order of memory of another of its shape; of no other, a copy."""
     import torch
 
     if tensor.shape != pattern.shape:
-        return tensor
+        return tensor.clone()
     return torch.empty_like(pattern, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
 
 
