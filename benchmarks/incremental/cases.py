@@ -57,7 +57,7 @@ def folds_of_patients(labels: Mapping[str, Collection[str]], seed: int, taught: 
     return {patient: folds.get(hidden[patient], TEST) for patient in labels}
 
 
-def testing_site(cases: Cases) -> Site:
+def external_site(cases: Cases) -> Site:
     """A site all of whose cases test."""
     rows = list(range(len(cases.labels)))
     return Site(cases.site, {fold: fold_of(cases, rows if fold == TEST else [], {}) for fold in FOLDS})

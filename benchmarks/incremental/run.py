@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.claims import Measured
 from benchmarks.incremental.cells import Contest, play_all
 from benchmarks.incremental.contestants import CONTESTANTS
+from benchmarks.incremental.plots import draw_all
+from benchmarks.incremental.questions import usual
 from benchmarks.incremental.report import summarise
 from benchmarks.incremental.suites import PRESETS, QUICK, SUITES
 from federated.errors import ConsiliumError
@@ -16,7 +18,7 @@ QUICK_SEEDS = 2
 
 
 def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, commit: str) -> Measured:
-    """The contest on one suite; cells lie in a folder beside the file, from where a stopped run goes on.
+    """The contest on one suite; pictures and cells lie beside the file, and a stopped run goes on from there.
 
     Raises:
         ConsiliumError: there is no such suite or preset, or the folder holds cells of another contest.
@@ -36,4 +38,6 @@ def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, com
         commit=commit,
         folder=file.with_suffix(".cells"),
     )
-    return summarise(suite, contest.name, play_all(contest))
+    answers = play_all(contest)
+    draw_all(suite, usual(answers), file)
+    return summarise(suite, contest.name, answers)

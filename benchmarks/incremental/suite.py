@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.incremental.contestant import Setting, Site
@@ -63,8 +62,3 @@ class Suite:
 def for_training(site: Site) -> Site:
     """What a contestant is shown of a site that arrives: all but the test fold."""
     return Site(site.name, {fold: site.folds[fold] for fold in TRAINING_FOLDS})
-
-
-def taught(sites: list[Site]) -> Mapping[str, tuple[str, ...]]:
-    """Labels of the training folds of these sites."""
-    return {site.name: site.labels for site in sites}
