@@ -89,18 +89,35 @@ def open_release(path: Path, trust: TrustFile | None) -> Opened:
     Raises:
         ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
     """
+    opened = _open(path, trust)
+    if not isinstance(opened.manifest, ReleaseManifest):
+        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(path))
+    return opened
+
+
+def open_features(path: Path, trust: TrustFile | None) -> Opened:
+    """The parcel of a contribution of features; without keys, its signature stays unchecked.
+
+    Raises:
+        ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
+    """
+    opened = _open(path, trust)
+    if not isinstance(opened.manifest, FeaturesManifest):
+        cure = "give contributions of features"
+        raise ContractError(f"is a '{opened.manifest.kind}', not features", where=str(path), cure=cure)
+    return opened
+
+
+def _open(path: Path, trust: TrustFile | None) -> Opened:
     try:
         parcel = parse_parcel(_read(path))
         passage = read_passage(parcel)
         signers: frozenset[str] = frozenset()
         if trust is not None:
             passage, signers = check_envelope(parcel, trust, recipient=passage.recipient)
-        opened = open_contents(parcel, passage, signers)
+        return open_contents(parcel, passage, signers)
     except ContractError as error:
         raise ContractError(str(error), where=str(path)) from error
-    if not isinstance(opened.manifest, ReleaseManifest):
-        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(path))
-    return opened
 
 
 def require_readable(paths: Sequence[Path]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from federated import influence_commands
 from federated.errors import ConsiliumError
+from federated.tables import Json, number, print_json, print_tables, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from federated.parts import AnswerPart, SitePart
 
 app = typer.Typer(no_args_is_help=True, help="What an auditor runs: verify a record, see who contributed what.")
-WORDS = ("site", "sites inside", "sites outside", "label", "labels", "architecture")
-FOLDED = ("label", "labels", "calibration", "architecture")
-WHOLE = 24
 MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
+    app.command()(command)
 
 
 @app.command()
@@ -50,7 +51,7 @@ def verify(
         raise ConsiliumError("whose signatures count is not said", where="audit verify", cure="give --trust keys.toml")
     audits = verify_files(files, read_trust(trust), release)
     if as_json:
-        _print_json([{**audit.model_dump(mode="json"), "ok": audit.ok} for audit in audits])
+        print_json([{**audit.model_dump(mode="json"), "ok": audit.ok} for audit in audits])
     else:
         _print_audits(audits)
     if not all(audit.ok for audit in audits):
@@ -87,7 +88,7 @@ def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
     facts, parts = release_facts(manifest), site_parts(manifest)
     if as_json:
         systems = [system.model_dump(mode="json") for system in manifest.systems]
-        _print_json(
+        print_json(
             {
                 "signature": signature,
                 **facts,
@@ -99,7 +100,7 @@ def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
     typer.echo(f"signature {signature}")
     for name, value in facts.items():
         typer.echo(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
-    _print_tables(_site_table(parts), _expert_table(manifest.experts), _system_table(manifest.systems))
+    print_tables(_site_table(parts), _expert_table(manifest.experts), _system_table(manifest.systems))
 
 
 def _show_answers(file: Path, as_json: bool) -> None:
@@ -110,13 +111,9 @@ def _show_answers(file: Path, as_json: bool) -> None:
     decisions = [parse_decision(line, where=f"{file} line {number}") for number, line in read_predictions(file)]
     parts = answer_parts(decisions)
     if as_json:
-        _print_json([part.model_dump(mode="json") for part in parts])
+        print_json([part.model_dump(mode="json") for part in parts])
     else:
-        _print_tables(*_answer_tables(parts))
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+        print_tables(*_answer_tables(parts))
 
 
 def _print_audits(audits: list[Audit]) -> None:
@@ -126,31 +123,6 @@ def _print_audits(audits: list[Audit]) -> None:
             typer.echo(f"  {MARKS[check.ok]} {check.name}: {check.found}")
     wrong = sum(not audit.ok for audit in audits)
     typer.echo(f"{wrong} of {len(audits)} files are wrong" if wrong else f"{len(audits)} files verified")
-
-
-def _print_tables(*tables: Table) -> None:
-    from rich.console import Console
-
-    console = Console()
-    for table in tables:
-        if table.row_count:
-            console.print(table)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Names of sites up to 24 characters stay in one piece; longer ones and labels are folded, never cut."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for index, name in enumerate(columns):
-        lines = [line for row in rows for line in row[index].splitlines()]
-        whole = name not in FOLDED and max(map(len, lines), default=0) <= WHOLE
-        table.add_column(name, justify="left" if name in WORDS else "right", overflow="fold", no_wrap=whole)
-    for row in rows:
-        table.add_row(*map(Text, row))  # a label of somebody's file may look like markup
-    return table
 
 
 def _site_table(parts: list[SitePart]) -> Table:
@@ -165,12 +137,12 @@ def _site_table(parts: list[SitePart]) -> Table:
         )
         for part in parts
     ]
-    return _table("sites", ("site", "labels", "patients", "parcels", "gram", "calibration"), rows)
+    return table("sites", ("site", "labels", "patients", "parcels", "gram", "calibration"), rows)
 
 
 def _expert_table(experts: tuple[ExpertCard, ...]) -> Table:
     rows = [(expert.site, expert.architecture, ", ".join(expert.labels)) for expert in experts]
-    return _table("experts", ("site", "architecture", "labels"), rows)
+    return table("experts", ("site", "architecture", "labels"), rows)
 
 
 def _system_table(systems: tuple[System, ...]) -> Table:
@@ -183,7 +155,7 @@ def _system_table(systems: tuple[System, ...]) -> Table:
         )
         for system in systems
     ]
-    return _table("systems", ("sites inside", "sites outside", "labels", "inverse"), rows)
+    return table("systems", ("sites inside", "sites outside", "labels", "inverse"), rows)
 
 
 def _answer_tables(parts: list[AnswerPart]) -> list[Table]:
@@ -192,9 +164,9 @@ def _answer_tables(parts: list[AnswerPart]) -> list[Table]:
     rows: dict[str, list[Sequence[str]]] = {}
     for part in parts:
         rows.setdefault(part.unit, []).append((part.label, str(part.answers), part.site, *_figures(part)))
-    return [_table(f"mean part in the answers, by {unit}", columns, rows[unit]) for unit in rows]
+    return [table(f"mean part in the answers, by {unit}", columns, rows[unit]) for unit in rows]
 
 
 def _figures(part: AnswerPart) -> list[str]:
     values = (part.weight, part.contribution, part.evidence)
-    return ["-" if value is None else f"{value:.3f}" for value in values]
+    return [number(value) for value in values]

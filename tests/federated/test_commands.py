@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.table import Table
 from typer.testing import CliRunner
 
-from federated.commands import _answer_tables, _expert_table, _print_tables, _site_table, _system_table, app
+from federated.commands import _answer_tables, _expert_table, _site_table, _system_table, app
 from federated.envelope import Passage, seal
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile, fingerprint, public_hex, write_trust
 from federated.manifest import ExpertCard, System
 from federated.parts import AnswerPart, SitePart
+from federated.tables import print_tables
 
 HUB = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 
@@ -188,7 +189,7 @@ def test_tables_without_rows_are_not_shown(capsys: pytest.CaptureFixture[str]) -
 
 
 def _shown(table: Table, capsys: pytest.CaptureFixture[str]) -> str:
-    _print_tables(table)
+    print_tables(table)
     return capsys.readouterr().out
 
 

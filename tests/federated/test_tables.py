@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from federated.tables import number, print_json, print_tables, table
+
+
+def test_words_are_left_numbers_right_and_nothing_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("ada", "1.0", "a" * 60), ("hospital_of_24_characters"[:24], "12.5", "[bold]b")]
+    print_tables(table("sizes", ("site", "size", "label"), rows), table("none", ("site",), ()))
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0].strip() == "sizes"
+    assert "none" not in shown
+    assert all(part in shown for part in (rows[1][0], "[bold]"))
+    assert shown.count("a") >= 60
+    assert "…" not in shown
+    first, second = (next(line for line in shown.splitlines() if size in line) for size in (" 1.0", "12.5"))
+    assert first.index("1.0") == second.index("12.5") + 1
+
+
+def test_numbers_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [number(each) for each in (0.12345, -1.0, -0.0001, None)] == ["0.123", "-1.000", "0.000", "-"]
+    print_json({"a": [1, None]})
+    assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
