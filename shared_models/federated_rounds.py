@@ -17,17 +17,16 @@ import numpy as np
 from shared_models.anchoring import Anchoring, anchor_of
 from shared_models.continual import accuracy, learn
 from shared_models.expert_training import Examples
+from shared_models.gate_averaging import average_states
 from shared_models.recipe import Recipe
 from shared_models.training import Device, chosen_device
-from shared_models.views import ExpertNetwork
+from shared_models.views import ExpertNetwork, State
 
 if TYPE_CHECKING:
     import torch
 
 LOCAL_EPOCHS = 2
 STREAM = 53  # of random numbers, apart from other uses of the same seeds
-
-States = Sequence[Mapping[str, "torch.Tensor"]]
 
 
 @dataclass(frozen=True)
@@ -85,29 +84,18 @@ def federated_rounds(
     return kept[1]
 
 
-def mean_state(states: States, counts: Sequence[int]) -> dict[str, torch.Tensor]:
-    """The mean of states weighted by numbers of images; of whole numbers, which only count steps, the largest."""
+def mean_state(states: Sequence[State], counts: Sequence[int]) -> dict[str, torch.Tensor]:
+    """The mean of networks' states weighted by numbers of images; steps that were only counted have a mean as well."""
     import torch
 
-    shares = [count / sum(counts) for count in counts]
-    found = {}
-    for name, first in states[0].items():
-        stacked = torch.stack([state[name] for state in states])
-        if first.is_floating_point():
-            share = torch.tensor(shares, dtype=torch.float64, device=first.device).view(-1, *[1] * first.dim())
-            found[name] = (stacked.double() * share).sum(0).to(first.dtype)
-        else:
-            found[name] = stacked.amax(0)
-    return found
+    return {name: torch.as_tensor(values) for name, values in average_states(states, counts).items()}
 
 
-def _taught(
-    expert: ExpertNetwork, member: Member, recipe: Recipe, proximity: float, device: Device
-) -> dict[str, torch.Tensor]:
+def _taught(expert: ExpertNetwork, member: Member, recipe: Recipe, proximity: float, device: Device) -> State:
     own = deepcopy(expert)
     penalty = Anchoring((anchor_of(own.network),), proximity) if proximity else None
     learn(own, member.examples, columns=member.columns, recipe=recipe, penalty=penalty, device=device)
-    return own.network.state_dict()
+    return own.state()
 
 
 def _of_round(recipe: Recipe, number: int, place: int) -> Recipe:

@@ -28,11 +28,13 @@ def same(one: ExpertNetwork, other: ExpertNetwork) -> bool:
     return all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
 
 
-def test_states_are_averaged_by_numbers_of_images_and_counters_are_not() -> None:
-    states = [{"w": torch.full((2, 3), value), "steps": torch.tensor(steps)} for value, steps in ((1.0, 5), (5.0, 9))]
-    found = mean_state(states, [3, 1])
-    assert torch.equal(found["w"], torch.full((2, 3), 2.0))
-    assert found["steps"] == 9
+def test_states_are_averaged_by_numbers_of_images_and_go_back_into_the_network() -> None:
+    networks = [new(2, seed) for seed in (0, 1)]
+    found = mean_state([network.state() for network in networks], [3, 1])
+    one, other = (network.state()["conv1.weight"] for network in networks)
+    assert np.allclose(found["conv1.weight"], 0.75 * one + 0.25 * other)
+    networks[0].network.load_state_dict(found)
+    assert networks[0].network.bn1.num_batches_tracked.dtype == torch.int64
 
 
 def test_one_member_alone_just_trains() -> None:

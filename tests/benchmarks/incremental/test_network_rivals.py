@@ -69,7 +69,7 @@ def arrived(rival: Rival, count: int) -> Rival:
 
 
 @pytest.mark.parametrize("name", NETWORK_RIVALS)
-def test_all_answer_every_site_after_every_arrival(name: str, start: Start) -> None:
+def test_all_answer_every_site_after_every_arrival_and_do_not_read_its_name(name: str, start: Start) -> None:
     rival = NETWORK_RIVALS[name](start)
     for one in SITES[:2]:
         rival.arrive(for_training(one))
@@ -78,16 +78,10 @@ def test_all_answer_every_site_after_every_arrival(name: str, start: Start) -> N
             assert found.scores.shape == (len(asked.folds["test"].images), len(found.labels))
             assert np.isfinite(found.scores).all()
             assert np.allclose(found.probabilities.sum(axis=1), 1)
-    assert set(rival.sent()) == set(rival.received()) == {"ada", "ben"}
-    assert all(count > 0 for count in rival.sent().values())
-
-
-@pytest.mark.parametrize("name", NETWORK_RIVALS)
-def test_nobody_reads_whose_images_they_are(name: str, start: Start) -> None:
-    rival = NETWORK_RIVALS[name](start)
-    rival.arrive(for_training(SITES[0]))
     test = SITES[0].folds["test"]
     assert np.array_equal(rival.answer(test, "ada").scores, rival.answer(test, "somewhere").scores)
+    assert set(rival.sent()) == set(rival.received()) == {"ada", "ben"}
+    assert all(count > 0 for count in rival.sent().values())
 
 
 def test_combining_knows_every_label_in_any_order_and_sends_all_images(start: Start) -> None:
