@@ -31,6 +31,7 @@ from federated.errors import ContractError
 
 MAX_ROUNDS = 10_000
 MAX_VALUE = 1e6  # of a weight, a running mean or variance: no training gives more, and a mean of them does not overflow
+MAX_WHOLE = 2**53  # of a count: a mean of them is exact
 
 StrategyName = Literal["fedavg", "fedprox"]
 """Flower's strategies that a run may name; `server.flower_app` has a line for each."""
@@ -178,8 +179,9 @@ def check_values(tensors: Tensors) -> None:
     for name, array in sorted(tensors.items()):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ContractError("holds NaN or infinity", where=f"tensor {name}")
-        if array.dtype.kind == "f" and array.size and np.abs(array).max() > MAX_VALUE:
-            raise ContractError(f"holds numbers above {MAX_VALUE:g}, which no training gives", where=f"tensor {name}")
+        limit = MAX_VALUE if array.dtype.kind == "f" else MAX_WHOLE
+        if array.size and not -limit <= array.min() <= array.max() <= limit:
+            raise ContractError(f"holds numbers above {limit:g}, which no training gives", where=f"tensor {name}")
 
 
 def _check_specs(found: Mapping[str, TensorSpec], expected: Mapping[str, TensorSpec], what: str) -> None:

@@ -56,6 +56,7 @@ class Facts:
         images: for each patient a digest of the images used, so that other images of the same patient count as a
             change; empty where unknown.
         coarse: labels whose images have a Gram matrix of their own, so that what the others have can be subtracted.
+        about: of an update the task and model, by which a standing approval counts what left; else empty.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Facts:
     size: int
     images: Mapping[str, str] = field(default_factory=dict)
     coarse: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def folds(self) -> dict[str, frozenset[str]]:
@@ -179,14 +181,17 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics": ("cell", "batch", "difference", "gram_share", "dominance", "levels", "max_bytes"),
     "features": ("cell", "batch", "difference", "dominance", "levels", "max_bytes"),
     "weights": ("cell", "batch", "difference", "dominance", "levels", "max_bytes"),
+    "update": ("cell", "batch", "difference", "dominance", "levels", "max_bytes"),
     "synthetic": ("cell", "batch", "difference", "dominance", "levels", "max_bytes"),
+    "consultation": ("cell", "batch", "difference", "dominance", "levels", "max_bytes"),
     "report": ("cell", "batch", "difference", "gram_share", "levels", "max_bytes"),
     "summary": ("cell", "batch", "difference", "levels", "max_bytes"),
     "decision": ("levels", "max_bytes"),  # it is one patient's by nature: the policy asks for an approver each time
     "adoption": ("max_bytes",),
     "withdrawal": ("max_bytes",),
 }
-COMPARABLE = {"features": "statistics"}  # who has the features can take their sums, and subtract
+COMPARABLE = {"features": "statistics", "update": "weights"}
+"""Who has the features can take their sums, and subtract; an update is a network fitted to the same images."""
 
 
 def evaluate(facts: Facts, limits: Limits, earlier: Sequence[Facts]) -> tuple[Check, ...]:

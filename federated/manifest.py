@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from federated.averaging import AverageManifest, UpdateManifest
 from federated.contract import (
     DTYPES,
     MAX_FEATURES,
@@ -38,6 +39,7 @@ from federated.contract import (
 )
 from federated.errors import ContractError
 from federated.faults import first_fault
+from federated.panel import ConsultationManifest, ExpertManifest, PanelCard, width_of
 from federated.vocabulary import Vocabulary
 
 __all__ = [  # of `contract`, for those who read manifests; what is defined here is public as well
@@ -45,9 +47,12 @@ __all__ = [  # of `contract`, for those who read manifests; what is defined here
     "MAX_FEATURES",
     "MAX_LABELS",
     "MAX_TENSORS_BYTES",
+    "AverageManifest",
+    "ConsultationManifest",
     "Contribution",
     "Count",
     "Digest",
+    "ExpertManifest",
     "Fold",
     "FrontEndCard",
     "Frozen",
@@ -58,6 +63,7 @@ __all__ = [  # of `contract`, for those who read manifests; what is defined here
     "TensorSpec",
     "Tensors",
     "Unit",
+    "UpdateManifest",
     "Version",
     "manifest_bytes",
     "manifest_digest",
@@ -79,6 +85,8 @@ RuleName = Literal[
     "ungated",
     "gated",
     "gated-discrepancy",
+    "gated-experts",
+    "gated-experts-discrepancy",
 ]
 
 
@@ -253,8 +261,8 @@ class ReleaseManifest(Manifest):
     """The fused model, as a candidate (before the sites' reports) or as a release.
 
     `rule` says how scores come about; where it is not the closed form, `lacking` are the sites that have labels in the
-    release and no part in its scores, because the rule needs more of them than they sent. Tensors are listed in
-    `federated.release`.
+    release and no part in its scores, because the rule needs more of them than they sent; `panel` are the networks
+    that a rule of networks consults. Tensors are listed in `federated.release`.
     """
 
     kind: Literal["candidate", "release"]
@@ -275,6 +283,12 @@ class ReleaseManifest(Manifest):
     steps: tuple[Label, ...] = Field(default=(), exclude_if=is_empty)
     rule: RuleName = Field(default="closed-form", exclude_if=lambda rule: rule == "closed-form")
     lacking: tuple[Name, ...] = Field(default=(), exclude_if=is_empty)
+    panel: PanelCard | None = Field(default=None, exclude_if=lambda panel: panel is None)
+
+    @property
+    def width(self) -> int:
+        """Numbers of an image that the model reads: those of the front end, then what the panel says."""
+        return self.front_end.features + (width_of(self.panel.experts) if self.panel else 0)
 
 
 class RecallManifest(Manifest):
@@ -291,19 +305,23 @@ AnyManifest = Annotated[
     | FeaturesManifest
     | WeightsManifest
     | SyntheticManifest
+    | ConsultationManifest
     | ReportManifest
     | SummaryManifest
     | DecisionManifest
     | AdoptionManifest
+    | UpdateManifest
     | WithdrawalManifest
     | ReleaseManifest
-    | RecallManifest,
+    | RecallManifest
+    | AverageManifest
+    | ExpertManifest,
     Field(discriminator="kind"),
 ]
-MODEL_KINDS = ("statistics", "features", "weights", "synthetic")
+MODEL_KINDS = ("statistics", "features", "weights", "synthetic", "consultation")
 NUMBER_KINDS = ("report", "summary", "decision")
-SITE_KINDS = (*MODEL_KINDS, *NUMBER_KINDS, "adoption", "withdrawal")
-COORDINATOR_KINDS = ("candidate", "release", "recall")
+SITE_KINDS = (*MODEL_KINDS, *NUMBER_KINDS, "update", "adoption", "withdrawal")
+COORDINATOR_KINDS = ("candidate", "release", "recall", "average", "expert")
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyManifest)
 
 

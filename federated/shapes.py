@@ -7,6 +7,7 @@ from typing import Any
 
 from federated.errors import ContractError
 from federated.manifest import (
+    ConsultationManifest,
     Contribution,
     DecisionManifest,
     FeaturesManifest,
@@ -18,6 +19,7 @@ from federated.manifest import (
     TensorSpec,
     own_gram_name,
 )
+from federated.panel import width_of
 
 Shapes = dict[str, tuple[str, tuple[int | None, ...]]]
 """Type and shape by name; None stands for any length."""
@@ -55,6 +57,15 @@ def _features(manifest: FeaturesManifest) -> Shapes:
     return shapes
 
 
+def _consultation(manifest: ConsultationManifest) -> Shapes:
+    shapes: Shapes = {}
+    for fold in manifest.folds:
+        rows = _rows(manifest.tensors.get(f"{fold}.label"))
+        shapes |= {f"{fold}.said": ("F32", (rows, width_of(manifest.panel))), f"{fold}.weight": ("F64", (rows,))}
+        shapes |= {f"{fold}.label": ("I64", (rows,)), f"{fold}.patient": ("I64", (rows,))}
+    return shapes
+
+
 def _synthetic(manifest: SyntheticManifest) -> Shapes:
     rows = _rows(manifest.tensors.get("label"))
     return {"images": ("U8", (rows, None, None)), "label": ("I64", (rows,))}
@@ -80,6 +91,7 @@ def _none(_: Manifest) -> Shapes:
 EXPECTED: dict[str, Callable[[Any], Shapes]] = {
     "statistics": _statistics,
     "features": _features,
+    "consultation": _consultation,
     "synthetic": _synthetic,
     "report": _report,
     "summary": _summary,
@@ -88,8 +100,8 @@ EXPECTED: dict[str, Callable[[Any], Shapes]] = {
     "withdrawal": _none,
     "recall": _none,
 }
-CHECKED_BY_RECEIVER = ("weights", "candidate", "release")
-"""A network's tensors are known to the registry of models, a release's to `federated.fused_model`."""
+CHECKED_BY_RECEIVER = ("weights", "update", "average", "expert", "candidate", "release")
+"""A network's tensors are known to those who can build it, a release's to `federated.fused_model`."""
 
 
 def check_shapes(manifest: Any) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from federated.manifest import MODEL_KINDS, ReleaseManifest
 from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
+from server.averages import open_average
 from server.checks import Expectations
 from server.contributions import Blocks, blocks_of, load, load_manifest
 from server.deliveries import acknowledge
@@ -48,6 +49,7 @@ def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, 
         contributions=frozenset(session.scalars(kept)),
         candidate=(candidate.digest, load_manifest(artefacts, candidate.digest)) if candidate else None,
         release=partial(_release, session, artefacts),
+        average=open_average(session, artefacts),
     )
 
 
@@ -175,12 +177,14 @@ def _keep_spectrum(session: Session, row: ParcelRow, manifest: Any, blocks: Bloc
 def _concerns(manifest: Any) -> str | None:
     if manifest.kind == "report":
         return str(manifest.candidate)
+    if manifest.kind == "update":
+        return str(manifest.average)
     return str(manifest.release) if manifest.kind in ("adoption", "summary", "decision") else None
 
 
 def _supersede(session: Session, row: ParcelRow) -> None:
-    """A contribution replaces that of the same batch and kind, a report or adoption that on the same release."""
-    if row.kind not in (*MODEL_KINDS, "report", "adoption"):
+    """A contribution replaces that of the same batch and kind; what answers something, the answer before."""
+    if row.kind not in (*MODEL_KINDS, "update", "report", "adoption"):
         return
     for other in current_parcels(session, (row.kind,), row.site):
         if other.id != row.id and (other.batch, other.concerns) == (row.batch, row.concerns):

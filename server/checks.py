@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.averaging import AverageManifest, UpdateManifest, check_update
 from federated.errors import ContractError
 from federated.fusion.targets import coarse_labels
 from federated.manifest import (
@@ -55,6 +56,7 @@ class Expectations:
         contributions: digests of this site's contributions that have not been withdrawn.
         candidate: digest and manifest of the candidate that reports are awaited on.
         release: the release of a digest, or None.
+        average: digest and manifest of the global model that updates are awaited to.
     """
 
     task: str
@@ -65,6 +67,7 @@ class Expectations:
     contributions: frozenset[str]
     candidate: tuple[str, ReleaseManifest] | None
     release: Callable[[str], ReleaseManifest | None]
+    average: tuple[str, AverageManifest] | None
 
 
 def check_content(manifest: Any, tensors: Tensors, expectations: Expectations) -> None:
@@ -256,6 +259,12 @@ def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Ex
             raise ContractError(f"is {found.get(name)}, the network has {expected.get(name)}", where=f"tensor {name}")
 
 
+def _check_update(manifest: UpdateManifest, tensors: Tensors, expectations: Expectations) -> None:
+    if expectations.average is None:
+        raise ContractError("answers a global model, and none asks for updates now", where=f"round {manifest.round}")
+    check_update(manifest, tensors, *expectations.average)
+
+
 def _check_synthetic(manifest: SyntheticManifest, tensors: Tensors, _: Expectations) -> None:
     images, label = tensors["images"], tensors["label"]
     if not images.size or max(images.shape[1:]) > MAX_SIDE:
@@ -309,6 +318,7 @@ CHECKS: dict[str, Callable[[Any, Tensors, Expectations], None]] = {
     "statistics": _check_statistics,
     "features": _check_features,
     "weights": _check_weights,
+    "update": _check_update,
     "synthetic": _check_synthetic,
     "report": _check_report,
     "summary": _check_summary,

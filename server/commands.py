@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated.errors import ConsiliumError
-from server import fusion_commands, vocabulary_commands
+from server import averaging_commands, fusion_commands, vocabulary_commands
 
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
@@ -234,6 +234,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
     typer.echo(f"release {coordinator.number_of(made)} has the content of release {number}")
 
 
+app.command()(averaging_commands.average)
 app.add_typer(vocabulary_commands.app, name="vocabulary")
 app.command()(fusion_commands.fusion)
 TABLES = {

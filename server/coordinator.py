@@ -15,14 +15,18 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from federated.averaging import Plan
+from federated.contract import Tensors
 from federated.enrolment import Kit
 from federated.envelope import Parcel, parse_parcel, read_passage
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
 from federated.vocabulary import write_vocabulary
-from server import acceptance, deliveries, members, releases
+from server import acceptance, averages, deliveries, members, releases
 from server.artefacts import Artefacts
+from server.averages import Update
+from server.contributions import Stored, load
 from server.home import CoordinatorHome
 from server.intake import Acceptance, examine
 from server.registry import (
@@ -116,6 +120,35 @@ class Coordinator:
         """The number of a release by its digest."""
         with self.registry.transaction() as session:
             return session.get_one(ReleaseRow, release).number
+
+    def begin_average(self, plan: Plan) -> str:
+        """Digest of the global model that a run of rounds begins with, or goes on from."""
+        with self._step() as session:
+            return averages.begin(session, self.artefacts, self.home, plan)
+
+    def open_average(self) -> Stored | None:
+        """The global model that asks for updates now, with its state."""
+        with self.registry.transaction() as session:
+            return averages.load_open(session, self.artefacts)
+
+    def stored(self, digest: str) -> Stored:
+        """A manifest that was taken in or made here, with its tensors."""
+        return load(self.artefacts, digest)
+
+    def updates(self, average: Stored) -> list[Update]:
+        """The sound updates that answer a global model, by site."""
+        with self._step() as session:
+            return averages.updates_of(session, self.artefacts, self.home, average)
+
+    def advance(self, average: Stored, state: Tensors, updates: Sequence[Update]) -> str:
+        """Keeps the global model after a round, from the updates that it was averaged from; its digest."""
+        with self._step() as session:
+            return averages.advance(session, self.artefacts, self.home, average, state, updates)
+
+    def stop_average(self) -> int:
+        """Ends the run of rounds that waits for updates; its number."""
+        with self._step() as session:
+            return averages.stop(session)
 
     def withdraw(self, site: str, contributions: Sequence[str] | None = None) -> Withdrawal:
         """Takes these contributions of a site back, or all that it has."""

@@ -1,4 +1,4 @@
-"""What sites are to get: candidates, releases and recalls, numbered and sealed for each site when first handed over.
+"""What sites are to get: candidates, releases, recalls and global models; numbered and sealed when first handed over.
 
 A parcel that was handed over and not acknowledged is handed over again byte by byte, for its number is used up. One
 that never was, and that nobody needs any more, is dropped.
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from federated.envelope import Parcel, Passage, seal
 from federated.manifest import parse_manifest
 from server.artefacts import Artefacts
-from server.registry import DeliveryRow, newest_candidate, newest_release, now
+from server.registry import DeliveryRow, newest_average, newest_candidate, newest_release, now
 
 
 def enqueue(session: Session, sites: Iterable[str], digest: str, kind: str) -> None:
@@ -59,9 +59,11 @@ def _unacknowledged(site: str) -> Select[DeliveryRow]:
 
 def _drop_stale(session: Session, site: str) -> None:
     candidate, release = newest_candidate(session), newest_release(session, standing=True)
+    average = newest_average(session)
     needed = {
         "candidate": candidate.digest if candidate and candidate.state == "current" else None,
         "release": release.digest if release else None,
+        "average": average.digest if average and average.state != "stopped" else None,
     }
     for row in list(session.scalars(_unacknowledged(site).where(DeliveryRow.sequence.is_(None)))):
         if row.kind in needed and row.digest != needed[row.kind]:

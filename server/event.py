@@ -7,7 +7,7 @@ keyed by digests throughout, so one that was killed half-way is simply run again
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,14 +104,9 @@ class _Event:
 
     def exchange(self) -> None:
         """One round with every enrolled site that can be reached."""
-        sites = sorted(set(self.coordinator.sites()) & set(self.route.sites()))
-        requests = {site: self._request(site) for site in sites}
-        answers = self.route.exchange(requests) if requests else {}
-        for site in sites:
-            self._take(site, requests[site], answers.get(site, Unreached("no answer")))
-        self.rounds.append(
-            tuple(_answer(site, requests[site], answers.get(site, Unreached("no answer"))) for site in sites)
-        )
+        accepted, answers = exchange_once(self.coordinator, self.route, reachable(self.coordinator, self.route))
+        self.accepted += accepted
+        self.rounds.append(answers)
 
     def propose(self) -> str | None:
         """A candidate, or none and the reason why what is here cannot be fused."""
@@ -123,7 +118,7 @@ class _Event:
 
     def is_anything_left(self) -> bool:
         """Whether a site that can be reached has not been given something, or not been told what became of its own."""
-        sites = set(self.coordinator.sites()) & set(self.route.sites())
+        sites = reachable(self.coordinator, self.route)
         return any(self.coordinator.outgoing(site) or self.coordinator.settled(site) for site in sites)
 
     def summary(self, candidate: str | None, release: str | None) -> EventSummary:
@@ -139,18 +134,38 @@ class _Event:
             seconds=time.monotonic() - self.began,
         )
 
-    def _request(self, site: str) -> ExchangeRequest:
-        parcels = [parcel.to_bytes() for parcel in self.coordinator.outgoing(site)]
-        return ExchangeRequest(parcels, self.coordinator.settled(site))
 
-    def _take(self, site: str, request: ExchangeRequest, answer: list[bytes] | Unreached) -> None:
-        """A site that answered has what it was handed; what it sent is taken in, in the order of its numbers."""
-        if isinstance(answer, Unreached):
-            return
-        for parcel in request.parcels:
-            self.coordinator.acknowledge(site, parse_parcel(parcel).digest)
-        self.coordinator.told(site, [digest for digest, _ in request.settled])
-        self.accepted += self.coordinator.accept_all(answer)
+def reachable(coordinator: Coordinator, route: Route) -> list[str]:
+    """Enrolled sites that can be reached now, sorted."""
+    return sorted(set(coordinator.sites()) & set(route.sites()))
+
+
+def exchange_once(
+    coordinator: Coordinator, route: Route, sites: Sequence[str]
+) -> tuple[list[Acceptance], tuple[Answer, ...]]:
+    """One round of messages with these sites: what arrived and became of it, and what passed with each."""
+    requests = {site: _request(coordinator, site) for site in sites}
+    answers = dict(route.exchange(requests)) if requests else {}
+    found = {site: answers.get(site, Unreached("no answer")) for site in sites}
+    accepted = [each for site in sites for each in _take(coordinator, site, requests[site], found[site])]
+    return accepted, tuple(_answer(site, requests[site], found[site]) for site in sites)
+
+
+def _request(coordinator: Coordinator, site: str) -> ExchangeRequest:
+    parcels = [parcel.to_bytes() for parcel in coordinator.outgoing(site)]
+    return ExchangeRequest(parcels, coordinator.settled(site))
+
+
+def _take(
+    coordinator: Coordinator, site: str, request: ExchangeRequest, answer: list[bytes] | Unreached
+) -> list[Acceptance]:
+    """A site that answered has what it was handed; what it sent is taken in, in the order of its numbers."""
+    if isinstance(answer, Unreached):
+        return []
+    for parcel in request.parcels:
+        coordinator.acknowledge(site, parse_parcel(parcel).digest)
+    coordinator.told(site, [digest for digest, _ in request.settled])
+    return coordinator.accept_all(answer)
 
 
 def _answer(site: str, request: ExchangeRequest, answer: list[bytes] | Unreached) -> Answer:

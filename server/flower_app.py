@@ -11,13 +11,14 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
 from flwr.cli.build import build_fab_from_disk
 from flwr.common.serde import fab_to_proto, user_config_to_proto
 from flwr.proto.control_pb2 import (
@@ -29,14 +30,19 @@ from flwr.proto.control_pb2 import (
     UnregisterNodeRequest,
 )
 from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import FedAvg, FedProx
 from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.fab import Fab
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
+from federated.averaging import AverageManifest, Plan
+from federated.contract import Tensors
 from federated.errors import ConsiliumError
 from federated.files import write_whole
+from server.averages import Update
+from server.averaging import AveragingSummary, run_average
 from server.coordinator import Coordinator
-from server.event import ExchangeRequest, Unreached, run_event
+from server.event import EventSummary, ExchangeRequest, Unreached, run_event
 from server.home import CoordinatorHome
 from server.node_keys import node_keys
 
@@ -46,6 +52,7 @@ CODE = re.compile(r"^[a-z]{1,20}$")
 ONLINE, UNREGISTERED = "online", "unregistered"
 POLL_SECONDS = 0.2  # each look is a request, and both ends of it may be one small machine
 NODE_UNAVAILABLE = 5
+EXAMPLES = "num-examples"
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
@@ -54,17 +61,19 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Runs one event in the home that the SuperLink was started for, and writes its summary.
+    """Runs one event, or rounds of averaging, in the home that the SuperLink was started for, and writes its summary.
 
-    Run configuration: ``event`` names the summary's file, ``seconds`` bounds one round of messages. The home comes from
-    the environment: every site sees a run's configuration.
+    Run configuration: ``event`` names the summary's file, ``seconds`` bounds one round of messages, ``work`` is one of
+    `WORK`. The home comes from the environment: every site sees a run's configuration. What rounds do stands in the
+    home too, so that whoever may start runs cannot choose it.
     """
     home = CoordinatorHome(Path(os.environ[HOME_VARIABLE]))
     event, seconds = str(context.run_config["event"]), float(context.run_config["seconds"])
-    if not EVENT_NAME.match(event):
-        raise ValueError("a run has to name its event")
+    work = str(context.run_config["work"])
+    if not EVENT_NAME.match(event) or work not in WORK:
+        raise ValueError("a run has to name its event and its work")
     try:
-        summary = run_event(Coordinator(home), FlowerRoute(grid, node_keys(home), seconds))
+        summary = WORK[work](Coordinator(home), FlowerRoute(grid, node_keys(home), seconds))
         outcome: dict[str, Any] = {"summary": summary.model_dump(mode="json")}
     except ConsiliumError as error:
         outcome = {"error": str(error)}
@@ -87,6 +96,38 @@ class FlowerRoute:
     def sites(self) -> list[str]:
         """Names of the sites that can be reached now."""
         return sorted(self._nodes())
+
+    def ask(self, average: AverageManifest, state: Tensors, sites: Sequence[str]) -> list[str]:
+        """Those of the sites that Flower's strategy samples for a round.
+
+        The strategy's own messages stop here, unsigned as they are: a site gets the signed global model, which holds
+        the same tensors, round and μ.
+
+        Raises:
+            ConsiliumError: the strategy would have sites train otherwise than the plan says.
+        """
+        if not sites:
+            return []
+        messages = strategy_of(average.plan).configure_train(
+            average.round + 1, record_of(state), ConfigRecord(), self._grid
+        )
+        asked = {message.metadata.dst_node_id: message.content["config"] for message in messages}
+        for config in asked.values():
+            if not isinstance(config, ConfigRecord) or config.get("proximal-mu", 0.0) != average.plan.proximal:
+                raise ConsiliumError("asks for another proximal term than the plan", where=average.plan.strategy)
+        nodes = self._nodes()
+        return [site for site in sites if nodes.get(site) in asked]
+
+    def average(self, average: AverageManifest, updates: Sequence[Update]) -> Tensors:
+        """What Flower's strategy makes of updates, each of which was verified.
+
+        Raises:
+            ConsiliumError: it makes nothing of them.
+        """
+        arrays, _ = strategy_of(average.plan).aggregate_train(average.round + 1, [verified(each) for each in updates])
+        if arrays is None:
+            raise ConsiliumError("made nothing of the updates", where=average.plan.strategy)
+        return {name: array.numpy() for name, array in arrays.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         """One round: each site's outbox, or why it did not answer."""
@@ -119,6 +160,47 @@ class FlowerRoute:
             {"request": ConfigRecord({"header": header, "seconds": self._seconds}), "parcels": ArrayRecord(arrays)}
         )
         return Message(content=content, dst_node_id=node, message_type="query.exchange", ttl=self._seconds + 60)
+
+
+def strategy_of(plan: Plan) -> FedAvg:
+    """Flower's strategy of a plan; all nodes that are online are sampled, and it waits for none."""
+    return STRATEGIES[plan.strategy](plan)
+
+
+def record_of(state: Tensors) -> ArrayRecord:
+    """A state as Flower's strategies take it, each tensor an array of its own; nothing is pickled."""
+    return ArrayRecord({name: Array(np.asarray(array, order="C")) for name, array in sorted(state.items())})
+
+
+def verified(update: Update) -> Message:
+    """An update as a strategy takes it, made of what was verified and of nothing that came over Flower.
+
+    The signed manifest stands in a ConfigRecord, the tensors that it names in an ArrayRecord; the images that it is
+    weighted by are those of the manifest.
+    """
+    content = RecordDict(
+        {
+            "manifest": ConfigRecord({"envelope": update.parcel.envelope, "manifest": update.parcel.manifest}),
+            "arrays": record_of(update.tensors),
+            "metrics": MetricRecord({EXAMPLES: update.manifest.examples}),
+        }
+    )
+    return Message(content=content, dst_node_id=0, message_type=MessageType.TRAIN)
+
+
+def _average(coordinator: Coordinator, route: FlowerRoute) -> AveragingSummary:
+    return run_average(coordinator, route, route)
+
+
+WORK: dict[str, Callable[[Coordinator, FlowerRoute], EventSummary | AveragingSummary]] = {
+    "event": run_event,
+    "average": _average,
+}
+SAMPLING: dict[str, Any] = {"min_train_nodes": 1, "min_available_nodes": 1, "weighted_by_key": EXAMPLES}
+STRATEGIES: dict[str, Callable[[Plan], FedAvg]] = {
+    "fedavg": lambda _: FedAvg(**SAMPLING),
+    "fedprox": lambda plan: FedProx(proximal_mu=plan.proximal, **SAMPLING),
+}
 
 
 def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
@@ -179,11 +261,11 @@ class Control:
         """Shuts a node out."""
         self._ask(self._client.UnregisterNode, UnregisterNodeRequest(node_id=node_id))
 
-    def start(self, bundle: Path, event: str, seconds: float) -> int:
+    def start(self, bundle: Path, event: str, seconds: float, work: str) -> int:
         """Submits a run and gives its number."""
         data = build_fab_from_disk(bundle)
         fab = fab_to_proto(Fab(hashlib.sha256(data).hexdigest(), data, {}))
-        config = user_config_to_proto({"event": event, "seconds": seconds})
+        config = user_config_to_proto({"event": event, "seconds": seconds, "work": work})
         return self._ask(self._client.StartRun, StartRunRequest(fab=fab, override_config=config)).run_id
 
     def status(self, run: int) -> str:

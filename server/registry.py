@@ -118,6 +118,21 @@ class ReleaseRow(Base):
     created: Mapped[str]
 
 
+class AverageRow(Base):
+    """A global model of a run of rounds. `place` orders them; `run` and `round` are those of its manifest.
+
+    `state` is open (it asks for updates), averaged (there is a later one), finished (the last of its run), or stopped.
+    """
+
+    __tablename__ = "averages"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(unique=True)
+    run: Mapped[int]
+    round: Mapped[int]
+    state: Mapped[str]
+    created: Mapped[str]
+
+
 class DeliveryRow(Base):
     """Something a site is to get. It has a number and an envelope once it was first handed over."""
 
@@ -253,6 +268,11 @@ def counted_parcels(session: Session) -> list[ParcelRow]:
 def newest_candidate(session: Session) -> CandidateRow | None:
     """The candidate that was proposed last."""
     return session.scalar(select(CandidateRow).order_by(CandidateRow.place.desc()).limit(1))
+
+
+def newest_average(session: Session) -> AverageRow | None:
+    """The global model that was made last."""
+    return session.scalar(select(AverageRow).order_by(AverageRow.place.desc()).limit(1))
 
 
 def newest_release(session: Session, *, standing: bool = False) -> ReleaseRow | None:

@@ -27,6 +27,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from federated.processes import WITH_PARENT, ended_by_sigterm, undisturbed
+from server.averaging import AveragingSummary
 from server.certificates import create_certificates
 from server.event import EventSummary
 from server.home import CoordinatorHome
@@ -116,16 +117,32 @@ class SuperLink:
         Raises:
             ConsiliumError: the event did not end as it should; run again, it goes on from what was kept.
         """
+        return EventSummary.model_validate_json(self._run("event", ROUNDS, seconds))
+
+    def run_average(self, rounds: int, seconds: float = ROUND_SECONDS) -> AveragingSummary:
+        """Runs the rounds of averaging that were begun in the home, with the sites that are online.
+
+        Args:
+            rounds: how many there are at most.
+            seconds: how long one round of messages may take.
+
+        Raises:
+            ConsiliumError: they did not end as they should; run again, they go on from the last round.
+        """
+        return AveragingSummary.model_validate_json(self._run("average", rounds + 1, seconds))
+
+    def _run(self, work: str, rounds: int, seconds: float) -> bytes:
+        """The summary, in JSON, of a Flower run of so many rounds of messages."""
         event = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        run = self.control.start(BUNDLE, event, seconds)
-        status = self._wait_for(run, ROUNDS * seconds + SPARE_SECONDS)
+        run = self.control.start(BUNDLE, event, seconds, work)
+        status = self._wait_for(run, rounds * seconds + SPARE_SECONDS)
         path = self._home.events_path / f"{event}.json"
         if not path.exists():
-            raise ConsiliumError(f"the event ended as {status}", where=event, cure=f"run it again; see {self.log}")
+            raise ConsiliumError(f"the {work} ended as {status}", where=event, cure=f"run it again; see {self.log}")
         outcome = json.loads(path.read_bytes())
         if "error" in outcome:
             raise ConsiliumError(outcome["error"], where=event)
-        return EventSummary.model_validate_json(json.dumps(outcome["summary"]))
+        return json.dumps(outcome["summary"]).encode()
 
     def wait_for_all(self, seconds: float) -> set[str]:
         """Waits until every enrolled site is online, or the time is up; the names of those that are.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
 from federated.manifest import ReleaseManifest
-from site_agent import adopt
+from site_agent import adopt, averaging
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
@@ -132,7 +132,7 @@ def _contribute(home: SiteHome) -> list[Step]:
 
 def _policy_for(home: SiteHome, kinds: Sequence[str]) -> Policy:
     policy = read_policy(home)
-    if not any(policy.rule(kind).allowed for kind in kinds):
+    if not any(policy.rule(kind).allowed for kind in (*kinds, "update")):  # rounds alone are a choice as well
         raise DisclosureError(
             f"it allows none of {', '.join(kinds)}",
             filter_name="policy",
@@ -152,12 +152,16 @@ def _contribute_one(home: SiteHome, kind: str, batch: str, policy: Policy) -> St
 
 
 def _read_inbox(home: SiteHome) -> list[Step]:
-    """Everything unread, in the order of its numbers; of several candidates only the newest is reported on."""
+    """Everything unread, in the order of its numbers; of several candidates only the newest is reported on.
+
+    So it is with the global models of rounds.
+    """
     waiting = Inbox(home).unread()
     candidates = [opened.digest for opened in waiting if opened.manifest.kind == "candidate"]
+    past = averaging.overtaken(waiting).union(candidates[:-1])
     steps: list[Step] = []
     for opened in waiting:
-        if opened.digest in candidates[:-1]:
+        if opened.digest in past:
             Inbox(home).done(opened.digest)
         else:
             steps += _read(home, opened)
@@ -178,6 +182,8 @@ def _read(home: SiteHome, opened: Opened) -> list[Step]:
 
 
 def _subject(opened: Opened) -> str:
+    if opened.manifest.kind == "average":
+        return averaging.subject(opened.manifest)
     number = getattr(opened.manifest, "number", None)
     return f"{opened.manifest.kind} {number}" if number is not None else opened.manifest.release[:23]
 
@@ -214,10 +220,15 @@ def _read_recall(home: SiteHome, opened: Opened) -> list[Step]:
     return [Step(kind="recall", subject=_subject(opened), state="recalled", digest=opened.manifest.release, note=note)]
 
 
+def _read_average(home: SiteHome, opened: Opened) -> list[Step]:
+    return [averaging.answer(home, opened)]
+
+
 READERS: dict[str, Callable[[SiteHome, Opened], list[Step]]] = {
     "candidate": _read_candidate,
     "release": _read_release,
     "recall": _read_recall,
+    "average": _read_average,
 }
 
 

@@ -20,6 +20,7 @@ from federated.manifest import (
     StatisticsManifest,
     SummaryManifest,
     Tensors,
+    UpdateManifest,
     WithdrawalManifest,
     manifest_bytes,
     manifest_digest,
@@ -30,6 +31,7 @@ from federated.manifest import (
 )
 from federated.shapes import check_shapes
 from federated.vocabulary import Vocabulary
+from site_agent.standing import about
 
 STEPS = "steps"  # in the facts of a report: patients whose label tells how an answer goes down from a concept
 
@@ -158,6 +160,11 @@ def _report(manifest: ReportManifest, tensors: Tensors, facts: Facts) -> list[st
     return found + _uncovered({("train", label) for label in manifest.labels}, facts)
 
 
+def _update(manifest: UpdateManifest, _: Tensors, facts: Facts) -> list[str]:
+    found = [] if facts.about == about(manifest.task, manifest.model) else ["the facts are about another model"]
+    return found + _uncovered({("train", label) for label in manifest.labels}, facts)
+
+
 def _summary(manifest: SummaryManifest, _: Tensors, facts: Facts) -> list[str]:
     more = manifest.patients > len(_patients(facts))
     return ["the manifest counts more patients than the facts"] if more else []
@@ -167,6 +174,7 @@ CHECKS: dict[type[Manifest], Callable[[Any, Tensors, Facts], list[str]]] = {
     Contribution: _contribution,
     StatisticsManifest: _statistics,
     FeaturesManifest: _features,
+    UpdateManifest: _update,
     ReportManifest: _report,
     SummaryManifest: _summary,
 }

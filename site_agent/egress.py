@@ -20,14 +20,22 @@ from federated.disclosure import Check, Facts, Limits, evaluate
 from federated.envelope import Parcel, Passage, parse_parcel, seal
 from federated.errors import ConsiliumError, DisclosureError, cannot_read
 from federated.files import write_whole
-from federated.manifest import StatisticsManifest, WithdrawalManifest, manifest_bytes, parse_manifest
+from federated.manifest import StatisticsManifest, UpdateManifest, WithdrawalManifest, manifest_bytes, parse_manifest
 from site_agent import ledger
 from site_agent.drafts import Draft, check_draft
 from site_agent.ledger import transaction
 from site_agent.mailbox import Outbox
-from site_agent.policy import GOVERNED_KINDS, Rule, SignedPolicy, StatisticsRule, read_signed_policy, require_approver
+from site_agent.policy import (
+    GOVERNED_KINDS,
+    Rule,
+    SignedPolicy,
+    StatisticsRule,
+    read_signed_policy,
+    require_approver,
+)
 from site_agent.preview import Preview, preview_of
 from site_agent.receipts import Receipt, read_receipts, require_complete, write_receipts
+from site_agent.standing import require_standing, standing_checks
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -72,7 +80,7 @@ class Gate:
         self._check(draft)
         signed, refusal = None, ""
         try:
-            signed = self._policy(draft.facts.kind)
+            signed = self._policy(draft)
         except DisclosureError as error:
             refusal = str(error)
         with transaction(self._home.state_path) as connection:
@@ -84,6 +92,17 @@ class Gate:
             approval=refusal or _approval_line(draft.facts.kind, signed),
             allowed=not refusal and all(check.passed for check in checks),
         )
+
+    def require(self, draft: Draft) -> None:
+        """Whether a draft could leave now, as before the work of making one like it. Nothing changes.
+
+        Raises:
+            DisclosureError: the policy or a filter refuses; it names which, and the cure.
+            ConsiliumError: the draft is not what it says.
+        """
+        self._check(draft)
+        with transaction(self._home.state_path) as connection:
+            self._passed(draft, ledger.earlier_facts(connection))
 
     def submit(self, draft: Draft) -> Submission:
         """Lets a draft out, or has it wait for an approver. One that is out already is no work.
@@ -97,8 +116,7 @@ class Gate:
             if _is_out(connection, draft):
                 return Submission("same", draft.digest)
             _require_not_rejected(connection, draft.digest)
-            signed = self._policy(draft.facts.kind)
-            _require_passed(draft, _checks(draft, signed, ledger.earlier_facts(connection)))
+            signed = self._passed(draft, ledger.earlier_facts(connection))
             write_whole(self._draft_path(draft.digest), _draft_bytes(draft), mode=0o600)
             ledger.put_draft(connection, draft.digest, draft.facts.kind, _now(), draft.facts)
         if signed is not None and _rule(signed, draft.facts.kind).approval == "each":
@@ -157,14 +175,23 @@ class Gate:
         config = self._home.config
         check_draft(draft, federation=config.federation, site=config.site, vocabulary=self._home.vocabulary)
 
-    def _policy(self, kind: str) -> SignedPolicy | None:
-        """The signed policy, if it allows this kind; None for a kind that needs none."""
+    def _passed(self, draft: Draft, earlier: Sequence[Facts]) -> SignedPolicy | None:
+        """The policy under which a draft passes."""
+        signed = self._policy(draft)
+        _require_passed(draft, _checks(draft, signed, earlier))
+        return signed
+
+    def _policy(self, draft: Draft) -> SignedPolicy | None:
+        """The signed policy, if it allows this kind, and this model's updates; None for a kind that needs none."""
+        kind = draft.facts.kind
         if kind not in GOVERNED_KINDS:
             return None
         signed = read_signed_policy(self._home)
         if not _rule(signed, kind).allowed:
             cure = f"set allowed = true under [{kind}] and have an approver sign the policy"
             raise DisclosureError(f"'{kind}' is not allowed out", filter_name="policy", where="policy.toml", cure=cure)
+        if isinstance(draft.manifest, UpdateManifest) and signed.policy.update.approval == "standing":
+            require_standing(signed.policy.update, draft.manifest)
         return signed
 
     def _send(self, draft: Draft, approver: Ed25519PrivateKey | None) -> Submission:
@@ -175,7 +202,7 @@ class Gate:
             if _is_out(connection, draft):
                 return Submission("same", draft.digest)
             _require_not_rejected(connection, draft.digest)
-            signed = self._policy(draft.facts.kind)
+            signed = self._policy(draft)
             checks = _checks(draft, signed, ledger.earlier_facts(connection))
             _require_passed(draft, checks)
             passage = self._passage(connection, draft, signed, checks, approved=approver is not None)
@@ -274,17 +301,23 @@ class Gate:
 
 
 def _checks(draft: Draft, signed: SignedPolicy | None, earlier: Sequence[Facts]) -> tuple[Check, ...]:
-    """Levels by audience, then every filter of the kind; against the published limits where no policy speaks."""
+    """Levels by audience or a standing approval's bounds, then every filter of the kind.
+
+    Where no policy speaks, the published limits hold.
+    """
     rule = _rule(signed, draft.facts.kind) if signed else Rule()
-    levels: tuple[Check, ...] = ()
+    bounds: tuple[Check, ...] = ()
     if isinstance(draft.manifest, StatisticsManifest):
         allowed = rule if isinstance(rule, StatisticsRule) else StatisticsRule()
-        levels = (
+        bounds = (
             _level("level_to_coordinator", draft.manifest.level, allowed.level_to_coordinator),
             _level("level_to_sites", draft.manifest.level_to_sites, allowed.level_to_sites),
         )
+    if isinstance(draft.manifest, UpdateManifest) and signed is not None:
+        today, size = datetime.now(UTC).date(), len(draft.tensors)
+        bounds = standing_checks(signed.policy.update, draft.manifest, size, earlier, today)
     limits = rule.limits if signed else Limits()
-    return (*levels, *evaluate(draft.facts, limits, earlier))
+    return (*bounds, *evaluate(draft.facts, limits, earlier))
 
 
 def _level(name: str, wanted: int, allowed: int) -> Check:

@@ -148,7 +148,17 @@ def _show_policy(home: SiteHome) -> None:
     rules = [(kind, signed.policy.rule(kind)) for kind in GOVERNED_KINDS]
     rows = [(kind, "yes" if rule.allowed else "no", rule.approval, *_levels(rule), rule.limits) for kind, rule in rules]
     tables.print_table("", ("kind", "may leave", "approval", "to coordinator", "to sites", "limits"), rows)
+    for line in _standing_lines(home, signed.policy):
+        typer.echo(line)
     typer.echo(f"{home.policy_path}, signed by approver {signed.approver[:16]}, {signed.digest}")
+
+
+def _standing_lines(home: SiteHome, policy: Policy) -> list[str]:
+    from site_agent.ledger import earlier_facts, transaction
+    from site_agent.standing import standing_lines
+
+    with transaction(home.state_path) as connection:
+        return standing_lines(policy.update, earlier_facts(connection))
 
 
 def _levels(rule: Rule) -> tuple[str, str]:

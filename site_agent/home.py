@@ -180,6 +180,11 @@ class SiteHome:
         return self.path / "releases"
 
     @property
+    def averages(self) -> Path:
+        """Folder of global models that were averaged in rounds, by digest; missing until there is one."""
+        return self.path / "averages"
+
+    @property
     def receipts_path(self) -> Path:
         """Receipts of everything that left, one JSON line each."""
         return self.path / "receipts.jsonl"

@@ -10,12 +10,14 @@ import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from federated.averaging import MAX_ROUNDS
 from federated.canonical import digest
 from federated.disclosure import Limits
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SignatureError
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 POLICY_TYPE = "application/vnd.consilium.policy+toml"
-GOVERNED_KINDS = (*MODEL_KINDS, *NUMBER_KINDS)
+GOVERNED_KINDS = (*MODEL_KINDS, "update", *NUMBER_KINDS)
 """Kinds a policy speaks of. An adoption or withdrawal holds nothing of a patient, and a hospital can always say no."""
+
+SIGNED_EACH_TIME = ("decision", "update")
+"""Kinds that an approver signs each time, unless, for updates, a standing approval says how many."""
 
 Level = Annotated[int, Field(ge=0, le=2)]
 
@@ -55,6 +60,45 @@ class StatisticsRule(Rule):
     level_to_sites: Level = 0
 
 
+class StandingApproval(Frozen):
+    """An approver's word on the updates of one model that is averaged in rounds, with an end to it.
+
+    Attributes:
+        task, model: what is trained.
+        rounds: updates that may leave, counted over all that ever left.
+        until: the last day (UTC) on which one may leave, YYYY-MM-DD.
+        bytes: of tensors, all updates that ever left together.
+    """
+
+    task: Name
+    model: Name
+    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
+    until: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
+    bytes: Annotated[int, Field(ge=1)]
+
+    @field_validator("until")
+    @classmethod
+    def _is_a_day(cls, until: str) -> str:
+        date.fromisoformat(until)
+        return until
+
+
+class UpdateRule(Rule):
+    """Updates of models that are averaged in rounds: without a standing approval for the model, an approver each time.
+
+    Where `approval` is "standing", what is not named in `averaging` does not leave.
+    """
+
+    averaging: tuple[StandingApproval, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_word_on_each(self) -> Self:
+        named = [(each.task, each.model) for each in self.averaging]
+        if len(set(named)) != len(named):
+            raise ValueError("two standing approvals are about the same task and model")
+        return self
+
+
 class Policy(Frozen):
     """``policy.toml``: one table a kind."""
 
@@ -65,6 +109,7 @@ class Policy(Frozen):
     features: Rule = Rule()
     weights: Rule = Rule()
     synthetic: Rule = Rule()
+    update: UpdateRule = UpdateRule()
     report: Rule = Rule()
     summary: Rule = Rule()
     decision: Rule = Rule()
@@ -110,8 +155,9 @@ def permissive_policy(federation: str, site: str, kinds: Iterable[str] = GOVERNE
     )
     rules: dict[str, Rule] = {}
     for kind in kinds:
-        approval: Literal["each", "standing"] = "each" if kind == "decision" else "standing"
-        rules[kind] = Rule(allowed=True, approval=approval, limits=limits)
+        approval: Literal["each", "standing"] = "each" if kind in SIGNED_EACH_TIME else "standing"
+        rule = UpdateRule if kind == "update" else Rule
+        rules[kind] = rule(allowed=True, approval=approval, limits=limits)
     if "statistics" in rules:
         rules["statistics"] = StatisticsRule(
             allowed=True, approval="standing", limits=limits, level_to_coordinator=2, level_to_sites=2
@@ -207,7 +253,7 @@ def _approver_of(home: SiteHome, data: bytes) -> str:
 
 def _parse(home: SiteHome, data: bytes) -> Policy:
     try:
-        policy = Policy.model_validate_json(json.dumps(tomllib.loads(data.decode())))
+        policy = Policy.model_validate_json(json.dumps(tomllib.loads(data.decode()), default=str))  # a day as a string
     except ValidationError as error:
         first = error.errors()[0]
         raise _refused(home, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", "mend it, then sign it") from error

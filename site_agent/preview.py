@@ -106,6 +106,8 @@ def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple
         lines.append(f"every site and auditor gets the {passed_on} through releases, level {level_to_sites}")
     if facts.kind == "features":
         lines.append("every site and auditor gets the class sums derived from it through releases")
+    if facts.kind == "update":
+        lines.append("every site gets the averages that it enters; of two sites, each can work out the other's update")
     if facts.kind in ("weights", "report"):
         lines.append("every site and auditor gets what a release carries of it")
     return tuple(lines)
@@ -162,6 +164,10 @@ INFERENCES: Mapping[str, Callable[[Facts], list[str]]] = {
     "statistics": _statistics,
     "features": _features,
     "weights": _say("whether a known image was among the training images can be guessed better than by chance"),
+    "update": _say(
+        "whether a known image was among the training images can be guessed better than by chance",
+        "the updates of several rounds together tell more than one of them",
+    ),
     "synthetic": _say("a sample close to a training image may look like that patient's"),
     "report": _report,
     "summary": _say("how often each label was answered here, and how often none"),

@@ -15,7 +15,7 @@ from federated.manifest import Digest, Frozen
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
-State = Literal["outbox", "pending", "same", "refused", "waiting", "adopted", "recalled"]
+State = Literal["outbox", "pending", "same", "refused", "waiting", "adopted", "recalled", "kept"]
 
 
 class Step(Frozen):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError
-from federated.manifest import Frozen, ReportManifest
+from federated.manifest import Frozen, ReportManifest, UpdateManifest
 from site_agent.egress import Gate
 from site_agent.features import erase_vectors
 from site_agent.forget import renewal
@@ -37,6 +37,9 @@ ITEMS = "SELECT key FROM items WHERE whose = ? UNION SELECT item FROM clips WHER
 DIGESTS = "SELECT DISTINCT sha256 FROM frames JOIN clips ON frames.clip = clips.id WHERE patient = ?"
 
 
+UPDATES = "; these and the averages that they entered cannot be unsent"
+
+
 class Forgetting(Frozen):
     """What forgetting a patient takes away, and what it does not.
 
@@ -47,6 +50,7 @@ class Forgetting(Frozen):
         items, clips, images: of the catalogue, with their working images.
         drafts: kinds of the drafts that waited and held the patient.
         sums: what left and holds the patient still, and until when.
+        updates: how many updates of averaged models that left were trained on the patient.
         reports: how many reports that left counted the patient.
         next_report: until when the next report is held back, or nothing.
     """
@@ -59,6 +63,7 @@ class Forgetting(Frozen):
     images: int
     drafts: tuple[str, ...]
     sums: tuple[str, ...]
+    updates: int
     reports: int
     next_report: str
 
@@ -72,6 +77,7 @@ class Forgetting(Frozen):
             "kept here: a keyed token, by which the patient is not taken in again, and in the ledger of what left",
             *(f"the patient {line}" for line in self.sums),
             *(() if self.sums else ("no sums that left hold the patient",)),
+            *((f"{self.updates} updates that left were trained on this patient{UPDATES}",) if self.updates else ()),
             *self._reports(),
             *(("releases that others hold were computed from these sums; they cannot be unsent",) if self.sums else ()),
             "copies outside this folder stay: the hospital's own files, backups, predictions, pages of status",
@@ -157,6 +163,7 @@ def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting
         images=len(traces.digests),
         drafts=tuple(waiting.values()),
         sums=tuple(line for digest, line in sums.items() if digest in holding),
+        updates=sum(facts.kind == "update" for facts in holding.values()),
         reports=len(reports),
         next_report=renewal.next_report(home, reports[-1], names) if reports else "",
     )
@@ -211,13 +218,14 @@ def _remove(home: SiteHome, patient: str, day: str) -> None:
 
 
 def _remove_drafts(home: SiteHome, patient: str) -> None:
-    """A draft that waited is gone, and its batch or report is drafted anew; where one was rejected, that stays."""
+    """A draft that waited is gone, and is drafted anew for what it was drafted for; where one was rejected, that stays."""
     waiting = _waiting(home, patient)
     for pending in Gate(home).pending():
-        if waiting.get(pending.digest) == "report":
-            report = Gate(home).draft(pending.digest).manifest
-            assert isinstance(report, ReportManifest)
-            Inbox(home).again(report.candidate)
+        manifest = Gate(home).draft(pending.digest).manifest if pending.digest in waiting else None
+        if isinstance(manifest, ReportManifest):
+            Inbox(home).again(manifest.candidate)
+        if isinstance(manifest, UpdateManifest):
+            Inbox(home).again(manifest.average)
     with transaction(home.state_path) as connection:
         for draft in drafts(connection):
             if draft.digest in waiting and not draft.rejected_by:

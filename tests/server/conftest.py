@@ -18,11 +18,13 @@ from federated.keys import Party, fingerprint, public_hex
 from federated.local_fold import LocalFold
 from federated.manifest import (
     AdoptionManifest,
+    AverageManifest,
     FeaturesManifest,
     FrontEndCard,
     Manifest,
     StatisticsManifest,
     Tensors,
+    UpdateManifest,
     WeightsManifest,
     WithdrawalManifest,
     manifest_digest,
@@ -48,6 +50,8 @@ NESTED = Vocabulary(  # a2c counts as a level of a4c
     ),
 )
 COUNTS = {"train": 8, "validation": 6, "calibration": 10}
+IMAGES = {"ada": 10, "ben": 30, "cem": 20}  # a label, behind an update
+SHIFTS = {"ada": 1.0, "ben": 3.0, "cem": -2.0}  # what training does to every number of a state
 
 
 def draw(site: str, batch: str, fold: str, patients: int) -> LocalFold:
@@ -75,8 +79,10 @@ class Site:
         self.ledger = Ledger()
         self.releases: list[Opened] = []
         self.recalls: list[Opened] = []
+        self.averages: list[Opened] = []
         self.choice = "adopted"
         self.reports = True
+        self.answer: Callable[[Opened], Draft | None] = self.update
 
     def card(self, batch: str) -> dict[str, Any]:
         labels = HELD[self.name]
@@ -132,6 +138,14 @@ class Site:
         }
         fields = {"architecture": "linear_head", "config": config}
         return Draft(WeightsManifest, self.card(batch) | fields, tensors, changes)
+
+    def update(self, average: Opened, /, tensors: Tensors | None = None, **changes: Any) -> Draft:
+        """Answers a global model, by another state than that of training where tensors are given."""
+        moved = {name: array + np.float32(SHIFTS[self.name]) for name, array in average.tensors.items()}
+        manifest: AverageManifest = average.manifest
+        fields = {"average": average.digest, "run": manifest.run, "round": manifest.round + 1}
+        fields |= {"model": manifest.plan.model, "images": dict.fromkeys(HELD[self.name], IMAGES[self.name])}
+        return Draft(UpdateManifest, self.card("all") | fields, moved if tensors is None else tensors, changes)
 
     def withdrawal(self, *contributions: str) -> Draft:
         fields = {"federation": "test", "site": self.name, "contributions": contributions}
@@ -191,6 +205,11 @@ class Site:
             self.put(self.adoption(opened.digest))
         elif opened.manifest.kind == "recall":
             self.recalls.append(opened)
+        elif opened.manifest.kind == "average":
+            self.averages.append(opened)
+            draft = None if opened.manifest.is_finished else self.answer(opened)
+            if draft is not None:
+                self.put(draft)
 
     def exchange(self, request: ExchangeRequest) -> list[bytes]:
         self.settle(request.settled)

@@ -67,7 +67,7 @@ def _refused(draft: Draft, expected: Expectations, said: str) -> None:
 
 
 def test_every_kind_that_a_site_sends_is_checked() -> None:
-    assert set(CHECKS) == {*MODEL_KINDS, *NUMBER_KINDS, "adoption", "withdrawal"}
+    assert set(CHECKS) == {*MODEL_KINDS, *NUMBER_KINDS, "update", "adoption", "withdrawal"}
 
 
 @pytest.mark.parametrize("kind", ["statistics", "features", "weights"])

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,19 +16,25 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordD
 from flwr.clientapp import ClientApp
 from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg, FedProx
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from federated.averaging import StrategyName
+from federated.contract import Tensors
 from federated.errors import ConsiliumError
 from federated.keys import fingerprint, public_hex
+from federated.manifest import parse_manifest
+from server.averaging import AveragingSummary
 from server.event import EventSummary, ExchangeRequest, Unreached, run_event
-from server.flower_app import HOME_VARIABLE, FlowerRoute, read_answer
+from server.flower_app import HOME_VARIABLE, STRATEGIES, FlowerRoute, read_answer, record_of
 from server.flower_app import app as server_app
 from site_agent.flower_app import app as courier
 from site_agent.service import Service, Settled
-from tests.server.conftest import Site, World
+from tests.server.conftest import IMAGES, SHIFTS, Site, World
+from tests.server.test_averaging import plan
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -217,8 +224,8 @@ def _answer(site: Site, parcels: list[bytes], settled: Settled) -> list[bytes]:
     return site.exchange(ExchangeRequest(parcels, settled))
 
 
-def _run_event(world: World, grid: FakeGrid, event: str = "first") -> dict[str, Any]:
-    server_app(grid, Context(1, 1, {}, RecordDict(), {"event": event, "seconds": 20.0}))
+def _run_event(world: World, grid: FakeGrid, event: str = "first", work: str = "event") -> dict[str, Any]:
+    server_app(grid, Context(1, 1, {}, RecordDict(), {"event": event, "seconds": 20.0, "work": work}))
     return dict(json.loads((world.coordinator.home.events_path / f"{event}.json").read_bytes()))
 
 
@@ -261,8 +268,112 @@ def test_a_mistake_of_a_person_ends_up_in_the_summary(
     assert "keys.toml" in _run_event(world, FakeGrid(courier, {}))["error"]
 
 
-@pytest.mark.parametrize("event", ["", "../escape", "a/b"])
-def test_a_run_cannot_choose_where_it_writes(world: World, event: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("event", "work"), [("", "event"), ("../escape", "event"), ("a/b", "average"), ("a", "steal")])
+def test_a_run_cannot_choose_where_it_writes_or_what_it_does(
+    world: World, event: str, work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(HOME_VARIABLE, str(world.coordinator.home.path))
-    with pytest.raises(ValueError, match="has to name its event"):
-        server_app(FakeGrid(courier, {}), Context(1, 1, {}, RecordDict(), {"event": event, "seconds": 20.0}))
+    with pytest.raises(ValueError, match="has to name its event and its work"):
+        _run_event(world, FakeGrid(courier, {}), event, work)
+    assert not world.coordinator.home.events_path.exists()
+
+
+@pytest.fixture
+def averaged(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGrid]:
+    """Three hand-made sites behind real services and couriers, which train in rounds."""
+    monkeypatch.setenv(HOME_VARIABLE, str(world.coordinator.home.path))
+    with ExitStack() as stack:
+        yield _enrol(world, ("ada", "ben", "cem"), tmp_path, stack)
+
+
+def _averaged(world: World, grid: FakeGrid, **changes: Any) -> tuple[AveragingSummary, Tensors]:
+    world.coordinator.begin_average(plan(**changes))
+    outcome = _run_event(world, grid, work="average")
+    summary = AveragingSummary.model_validate_json(json.dumps(outcome["summary"]))
+    return summary, dict(world.coordinator.stored(summary.finished or "").tensors)
+
+
+@pytest.mark.parametrize(("strategy", "proximal"), [("fedavg", 0.0), ("fedprox", 0.3)])
+def test_flowers_strategy_gives_the_weighted_mean_of_the_manifests_counts(
+    strategy: str, proximal: float, world: World, averaged: FakeGrid
+) -> None:
+    summary, state = _averaged(world, averaged, strategy=strategy, proximal=proximal, rounds=2)
+    step = sum(IMAGES[site] * SHIFTS[site] for site in IMAGES) / sum(IMAGES.values())
+    for array in state.values():
+        np.testing.assert_allclose(array, 2 * step, rtol=1e-5)
+    assert [sorted(each.entered) for each in summary.rounds] == 2 * [["ada", "ben", "cem"]]
+    finished = [opened.digest for opened in world.members["ada"].averages][-1]
+    assert finished == summary.finished
+    assert {opened.manifest.plan.proximal for opened in world.members["ada"].averages} == {proximal}
+
+
+def test_a_bad_update_over_flower_is_named_and_never_seen_by_the_strategy(
+    world: World, averaged: FakeGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def spy(self: FedAvg, server_round: int, replies: Iterable[Message]) -> Any:
+        messages = list(replies)
+        seen.extend(dict(message.content) for message in messages)
+        return original(self, server_round, messages)
+
+    original = FedAvg.aggregate_train
+    monkeypatch.setattr(FedAvg, "aggregate_train", spy)
+    cem = world.members["cem"]
+    cem.answer = lambda opened: cem.update(opened, {name: array * np.nan for name, array in opened.tensors.items()})
+    summary, _ = _averaged(world, averaged, rounds=1)
+    (refused,) = [found for found in summary.rounds[0].accepted if found.outcome == "quarantined"]
+    assert (refused.site, "NaN" in refused.reason) == ("cem", True)
+    assert [sorted(content) for content in seen] == 2 * [["arrays", "manifest", "metrics"]]
+    for content in seen:
+        manifest = parse_manifest(content["manifest"]["manifest"])
+        assert content["metrics"]["num-examples"] == manifest.examples
+        assert {name: array.numpy().shape for name, array in content["arrays"].items()} == {
+            name: spec.shape for name, spec in manifest.tensors.items()
+        }
+
+
+def test_only_signed_parcels_go_out_whatever_the_strategy_would_send(world: World, averaged: FakeGrid) -> None:
+    pushed: list[Message] = []
+    deliver = averaged.push_messages
+
+    def push(messages: Iterable[Message]) -> Iterable[str]:
+        pushed.extend(found := list(messages))
+        return deliver(found)
+
+    averaged.push_messages = push  # type: ignore[method-assign]
+    _averaged(world, averaged, rounds=1)
+    assert {message.metadata.message_type for message in pushed} == {"query.exchange"}
+    assert all(set(message.content) == {"request", "parcels"} for message in pushed)
+
+
+def test_a_strategy_with_another_proximal_term_than_the_signed_one_does_not_run(
+    world: World, averaged: FakeGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "fedprox", lambda _: FedProx(proximal_mu=9.0, min_train_nodes=1))
+    world.coordinator.begin_average(plan(strategy="fedprox", proximal=0.5))
+    outcome = _run_event(world, averaged, work="average")
+    assert outcome["error"] == "fedprox: asks for another proximal term than the plan"
+    assert world.members["ada"].averages == []
+
+
+def test_without_sites_or_a_run_it_is_told_in_one_line(world: World, averaged: FakeGrid) -> None:
+    assert "no run of rounds waits for updates" in _run_event(world, averaged, work="average")["error"]
+    averaged.offline |= {"ada", "ben", "cem"}
+    world.coordinator.begin_average(plan())
+    outcome = _run_event(world, averaged, "second", work="average")
+    assert outcome["summary"]["trouble"].startswith("round 1 has updates of 0 sites, 2 are needed")
+
+
+def test_a_state_keeps_types_and_shapes_as_a_record() -> None:
+    state: Tensors = {"seen": np.array(7), "bn.weight": np.ones((2, 0), np.float32), "u": np.array([1], np.uint8)}
+    record = record_of(state)
+    for name, array in state.items():
+        assert (record[name].numpy().dtype, record[name].numpy().shape) == (array.dtype, array.shape)
+
+
+@pytest.mark.parametrize("name", get_args(StrategyName))
+def test_every_strategy_of_the_contract_is_here(name: str) -> None:
+    assert set(STRATEGIES) == set(get_args(StrategyName))
+    proximal = 0.5 if name == "fedprox" else 0.0
+    assert isinstance(STRATEGIES[name](plan(strategy=name, proximal=proximal)), FedAvg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from federated.manifest import (
     SummaryManifest,
     SyntheticManifest,
     Tensors,
+    UpdateManifest,
     WeightsManifest,
     WithdrawalManifest,
     pack_tensors,
@@ -137,6 +139,12 @@ class Drafts:
         tensors: Tensors = {"bias": np.zeros(2), "weight": np.full((2, FEATURES), float(len(cells)))}
         fields = {"architecture": "linear_head", "config": {"features": FEATURES, "classes": 2}}
         return self._contribution(WeightsManifest, "weights", cells, tensors, fields | changes, None)
+
+    def _update(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {"bias": np.zeros(2, np.float32), "weight": np.ones((2, FEATURES), np.float32)}
+        fields = {"batch": "all", "average": RELEASE, "run": 1, "round": 1, "model": "linear_head"} | changes
+        draft = self._contribution(UpdateManifest, "update", cells, tensors, fields, None)
+        return Draft(draft.manifest, draft.tensors, replace(draft.facts, about=f"classification/{fields['model']}"))
 
     def _synthetic(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
         tensors: Tensors = {"images": np.zeros((4, 6, 8), np.uint8), "label": np.array([0, 0, 1, 1])}

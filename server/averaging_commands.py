@@ -1,0 +1,115 @@
+"""``consilium coordinator average``: a model averaged in rounds with the sites that are online."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from federated.errors import ConsiliumError
+
+if TYPE_CHECKING:
+    from federated.averaging import Plan
+    from server.averaging import AveragingSummary, Round
+    from server.coordinator import Coordinator
+    from server.home import CoordinatorHome
+
+HERE = Path("coordinator")
+
+
+def average(
+    task: Annotated[str, typer.Option(help="What is learnt; the federation's task by default.")] = "",
+    model: Annotated[str, typer.Option(help="The network that is trained in rounds.")] = "linear_head",
+    strategy: Annotated[str, typer.Option(help="How updates are averaged: fedavg or fedprox.")] = "fedavg",
+    rounds: Annotated[int, typer.Option(help="How many rounds the run has.")] = 10,
+    epochs: Annotated[int, typer.Option(help="Passes over a site's training images in a round.")] = 1,
+    proximal: Annotated[float, typer.Option(help="μ of fedprox: how strongly a site holds to the global model.")] = 0.0,
+    least: Annotated[int, typer.Option(help="Updates without which a round is not averaged.")] = 2,
+    stop: Annotated[bool, typer.Option("--stop", help="End the run that waits for updates, and begin none.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long one round of messages may take.")] = 600.0,
+    listen: Annotated[
+        str | None, typer.Option(help="host:port of the SuperLink, where a gate stands before it.")
+    ] = None,
+    home: Annotated[Path, typer.Option("--home", help="The coordinator's folder.")] = HERE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Average a model in rounds over Flower; a run that was stopped or killed goes on from its last round."""
+    coordinator = _open(home)
+    if stop:
+        typer.echo(f"run {coordinator.stop_average()} is ended; its global models stay in the artefacts")
+        return
+    settings: dict[str, str | int | float] = {
+        "strategy": strategy,
+        "rounds": rounds,
+        "epochs": epochs,
+        "proximal": proximal,
+        "least": least,
+    }
+    plan = _plan(coordinator.home, task, model, settings)
+    coordinator.begin_average(plan)
+    summary = _run(coordinator.home, plan.rounds, seconds, listen)
+    if as_json:
+        typer.echo(json.dumps(summary.model_dump(mode="json"), indent=1))
+    else:
+        typer.echo("\n".join(lines(summary)))
+    if summary.trouble:
+        raise ConsiliumError(summary.trouble, where=f"run {summary.run}")
+
+
+def lines(summary: AveragingSummary) -> list[str]:
+    """What a run did, for a person."""
+    ended = f"the global model is {summary.finished}" if summary.finished else "the run waits for updates"
+    told = [line for each in summary.rounds for line in _round_lines(each)]
+    return [f"run {summary.run}: {summary.model} by {summary.strategy}, {summary.seconds:.1f} s", *told, ended]
+
+
+def _round_lines(each: Round) -> list[str]:
+    entered = ", ".join(f"{site} ({images} images)" for site, images in sorted(each.entered.items())) or "nobody"
+    wrong = [
+        f"  quarantined: {found.site}, {found.reason}"
+        for found in each.accepted
+        if found.outcome in ("quarantined", "refused")
+    ]
+    silent = [f"  did not answer: {answer.site} ({answer.unreached})" for answer in each.asked if answer.unreached]
+    return [f"round {each.round}: {entered}", *wrong, *silent]
+
+
+def _open(home: Path) -> Coordinator:
+    from server.coordinator import Coordinator
+    from server.home import CoordinatorHome
+
+    return Coordinator(CoordinatorHome(home))
+
+
+def _plan(home: CoordinatorHome, task: str, model: str, settings: dict[str, str | int | float]) -> Plan:
+    """The run that is asked for, with the network that the federation's features and labels need.
+
+    Raises:
+        ConsiliumError: another task than the federation's, no such network, or a setting that cannot be.
+    """
+    from federated.averaging import Plan
+    from server.home import validated
+    from shared_models.averaged_models import averaged_model
+
+    config, labels = home.config, home.vocabulary().codes
+    if task not in ("", config.task):
+        raise ConsiliumError(f"this federation learns '{config.task}'", where=f"--task {task}")
+    try:
+        network = averaged_model(model)
+    except ValueError as error:
+        raise ConsiliumError(str(error), where="--model") from error
+    fixed = {"task": config.task, "front_end": config.front_end.digest, "labels": labels, "model": model}
+    built = network.config(config.front_end.features, len(labels))
+    return validated(Plan, {**fixed, "config": built, **settings}, where="average")
+
+
+def _run(home: CoordinatorHome, rounds: int, seconds: float, listen: str | None) -> AveragingSummary:
+    from federated.processes import ended_by_sigterm
+    from server.superlink import PATIENCE_SECONDS, SuperLink
+
+    with ended_by_sigterm(), SuperLink(home, listen) as link:
+        typer.echo(f"SuperLink ready at {link.listen}, waiting for sites; Ctrl-C stops", err=True)
+        link.wait_for_all(PATIENCE_SECONDS)
+        return link.run_average(rounds, seconds)
