@@ -229,6 +229,26 @@ def test_a_network_has_all_its_tensors_and_no_others(world: World, ada: Site) ->
     _refused(draft, expected, "tensor bias: is .*float64")
 
 
+def _expert(ada: Site, **config: Any) -> Draft:
+    """A network of width 4, whatever its configuration says."""
+    from shared_models.views import ExpertNetwork
+
+    expert = ExpertNetwork("small_resnet18", {"classes": 2, "side": 8, "width": 4})
+    draft = ada.weights(architecture=expert.architecture, config=expert.config | config)
+    draft.tensors.clear()
+    draft.tensors.update(expert.state())
+    return draft
+
+
+def test_an_expert_network_enters_as_weights(world: World, ada: Site) -> None:
+    expected = _expected(world)
+    _check(_expert(ada), expected)
+    _refused(_expert(ada, width=6), expected, "tensor bn1.bias: is .*4.* the network has .*6")
+    _refused(_expert(ada, classes=3), expected, "tensor fc.bias")
+    for absurd in ({"width": 10**9}, {"classes": 10**9}, {"side": 10**9}, {"side": "a"}):
+        _refused(_expert(ada, **absurd), expected, "architecture small_resnet18: cannot be built")
+
+
 def _synthetic(ada: Site, images: Any, label: Any) -> tuple[SyntheticManifest, Tensors]:
     tensors: Tensors = {"images": np.asarray(images, np.uint8), "label": np.asarray(label, np.int64)}
     fields = ada.card("b0001") | {"generator": "phantom", "privacy_filter": "none", "threshold": 0.5}
