@@ -37,7 +37,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Answers of one arrival by clip: scores (n, C) over all labels, the answer, its probability, p, and the parts."""
+    """Answers of one arrival by clip: scores (n, C) over all labels, the answer, its probability, p, and the parts.
+
+    And of every site, the seconds that went into what was found ready.
+    """
 
     scores: Array
     answered: NDArray[np.int64]
@@ -45,6 +48,7 @@ class _Asked:
     p: Array
     weights: Array
     contributions: Array
+    seconds: Array
 
 
 def play(cell: Cell, suite: Suite, contestant: Contestant) -> Answers:
@@ -59,7 +63,7 @@ def play(cell: Cell, suite: Suite, contestant: Contestant) -> Answers:
         seconds.append(time.perf_counter() - started + found)
         started = time.perf_counter()
         asked.append(_ask(contestant, suite.everyone, labels))
-        rates.append(_images(suite.everyone) / (time.perf_counter() - started))
+        rates.append(_images(suite.everyone) / (time.perf_counter() - started + float(asked[-1].seconds.sum())))
         drifts.append(_drift(asked, others_of(suite.vocabulary, site)))
         sent.append(dict(contestant.sent()))
         received.append(dict(contestant.received()))
@@ -128,6 +132,7 @@ def _by_clip(answered: Answered, site: Site, labels: tuple[str, ...]) -> _Asked:
         p=_means(p[:, None], number, len(names))[:, 0],
         weights=_weights(answered, first),
         contributions=_contributions(answered, first, columns, best),
+        seconds=np.array([answered.seconds]),
     )
 
 

@@ -100,6 +100,7 @@ class Answered:
         p: (n,) the largest p-value of a site; None for a rule that never refuses.
         weights, contributions: (n, T) and (n, T, C) by site in order of arrival, of rules that display them.
         best: (n,) columns of the answers, of rules that go down from label to label rather than take the largest score.
+        seconds: that went into what was found ready in the folder.
     """
 
     labels: tuple[str, ...]
@@ -109,12 +110,7 @@ class Answered:
     weights: Array | None = None
     contributions: Array | None = None
     best: NDArray[np.int64] | None = None
-
-    @property
-    def columns(self) -> NDArray[np.int64]:
-        """(n,) columns of the answers, -1 where nothing can be answered."""
-        best = self.scores.argmax(axis=1) if self.best is None else self.best
-        return np.where(np.isneginf(self.scores).all(axis=1), -1, best)
+    seconds: float = 0.0
 
 
 class Contestant(Protocol):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.claims import Measured
 from benchmarks.incremental.cells import Contest, play_all
-from benchmarks.incremental.contestants import CONTESTANTS
+from benchmarks.incremental.contestants import CONTESTANTS, OF_FEATURES
 from benchmarks.incremental.plots import draw_all
 from benchmarks.incremental.questions import usual
 from benchmarks.incremental.report import summarise
-from benchmarks.incremental.suites import PRESETS, QUICK, SUITES
+from benchmarks.incremental.suites import PRESETS, QUICK, SUITES, WITHOUT_IMAGES
 from federated.errors import ConsiliumError
 
 FIRST_SEED = 1993  # of the order of classes in published comparisons of incremental learning
@@ -34,7 +34,7 @@ def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, com
         name=f"{preset}, quick" if quick else preset,
         preset=chosen,
         seeds=range(FIRST_SEED, FIRST_SEED + (min(seeds, QUICK_SEEDS) if quick else seeds)),
-        contestants=tuple(CONTESTANTS),
+        contestants=tuple(OF_FEATURES if suite in WITHOUT_IMAGES else CONTESTANTS),
         commit=commit,
         folder=file.with_suffix(".cells"),
     )

@@ -19,6 +19,7 @@ SUITES: Mapping[str, Callable[[int, Preset], Suite]] = {
     "heart-table": heart_table,
     "digits": digits,
 }
+WITHOUT_IMAGES = ("heart-table",)
 PRESETS: Mapping[str, Preset] = {
     "cpu": Preset(
         Setting(
