@@ -69,7 +69,7 @@ class Group:
 
 @dataclass
 class FusedModel:
-    """A fused model in memory.
+    """A fused model in memory. Behind M features, B numbers of a panel may stand, which the rule alone reads.
 
     Systems with nobody silenced are carried; others are solved when asked for, where every Gram matrix in them is here.
     """
@@ -139,22 +139,23 @@ class FusedModel:
         """One decision an image, then one a clip (frames of one clip are answered by their mean features).
 
         Args:
-            features: (n, M) front-end output.
+            features: (n, `manifest.width`): front-end output, and what the panel says where the rule consults one.
             images: n names.
             clips: n names; frames of one clip share one.
         """
-        if features.shape != (len(images), self.manifest.front_end.features):
+        if features.shape != (len(images), self.manifest.width):
             raise ContractError(f"features are {features.shape}", where="decide", cure="use the release's front end")
         lines = decisions(self, features, "image", list(images), list(clips))
         names = list(dict.fromkeys(clips))
         return lines + decisions(self, clip_means(features, clips), "clip", [None] * len(names), names)
 
     def answer(self, features: Array, unit: str, weighting: str | None = None) -> Answers:
-        """Arrays for (n, M) features; `unit` (image or clip) says which calibration holds for a row."""
+        """Arrays for (n, `manifest.width`) features; `unit` (image or clip) says which calibration holds for a row."""
         weighting = weighting or self.manifest.weighting
         p, weights = self.in_distribution(features, unit)
         if self._scorer is not None:
             return self._answer_by_rule(features, self._scorer, p)
+        features = self.front(features)
         acting = weights if weighting != "none" else np.ones_like(weights)
         contributions = np.zeros((len(features), len(self.sites), len(self.labels)))
         withins = [normalise_in_class(acting, group.inside) for group in self.groups]
@@ -171,8 +172,12 @@ class FusedModel:
         found = scorer(features)
         nobody_silenced = [[self._full_key(group)] * len(features) for group in self.groups]
         withins = [np.ones_like(p)] * len(self.groups)
-        evidence = self._evidence(features, found.scores, nobody_silenced, withins, "none")
+        evidence = self._evidence(self.front(features), found.scores, nobody_silenced, withins, "none")
         return Answers(found.scores, found.contributions, p, found.weights, evidence)
+
+    def front(self, features: Array) -> Array:
+        """(n, M) what of the features is the front end's, which statistics are of."""
+        return features[:, : self.manifest.front_end.features]
 
     def full_scores(self, features: Array) -> Array:
         """(n, C) scores of the release's rule, with nobody silenced."""
@@ -180,14 +185,14 @@ class FusedModel:
 
     def closed_scores(self, features: Array) -> Array:
         """(n, C) scores of the closed form with nobody silenced."""
-        scores = np.zeros((len(features), len(self.labels)))
+        scores, features = np.zeros((len(features), len(self.labels))), self.front(features)
         for group in self.groups:
             scores[:, group.columns] = self._contributions(features, self._full_key(group), group).sum(axis=1)
         return scores
 
     def raw_scores(self, site: str, features: Array, covariances: Array, full: Array) -> Array:
         """(n, 3) in-distribution scores of one site: relative Mahalanobis, quadratic ratio, largest own-class score."""
-        coordinates = self.space.project(features)
+        coordinates = self.space.project(self.front(features))
         own = [self.labels.index(label) for label in self._site(site).labels]
         return np.stack(
             [

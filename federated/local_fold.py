@@ -16,7 +16,7 @@ from federated.statistics import Array, pack_symmetric
 
 @dataclass(frozen=True)
 class LocalFold:
-    """A site's own images of one fold: (n, M) features and n labels, patients, clips and sample weights."""
+    """A site's own images of one fold: features as the model reads them, n labels, patients, clips and weights."""
 
     features: Array
     labels: tuple[str, ...]
@@ -71,7 +71,8 @@ def class_covariances(model: FusedModel, site: str, train: LocalFold, minimum: i
         chosen = np.array([name == label for name in train.labels], dtype=bool)
         own = None
         if patients[label] >= max(minimum, 1):
-            own = class_covariance(model.space, train.features[chosen], model.means[site][row], train.weights[chosen])
+            features, weights = model.front(train.features[chosen]), train.weights[chosen]
+            own = class_covariance(model.space, features, model.means[site][row], weights)
             labels.append(label)
             packed.append(pack_symmetric(own))
         shrunk.append(shrunk_covariance(model.space, own, card.patients.get(label, 0)))

@@ -139,6 +139,7 @@ def build_candidate(
         systems=systems,
         rule=chosen.rule,
         lacking=made.lacking,
+        panel=made.panel,
     )
     return Built(manifest, data)
 

@@ -13,6 +13,7 @@ from federated.disclosure import Cell, Facts
 from federated.errors import ContractError, DisclosureError
 from federated.manifest import (
     SITE_KINDS,
+    ConsultationManifest,
     Contribution,
     FeaturesManifest,
     Manifest,
@@ -133,7 +134,7 @@ def _statistics(manifest: StatisticsManifest, tensors: Tensors, facts: Facts) ->
     return untold + _uncovered(present, facts)
 
 
-def _features(manifest: FeaturesManifest, tensors: Tensors, facts: Facts) -> list[str]:
+def _features(manifest: FeaturesManifest | ConsultationManifest, tensors: Tensors, facts: Facts) -> list[str]:
     found: list[str] = []
     present: set[Cell] = set()
     for fold in manifest.folds:
@@ -174,6 +175,7 @@ CHECKS: dict[type[Manifest], Callable[[Any, Tensors, Facts], list[str]]] = {
     Contribution: _contribution,
     StatisticsManifest: _statistics,
     FeaturesManifest: _features,
+    ConsultationManifest: _features,
     UpdateManifest: _update,
     ReportManifest: _report,
     SummaryManifest: _summary,

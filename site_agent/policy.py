@@ -109,6 +109,7 @@ class Policy(Frozen):
     features: Rule = Rule()
     weights: Rule = Rule()
     synthetic: Rule = Rule()
+    consultation: Rule = Rule()
     update: UpdateRule = UpdateRule()
     report: Rule = Rule()
     summary: Rule = Rule()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isqrt
+from typing import Any
 
 from federated.disclosure import Check, Facts, behind_matrix, gram_patients
-from federated.manifest import manifest_bytes
+from federated.manifest import ConsultationManifest, WeightsManifest, manifest_bytes
+from federated.panel import width_of
 from site_agent.drafts import STEPS, Draft
 
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
+HEAD = "linear_head"
 ANOTHER_UPLOAD = "two uploads that differ by one patient reveal that patient's features"
 
 
@@ -83,10 +87,10 @@ def preview_of(draft: Draft, *, recipient: str, checks: tuple[Check, ...], appro
         level=draft.facts.level,
         level_to_sites=level_to_sites,
         recipient=recipient,
-        audience=_audience(draft.facts, recipient, level_to_sites),
+        audience=(*_audience(draft.facts, recipient, level_to_sites), *_networks_audience(manifest)),
         approval=approval,
         checks=checks,
-        inferences=inferences(draft.facts),
+        inferences=(*_numbers(manifest, draft.facts), *inferences(draft.facts)),
         allowed=allowed,
     )
 
@@ -108,9 +112,30 @@ def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple
         lines.append("every site and auditor gets the class sums derived from it through releases")
     if facts.kind == "update":
         lines.append("every site gets the averages that it enters; of two sites, each can work out the other's update")
+    if facts.kind == "consultation":
+        lines.append("every site and auditor gets the gate and cross heads learnt from it through releases")
     if facts.kind in ("weights", "report"):
         lines.append("every site and auditor gets what a release carries of it")
     return tuple(lines)
+
+
+def _networks_audience(manifest: Any) -> tuple[str, ...]:
+    if isinstance(manifest, WeightsManifest) and manifest.architecture != HEAD:
+        return ("every other site gets the whole network where the federation consults experts, and keeps it",)
+    return ()
+
+
+def _numbers(manifest: Any, facts: Facts) -> tuple[str, ...]:
+    """How much of every image leaves, in words that need no knowledge of networks."""
+    if not isinstance(manifest, ConsultationManifest):
+        return ()
+    width, patients = width_of(manifest.panel), len(frozenset().union(*facts.folds.values()))
+    rows = sum(spec.shape[0] for name, spec in manifest.tensors.items() if name.endswith(".said"))
+    side = isqrt(width)
+    return (
+        f"{width} numbers of every image of {patients} patients ({rows} rows in all), as many as a picture of "
+        f"{side} x {side} pixels has: where the images are no larger, more than the images themselves",
+    )
 
 
 def inferences(facts: Facts) -> tuple[str, ...]:
@@ -163,6 +188,7 @@ def _say(*lines: str) -> Callable[[Facts], list[str]]:
 INFERENCES: Mapping[str, Callable[[Facts], list[str]]] = {
     "statistics": _statistics,
     "features": _features,
+    "consultation": _features,
     "weights": _say("whether a known image was among the training images can be guessed better than by chance"),
     "update": _say(
         "whether a known image was among the training images can be guessed better than by chance",

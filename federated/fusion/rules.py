@@ -3,7 +3,9 @@
 Whichever rule answers, qualification, refusal and evidence are those of the statistics, so that a release of another
 rule carries all that a release of the closed form does. Beside it stand, of a linear rule, ``rule.weights`` (K, M, C)
 and ``rule.bias`` (K, C); of a rule of experts ``expert.{i}.weight`` (C_i, M) and ``expert.{i}.bias`` (C_i,), with i the
-expert's place in the release; and what was trained of a gated rule, each name with ``gate.`` before it.
+expert's place in the release; and what was trained of a gated rule, each name with ``gate.`` before it. A rule of
+expert networks carries the gate alone: the networks are at the sites, and what they say of images stands beside the
+front end's features, (n, M + B).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from federated.fusion.pooling import confidence_routing, max_logit, max_softmax,
 from federated.fusion.ridge import joint_ridge, masked_ridge
 from federated.fusion.targets import FLAT, Targets
 from federated.manifest import ExpertCard, ReleaseManifest, RuleName, Tensors
+from federated.panel import Asked, PanelCard, consulted_in
 from federated.statistics import Array, Statistics
 
 CLOSED_FORM: RuleName = "closed-form"
@@ -35,12 +38,16 @@ Pool = Callable[[Consulted], Pooled]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: `about` it; `fit` where it is linear, `pool` where it pools experts, `gate` what its gate reads."""
+    """A rule: `about` it; `fit` where it is linear, `pool` where it pools experts, `gate` what its gate reads.
+
+    `networks` says whether its experts are networks of their own, and not heads on the shared front end.
+    """
 
     about: str
     fit: Fit | None = None
     pool: Pool | None = None
     gate: Reads | None = None
+    networks: bool = False
 
     @property
     def of_experts(self) -> bool:
@@ -50,6 +57,8 @@ class Rule:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of contributions that sites have to send."""
+        if self.networks:
+            return ("statistics", "weights", "consultation")
         return (("statistics", "features")[self.gate is not None], *(("weights",) if self.of_experts else ()))
 
 
@@ -70,6 +79,14 @@ RULES: dict[RuleName, Rule] = {
     "ungated": Rule("cross heads, and every expert with weight one", gate="none"),
     "gated": Rule("cross heads and a learnt gate that reads features", gate="features"),
     "gated-discrepancy": Rule("cross heads and a learnt gate that reads neural mean discrepancies", gate="discrepancy"),
+    "gated-experts": Rule(
+        "expert networks, cross heads, and a gate that reads features", gate="features", networks=True
+    ),
+    "gated-experts-discrepancy": Rule(
+        "expert networks, cross heads, and a gate that reads neural mean discrepancies",
+        gate="discrepancy",
+        networks=True,
+    ),
 }
 
 
@@ -88,6 +105,7 @@ class Made:
 
     tensors: Tensors
     lacking: tuple[str, ...] = ()
+    panel: PanelCard | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +116,13 @@ class Chosen:
         rule: its name.
         heads: of a rule of experts, those that are linear heads on the shared front end.
         gate: of a gated rule, what was trained.
+        panel: of a rule of networks, who is consulted.
     """
 
     rule: RuleName
     heads: tuple[Head, ...] = ()
     gate: Tensors = field(default_factory=dict)
+    panel: PanelCard | None = None
 
 
 BY_CLOSED_FORM = Chosen(CLOSED_FORM)
@@ -137,7 +157,8 @@ def made_of(
 
 
 def _experts(chosen: Chosen, sites: Sequence[str], labels: Sequence[str], cards: Sequence[ExpertCard]) -> Made:
-    known = {label for head in chosen.heads for label in head.card.labels}
+    experts = [head.card for head in chosen.heads] if chosen.panel is None else cards_of(chosen.panel, cards)
+    known = {label for card in experts for label in card.labels}
     if unknown := [label for label in labels if label not in known]:
         raise ConsiliumError(
             f"no expert knows {', '.join(unknown)}, which rule '{chosen.rule}' needs",
@@ -148,8 +169,21 @@ def _experts(chosen: Chosen, sites: Sequence[str], labels: Sequence[str], cards:
     for head in chosen.heads:
         place = cards.index(head.card)
         tensors |= {f"expert.{place:03d}.weight": head.weight, f"expert.{place:03d}.bias": head.bias}
-    owners = {head.card.site for head in chosen.heads}
-    return Made(tensors, tuple(site for site in sites if site not in owners))
+    owners = {card.site for card in experts}
+    return Made(tensors, tuple(site for site in sites if site not in owners), chosen.panel)
+
+
+def cards_of(panel: PanelCard, cards: Sequence[ExpertCard]) -> tuple[ExpertCard, ...]:
+    """The experts of a panel among those that a release names, in the panel's order.
+
+    Raises:
+        ContractError: one is not among them, or has other labels than its logits.
+    """
+    found = {card.contribution: card for card in cards}
+    for each in panel.experts:
+        if each.contribution not in found or len(found[each.contribution].labels) != each.logits:
+            raise ContractError("is not the expert that the release names", where=each.contribution[:23])
+    return tuple(found[each.contribution] for each in panel.experts)
 
 
 def expert_names(cards: Sequence[ExpertCard]) -> tuple[str, ...]:
@@ -189,13 +223,48 @@ def scorer_of(manifest: ReleaseManifest, tensors: Tensors, blocks: Blocks) -> Ca
         found = LinearRule(manifest.labels, sites, tensors["rule.weights"], tensors["rule.bias"])
         _check_shapes(found, manifest.front_end.features)
         return lambda features: _linear(found, features)
+    if rule.networks:
+        return _panel_scorer(manifest, tensors)
     heads = heads_of(manifest, tensors)
-    owners = [head.card.site for head in heads]
-    if set(merged_labels([head.card.labels for head in heads])) != set(manifest.labels) or set(owners) - set(sites):
-        raise ContractError("experts do not answer the release's labels", where=manifest.kind)
+    owners = _owners(manifest, [head.card for head in heads])
     means = {name: site_mean(block) for name, block in blocks.items()} if rule.gate == "discrepancy" else None
     pool = rule.pool or GatedModel.from_tensors(gate_shape(manifest.rule, heads), _unprefixed(tensors)).answer
     return lambda features: by_site(pool(consulted(heads, features, means)), owners, sites, manifest.labels)
+
+
+def _panel_scorer(manifest: ReleaseManifest, tensors: Tensors) -> Callable[[Array], Pooled]:
+    if manifest.panel is None:
+        raise ContractError("names no panel", where=manifest.kind)
+    asked, cards = manifest.panel.experts, cards_of(manifest.panel, manifest.experts)
+    owners, sites = _owners(manifest, cards), tuple(site.name for site in manifest.sites)
+    shape = panel_shape(manifest.rule, asked, cards)
+    gate, first = GatedModel.from_tensors(shape, _unprefixed(tensors)), manifest.front_end.features
+
+    def scored(features: Array) -> Pooled:
+        said = consulted_in(
+            asked, shape.names, shape.labels, features[:, first:], features=shape.features, means=shape.means
+        )
+        return by_site(gate.answer(said), owners, sites, manifest.labels)
+
+    return scored
+
+
+def _owners(manifest: ReleaseManifest, cards: Sequence[ExpertCard]) -> list[str]:
+    owners = [card.site for card in cards]
+    if set(merged_labels([card.labels for card in cards])) != set(manifest.labels) or set(owners) - {
+        site.name for site in manifest.sites
+    }:
+        raise ContractError("experts do not answer the release's labels", where=manifest.kind)
+    return owners
+
+
+def panel_shape(rule: RuleName, asked: Sequence[Asked], cards: Sequence[ExpertCard]) -> GatedShape:
+    """What a gated rule is made for on a panel of networks, of which the widest sets the widths."""
+    reads = RULES[rule].gate
+    assert reads is not None
+    means = max(each.means for each in asked) if reads == "discrepancy" else 0
+    features = max(each.features for each in asked)
+    return GatedShape(expert_names(cards), tuple(card.labels for card in cards), reads, features, means)
 
 
 def gate_shape(rule: RuleName, heads: Sequence[Head]) -> GatedShape:

@@ -267,11 +267,27 @@ PLAN = {
     "least": 2,
 }
 ENTERED = tuple({"site": site, "update": A_DIGEST, "images": 21} for site in ("ada", "ben"))
+ASKED = (
+    {"contribution": A_DIGEST, "features": 4, "logits": 2, "means": 3},
+    {"contribution": "sha256:" + "b" * 64, "features": 2, "logits": 1, "means": 0},
+)
+EXPERT = {
+    "site": "ben",
+    "contribution": A_DIGEST,
+    "place": 1,
+    "task": "classification",
+    "architecture": "small_resnet18",
+    "config": {"classes": 2, "side": 16, "width": 4},
+    "labels": SAMPLE_LABELS,
+    "network": A_DIGEST,
+}
 STATE: Tensors = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)}
 SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "statistics": CONTRIBUTION | {"level": 2, "level_to_sites": 1, "features": 3, "folds": ("train", "validation")},
     "features": CONTRIBUTION | {"features": 3, "folds": ("train",)},
     "weights": CONTRIBUTION | {"architecture": "linear_head", "config": {"features": 3, "classes": 2}},
+    "consultation": CONTRIBUTION | {"panel": ASKED, "copies": 1, "folds": ("train",)},
+    "expert": EXPERT,
     "synthetic": CONTRIBUTION | {"generator": "diffusion", "privacy_filter": "nearest", "threshold": 0.5},
     "report": {
         "site": "ada",
@@ -308,6 +324,9 @@ def _rows(count: int) -> Tensors:
 SAMPLE_TENSORS: dict[str, Tensors] = {
     "statistics": _block("train") | _block("validation"),
     "features": _rows(5),
+    "consultation": {name: array for name, array in _rows(5).items() if name != "train.features"}
+    | {"train.said": np.ones((5, 12), np.float32)},
+    "expert": STATE,
     "weights": {"weight": np.ones((2, 3)), "bias": np.ones(2)},
     "synthetic": {"images": np.zeros((3, 6, 8), np.uint8), "label": np.zeros(3, np.int64)},
     "report": {

@@ -82,12 +82,22 @@ def test_every_filter_of_a_kind_is_evaluated(kind: str, monkeypatch: pytest.Monk
 
 
 EXPECTED_TABLE = {
-    "cell": {"statistics", "features", "weights", "update", "synthetic", "report", "summary"},
-    "batch": {"statistics", "features", "weights", "update", "synthetic", "report", "summary"},
-    "difference": {"statistics", "features", "weights", "update", "synthetic", "report", "summary"},
+    "cell": {"statistics", "features", "weights", "update", "synthetic", "consultation", "report", "summary"},
+    "batch": {"statistics", "features", "weights", "update", "synthetic", "consultation", "report", "summary"},
+    "difference": {"statistics", "features", "weights", "update", "synthetic", "consultation", "report", "summary"},
     "gram_share": {"statistics", "report"},
-    "dominance": {"statistics", "features", "weights", "update", "synthetic"},
-    "levels": {"statistics", "features", "weights", "update", "synthetic", "report", "summary", "decision"},
+    "dominance": {"statistics", "features", "weights", "update", "synthetic", "consultation"},
+    "levels": {
+        "statistics",
+        "features",
+        "weights",
+        "update",
+        "synthetic",
+        "consultation",
+        "report",
+        "summary",
+        "decision",
+    },
     "max_bytes": set(SITE_KINDS),
 }
 TOO_MUCH = {

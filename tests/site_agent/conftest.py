@@ -21,6 +21,7 @@ from federated.enrolment import Kit
 from federated.keys import fingerprint, public_hex, read_private_key
 from federated.manifest import (
     AdoptionManifest,
+    ConsultationManifest,
     DecisionManifest,
     FeaturesManifest,
     FrontEndCard,
@@ -35,6 +36,7 @@ from federated.manifest import (
     WithdrawalManifest,
     pack_tensors,
 )
+from federated.panel import Asked
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
@@ -134,6 +136,20 @@ class Drafts:
             }
         fields = {"features": FEATURES, "folds": ("train", "validation")}
         return self._contribution(FeaturesManifest, "features", cells, tensors, fields | changes, None)
+
+    def _consultation(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        tensors: Tensors = {}
+        for fold in ("train", "validation"):
+            sizes = [len(cells[fold, label]) for label in LABELS]
+            tensors |= {
+                f"{fold}.said": np.ones((sum(sizes), 9), np.float32),
+                f"{fold}.label": np.repeat(np.arange(2), sizes),
+                f"{fold}.weight": np.ones(sum(sizes)),
+                f"{fold}.patient": np.arange(sum(sizes)),
+            }
+        panel = (Asked(contribution=RELEASE, features=4, logits=2, means=3),)
+        fields = {"panel": panel, "copies": 0, "folds": ("train", "validation")}
+        return self._contribution(ConsultationManifest, "consultation", cells, tensors, fields | changes, None)
 
     def _weights(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
         tensors: Tensors = {"bias": np.zeros(2), "weight": np.full((2, FEATURES), float(len(cells)))}

@@ -118,3 +118,23 @@ def test_counts_of_steps_are_told() -> None:
     told = "counts of steps down show how often labels that lie beside each other were mistaken"
     assert told not in inferences(Facts("report", None, None, cells, 0.0, 1))
     assert told in inferences(Facts("report", None, None, cells | {("steps", "psax"): frozenset({"p1"})}, 0.0, 1))
+
+
+def test_preview_of_a_consultation_says_how_much_of_every_image_leaves(
+    open_home: SiteHome, make_draft: MakeDraft
+) -> None:
+    lines = Gate(open_home).preview(make_draft("consultation")).lines()
+    numbers = (
+        "could be inferred: 9 numbers of every image of 40 patients (40 rows in all), as many as a picture of 3 x 3 "
+        "pixels has: where the images are no larger, more than the images themselves"
+    )
+    assert numbers in lines
+    assert "to whom: every site and auditor gets the gate and cross heads learnt from it through releases" in lines
+
+
+def test_preview_of_a_network_says_that_it_stays_with_every_site(open_home: SiteHome, make_draft: MakeDraft) -> None:
+    network = Gate(open_home).preview(make_draft("weights", architecture="small_resnet18"))
+    head = Gate(open_home).preview(make_draft("weights"))
+    line = "every other site gets the whole network where the federation consults experts, and keeps it"
+    assert line in network.audience
+    assert line not in head.audience

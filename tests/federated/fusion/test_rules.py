@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -9,12 +10,26 @@ import pytest
 from federated.decision import check_decision
 from federated.errors import ConsiliumError, ContractError
 from federated.fused_model import FusedModel
-from federated.fusion.rules import CLOSED_FORM, RULES, Chosen, Head, expert_names, gate_shape, scorer_of
+from federated.fusion.rules import (
+    CLOSED_FORM,
+    RULES,
+    Chosen,
+    Head,
+    expert_names,
+    gate_shape,
+    panel_shape,
+    scorer_of,
+)
+from federated.local_fold import LocalFold
 from federated.manifest import ExpertCard, RuleName, Tensors, unpack_tensors
+from federated.panel import Asked, PanelCard, Unasked
+from federated.report import compute_report
 
 LINEAR = [name for name, rule in RULES.items() if rule.fit is not None]
 POOLS = [name for name, rule in RULES.items() if rule.pool is not None]
-GATED = [name for name, rule in RULES.items() if rule.gate is not None]
+GATED = [name for name, rule in RULES.items() if rule.gate is not None and not rule.networks]
+NETWORKS = [name for name, rule in RULES.items() if rule.networks]
+ON_THE_FRONT_END = [name for name, rule in RULES.items() if not rule.networks]
 
 
 def experts_of(federation: Any, names: tuple[str, ...]) -> list[Head]:
@@ -48,7 +63,7 @@ def test_the_list_holds_every_name_that_a_release_may_have():
     assert [name for name, rule in RULES.items() if not (rule.fit or rule.pool or rule.gate)] == [CLOSED_FORM]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ON_THE_FRONT_END)
 def test_every_rule_gives_decisions_that_add_up(federation: Any, rule: RuleName) -> None:
     built = federation.release(**settings(federation, rule))
     model, test = federation.model(built), federation.folds["ben"]["test"]
@@ -139,3 +154,105 @@ def test_a_release_without_what_its_rule_needs_is_not_opened(
 def test_the_closed_form_has_no_other_scorer(federation: Any) -> None:
     built = federation.candidate()
     assert scorer_of(built.manifest, unpack_tensors(built.tensors, built.manifest), {}) is None
+
+
+SIZES = {"ada": (6, 5), "ben": (4, 5), "cem": (6, 0)}  # features and neural means of each network; cem's has none
+
+
+def panel_of(federation: Any, rule: RuleName, names: tuple[str, ...]) -> tuple[tuple[ExpertCard, ...], PanelCard]:
+    """Networks in another order of arrival than that of their digests."""
+    cards = tuple(
+        ExpertCard(site=name, contribution=f"sha256:{9 - place:064d}", architecture="t", labels=federation.held[name])
+        for place, name in enumerate(names)
+    )
+    reads = RULES[rule].gate == "discrepancy"
+    asked = tuple(
+        Asked(
+            contribution=card.contribution,
+            features=SIZES[card.site][0],
+            logits=len(card.labels),
+            means=SIZES[card.site][1] if reads else 0,
+        )
+        for card in cards
+    )
+    return cards, PanelCard(
+        experts=asked, consultations=(), unasked=(Unasked(site="ada", expert=cards[-1].contribution),)
+    )
+
+
+def consulting(federation: Any, rule: RuleName, names: tuple[str, ...] = ("cem", "ada", "ben")) -> dict[str, Any]:
+    cards, panel = panel_of(federation, rule, names)
+    draw = np.random.default_rng(5)
+    shapes = panel_shape(rule, panel.experts, cards).tensors
+    gate = {name: (0.1 * draw.normal(size=shape)).astype(np.float32) for name, shape in shapes.items()}
+    experts = tuple(sorted(cards, key=lambda card: card.contribution))
+    return {"experts": experts, "chosen": Chosen(rule, gate=gate, panel=panel)}
+
+
+def seen_by(manifest: Any, fold: LocalFold) -> LocalFold:
+    """A fold with what a panel says: numbers that the images fix."""
+    mixing = np.random.default_rng(6).normal(
+        size=(fold.features.shape[1], manifest.width - manifest.front_end.features)
+    )
+    return replace(fold, features=np.concatenate([fold.features, np.tanh(fold.features @ mixing)], axis=1))
+
+
+@pytest.mark.parametrize("rule", NETWORKS)
+def test_a_panel_answers_and_every_answer_adds_up(federation: Any, rule: RuleName) -> None:
+    built = federation.candidate(**consulting(federation, rule))
+    test = seen_by(built.manifest, federation.folds["ben"]["test"])
+    model = federation.model(built)
+    lines = model.decide(test.features, [str(row) for row in range(len(test.labels))], test.clips)
+    for line in lines:
+        check_decision(line)
+    assert set(lines[0].weights) == {"ada", "ben", "cem"}
+    assert sum(lines[0].weights.values()) == pytest.approx(1)
+    assert built.manifest.lacking == ()
+    with pytest.raises(ContractError, match=r"features are \(\d+, 24\)"):
+        model.decide(federation.folds["ben"]["test"].features, [""] * len(test.labels), test.clips)
+
+
+def _report(model: FusedModel, folds: dict[str, LocalFold]) -> tuple[Any, bytes]:
+    train, validation, calibration = (
+        seen_by(model.manifest, folds[name]) for name in ("train", "validation", "calibration")
+    )
+    return compute_report(model, "cem", train=train, validation=validation, calibration=calibration)
+
+
+@pytest.mark.parametrize("rule", NETWORKS)
+def test_a_panel_leaves_statistics_refusal_and_report_as_they_are(federation: Any, rule: RuleName) -> None:
+    """Only the answers counted in a report are the rule's own."""
+    plain, ruled = federation.candidate(), federation.candidate(**consulting(federation, rule))
+    folds = federation.folds["cem"]
+    before, after = (_report(federation.model(built), folds) for built in (plain, ruled))
+    one, other = (unpack_tensors(data, manifest) for manifest, data in (before, after))
+    same = {name for name in one if np.array_equal(one[name], other[name])}
+    assert set(one) - same == {"nll", "score_correct", "confusion"}
+
+
+def test_cross_heads_of_a_panel_read_each_experts_own_numbers(federation: Any) -> None:
+    """Other numbers of one expert change the answers; those that fill a narrow one up do not exist."""
+    settings_ = consulting(federation, "gated-experts")
+    built = federation.candidate(**settings_)
+    model, test = federation.model(built), seen_by(built.manifest, federation.folds["ada"]["test"])
+    for start in np.cumsum([24, *(each.width for each in settings_["chosen"].panel.experts[:-1])]):
+        changed = test.features.copy()
+        changed[:, start] += 1
+        assert not np.allclose(model.full_scores(changed), model.full_scores(test.features))
+        np.testing.assert_array_equal(model.closed_scores(changed), model.closed_scores(test.features))
+
+
+def test_a_panel_that_the_release_does_not_name_is_not_opened(federation: Any) -> None:
+    options = consulting(federation, "gated-experts")
+    built = federation.candidate(**options)
+    tensors = unpack_tensors(built.tensors, built.manifest)
+    for update in ({"panel": None}, {"experts": built.manifest.experts[1:]}):
+        with pytest.raises(ContractError, match=r"names no panel|is not the expert that the release names"):
+            FusedModel.from_release(built.manifest.model_copy(update=update), tensors)
+
+
+def test_a_site_without_a_network_has_no_part_in_a_panel(federation: Any) -> None:
+    built = federation.candidate(**consulting(federation, "gated-experts", ("cem", "ada")))
+    assert built.manifest.lacking == ("ben",)
+    with pytest.raises(ConsiliumError, match="no expert knows sub"):
+        federation.candidate(**consulting(federation, "gated-experts", ("ada", "ben")))
