@@ -28,6 +28,7 @@ def average(
     proximal: Annotated[float, typer.Option(help="μ of fedprox: how strongly a site holds to the global model.")] = 0.0,
     least: Annotated[int, typer.Option(help="Updates without which a round is not averaged.")] = 2,
     stop: Annotated[bool, typer.Option("--stop", help="End the run that waits for updates, and begin none.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for sites that are not online yet.")] = 30.0,
     seconds: Annotated[float, typer.Option(help="How long one round of messages may take.")] = 600.0,
     listen: Annotated[
         str | None, typer.Option(help="host:port of the SuperLink, where a gate stands before it.")
@@ -49,7 +50,7 @@ def average(
     }
     plan = _plan(coordinator.home, task, model, settings)
     coordinator.begin_average(plan)
-    summary = _run(coordinator.home, plan.rounds, seconds, listen)
+    summary = _run(coordinator.home, plan.rounds, listen, wait=wait, seconds=seconds)
     if as_json:
         typer.echo(json.dumps(summary.model_dump(mode="json"), indent=1))
     else:
@@ -105,11 +106,11 @@ def _plan(home: CoordinatorHome, task: str, model: str, settings: dict[str, str 
     return validated(Plan, {**fixed, "config": built, **settings}, where="average")
 
 
-def _run(home: CoordinatorHome, rounds: int, seconds: float, listen: str | None) -> AveragingSummary:
+def _run(home: CoordinatorHome, rounds: int, listen: str | None, *, wait: float, seconds: float) -> AveragingSummary:
     from federated.processes import ended_by_sigterm
-    from server.superlink import PATIENCE_SECONDS, SuperLink
+    from server.superlink import SuperLink
 
     with ended_by_sigterm(), SuperLink(home, listen) as link:
         typer.echo(f"SuperLink ready at {link.listen}, waiting for sites; Ctrl-C stops", err=True)
-        link.wait_for_all(PATIENCE_SECONDS)
+        link.wait_for_all(wait)
         return link.run_average(rounds, seconds)
