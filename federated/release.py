@@ -112,8 +112,7 @@ def build_candidate(
     released = {site.name for site in sites if site.gram_to_sites and site.train.gram is not None}
     _require_grams(weighting, set(blocks) - released)
     checks = {site.name: site.validation for site in sites if site.validation is not None}
-    if hyperparameters is None:
-        hyperparameters = select(blocks, checks, labels, mode, targets)
+    hyperparameters = hyperparameters or select(blocks, checks, labels, mode, targets)
     systems, tensors = _carried(blocks, labels, hyperparameters, targets, released)
     tensors |= _sums(blocks, released) | subspace_tensors(_shared_subspace(blocks, released))
     made = made_of(chosen, blocks, checks, labels, targets, experts)

@@ -132,10 +132,8 @@ def _numbers(manifest: Any, facts: Facts) -> tuple[str, ...]:
     width, patients = width_of(manifest.panel), len(frozenset().union(*facts.folds.values()))
     rows = sum(spec.shape[0] for name, spec in manifest.tensors.items() if name.endswith(".said"))
     side = isqrt(width)
-    return (
-        f"{width} numbers of every image of {patients} patients ({rows} rows in all), as many as a picture of "
-        f"{side} x {side} pixels has: where the images are no larger, more than the images themselves",
-    )
+    much = f"{width} numbers of every image of {patients} patients ({rows} rows in all), as many as a picture of"
+    return (f"{much} {side} x {side} pixels has: where the images are no larger, more than the images themselves",)
 
 
 def inferences(facts: Facts) -> tuple[str, ...]:
