@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from shared_models.phantom.augmentation import augmented
 from shared_models.recipe import Recipe
+from shared_models.timm_networks import first_line, timm_network
+from shared_models.torchvision_operators import load_torchvision
 
 if TYPE_CHECKING:
     import torch
@@ -82,12 +84,11 @@ def weight_of(settings: Settings) -> int:
     """
     import torch
 
-    _require_known(settings.architecture)
-    try:
-        with torch.device("meta"):
-            network = _created(settings)
-    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(f"architecture '{settings.architecture}' cannot be made ({_first_line(error)})") from error
+    load_torchvision()
+    import timm  # noqa: F401  here, for what it holds must not lie on "meta"
+
+    with torch.device("meta"):
+        network = timm_network(settings.architecture, settings.classes)
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
@@ -99,16 +100,15 @@ def new_network(settings: Settings) -> torch.nn.Module:
     """
     import torch
 
-    _require_known(settings.architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = _created(settings).eval()
+        network = timm_network(settings.architecture, settings.classes).eval()
     try:
         with torch.inference_mode():
             network(torch.zeros(1, 3, settings.size, settings.size))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"architecture '{settings.architecture}' takes no images of {settings.size} pixels ({_first_line(error)})"
+            f"architecture '{settings.architecture}' takes no images of {settings.size} pixels ({first_line(error)})"
         ) from error
     return network.to(memory_format=torch.channels_last)  # a third faster
 
@@ -169,23 +169,3 @@ def answers(network: Any, images: Images) -> Labels:
             shown = normalised(pictures(images[begin : begin + SHOWN_AT_ONCE]).to(device), network)
             found.append(network(shown).argmax(1).cpu().numpy())
     return np.concatenate(found)
-
-
-def _require_known(architecture: str) -> None:
-    from shared_models.torchvision_operators import load_torchvision
-
-    load_torchvision()  # timm imports it
-    import timm
-
-    if not timm.is_model(architecture):  # which also keeps out names that stand for a hub
-        raise ValueError(f"timm has no architecture '{architecture}'")
-
-
-def _created(settings: Settings) -> Any:
-    import timm
-
-    return timm.create_model(settings.architecture, pretrained=False, num_classes=settings.classes)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].strip()

@@ -26,6 +26,7 @@ PARTS = (
     "recipe",
     "schedules",
     "start_backbone",
+    "timm_networks",
     "training",
     "training_state",
     "weight_average",
