@@ -1,10 +1,12 @@
 """In-distribution scores side by side: a function each, called once to fit and then on images; larger is more inside.
 
 `fit(known)` takes what a site has learned from and returns `score(look)`, which gives (n,) numbers for n images.
-In the formulas h is an image's features, z its coordinates in the subspace of all sites, f its C logits, p =
-softmax(f); c runs over the site's own classes and mu_c is their mean. What a score needs decides where it can be computed: the
-discrepancies, distances and ratios from means and covariances, which a site may share; energy, softmax and GEN from
-the model alone; nearest neighbours from every training image's features, so that this one cannot leave its site.
+In the formulas h is an image's features, z its coordinates in the subspace of all sites, f its C logits and p
+their softmax; c runs over the site's own classes and mu_c is their mean.
+
+What a score needs decides where it can be computed: the discrepancies, distances and ratios from means and covariances,
+which a site may share; energy, softmax and GEN from the model alone; nearest neighbours from every training image's
+features, so that this one cannot leave its site.
 """
 
 from __future__ import annotations
@@ -207,14 +209,14 @@ def fisher_weights(known: Array, unknown: Array) -> Array:
     return np.asarray(weights / weights.sum()) if weights.sum() > 0 else np.full(size, 1 / size)
 
 
-def exceeds(values: Array, calibration: Array, level: float) -> NDArray[np.bool_]:
-    """Which values exceed all but a share `level` of a site's own calibration images: (1 + #{>= v}) / (n + 1) <= level.
+def boundary(one: Array, other: Array) -> float:
+    """Between the means of two samples, as many of their standard deviations from either: (s2 m1 + s1 m2) / (s1 + s2).
 
-    With z(own class) - z(relative Mahalanobis): farther off than the class score explains, so another machine rather
-    than another class. With `largest_elsewhere`: what another site labels rather than what nobody does.
+    With z(own class) - z(relative Mahalanobis): an image of another machine is farther off than its class score
+    explains, one of another class is not. With `largest_elsewhere`: what another site labels, and what nobody does.
     """
-    at_least = len(calibration) - np.searchsorted(np.sort(calibration), values, side="left")
-    return np.asarray((1 + at_least) / (len(calibration) + 1) <= level + 1e-12)
+    spread = max(float(one.std() + other.std()), 1e-300)
+    return float((other.std() * one.mean() + one.std() * other.mean()) / spread)
 
 
 def _stacked(scores: Sequence[Score], look: Look) -> Array:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
@@ -17,9 +15,9 @@ from federated.in_distribution_scores import (
     SCORES,
     Known,
     Look,
+    boundary,
     class_distance,
     energy,
-    exceeds,
     fisher_weights,
     generalised_entropy,
     largest_elsewhere,
@@ -184,10 +182,10 @@ def test_fishers_weights_are_the_best_among_those_that_turn_no_score_around():
     assert fisher_weights(twice, nothing)[2] == 0.0
 
 
-@given(st.lists(st.floats(-9, 9), min_size=1, max_size=50), st.floats(-10, 10))
-def test_exceeding_is_a_conformal_test(calibration, value):
-    p = (1 + sum(one >= value for one in calibration)) / (1 + len(calibration))
-    assert exceeds(np.array([value]), np.array(calibration), 0.2)[0] == (p <= 0.2 + 1e-12)
+def test_the_boundary_is_as_many_deviations_from_either_mean():
+    one, other = np.array([9.0, 11.0]), np.array([0.0, 6.0])
+    assert boundary(one, other) == boundary(other, one) == pytest.approx(10 - 7 / 4)
+    assert boundary(one, one) == pytest.approx(10.0)
 
 
 GOLDEN = {
