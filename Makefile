@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
-BENCHMARKS ?= spine lung front_ends leakage phantom phantom_realism phantom_transfer start_backbone ingest intake_real burnt_in sector partial_labels
+BENCHMARKS ?= spine lung front_ends leakage phantom phantom_realism phantom_transfer start_backbone ingest intake_real burnt_in sector partial_labels refusal
 
 # One thread: the same last digits everywhere, and no fight over few cores.
 export OMP_NUM_THREADS ?= 1

@@ -103,6 +103,12 @@ def _partial_labels(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _refusal(quick: bool) -> Measured:
+    from benchmarks.refusal import measure
+
+    return measure(quick=quick)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -124,6 +130,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "burnt_in": _burnt_in,
     "sector": _sector,
     "partial_labels": _partial_labels,
+    "refusal": _refusal,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
