@@ -31,8 +31,12 @@ class Cell:
     @property
     def file(self) -> str:
         """A name for its file."""
-        plain = "".join(letter if letter.isalnum() else "-" for letter in self.contestant)
-        return f"{self.seed}-{self.order}-{plain}.npz"
+        return f"{self.seed}-{self.order}-{plain(self.contestant)}"
+
+
+def plain(contestant: str) -> str:
+    """The name of a file for a contestant's name."""
+    return "".join(letter if letter.isalnum() else "-" for letter in contestant) + ".npz"
 
 
 @dataclass(frozen=True)

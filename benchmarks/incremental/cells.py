@@ -14,10 +14,11 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from benchmarks.incremental.answers import Answers, read_answers, write_answers
-from benchmarks.incremental.cell import Cell, play
+from benchmarks.incremental.cell import Cell, plain, play
 from benchmarks.incremental.contestant import Start
 from benchmarks.incremental.contestants import CONTESTANTS
 from benchmarks.incremental.frozen import read_suite, write_suite
+from benchmarks.incremental.removal import REMOVED, Removals, read_removals, removals, write_removals
 from benchmarks.incremental.suite import Preset, Suite
 from benchmarks.incremental.suites import SUITES
 from federated.errors import ConsiliumError
@@ -35,6 +36,7 @@ class Contest:
         suite, name, preset: of the suite, and of the preset with what it says.
         seeds: of the draws; orders but the usual one are played on the first.
         contestants: names.
+        in_any_order: those of them that play further orders as well.
         commit: of the code; cells of another one are not mixed with these.
         folder: of cells, drawn suites, and what contestants keep.
     """
@@ -44,6 +46,7 @@ class Contest:
     preset: Preset
     seeds: Sequence[int]
     contestants: Sequence[str]
+    in_any_order: Sequence[str]
     commit: str
     folder: Path
 
@@ -53,7 +56,7 @@ class Contest:
             Cell(self.suite, self.name, seed, order, contestant)
             for seed in self.seeds
             for order in range(orders if seed == self.seeds[0] else 1)
-            for contestant in self.contestants
+            for contestant in (self.in_any_order if order else self.contestants)
         ]
 
     def drawn(self, seed: int) -> Path:
@@ -75,6 +78,13 @@ def play_all(contest: Contest) -> list[Answers]:
         cells = contest.cells(min(orders, contest.preset.orders))
         played = run(partial(_play, contest), cells)
         return list(track(played, total=len(cells), what=f"cells of {contest.suite}"))
+
+
+def play_removals(contest: Contest) -> dict[str, Removals]:
+    """What leaving each site out does to those that display contributions, on the first seed in the usual order."""
+    with _workers(contest.preset) as run:
+        played = run(partial(_remove, contest), REMOVED)
+        return dict(zip(REMOVED, track(played, total=len(REMOVED), what="sites left out"), strict=True))
 
 
 def claim_folder(contest: Contest) -> None:
@@ -128,14 +138,27 @@ def _suite(path: Path) -> Suite:
     return read_suite(path)
 
 
+def _start(contest: Contest, seed: int) -> Start:
+    suite = _suite(contest.drawn(seed))
+    kept = contest.folder / f"kept-{seed}"
+    return Start(suite.vocabulary, suite.front_end, contest.preset.setting, seed, kept)
+
+
+@threadpool_limits.wrap(1)
+def _remove(contest: Contest, name: str) -> Removals:
+    path = contest.folder / "removals" / plain(name)
+    if not path.is_file():
+        seed = contest.seeds[0]
+        write_removals(path, removals(name, _suite(contest.drawn(seed)), _start(contest, seed)))
+    return read_removals(path)
+
+
 @threadpool_limits.wrap(1)
 def _play(contest: Contest, cell: Cell) -> Answers:
     path = contest.folder / "cells" / cell.file
     if not path.is_file():
         import torch  # noqa: F401 (before a clock runs)
 
-        suite = _suite(contest.drawn(cell.seed))
-        kept = contest.folder / f"kept-{cell.seed}"
-        start = Start(suite.vocabulary, suite.front_end, contest.preset.setting, cell.seed, kept)
-        write_answers(path, play(cell, suite, CONTESTANTS[cell.contestant](start)))
+        contestant = CONTESTANTS[cell.contestant](_start(contest, cell.seed))
+        write_answers(path, play(cell, _suite(contest.drawn(cell.seed)), contestant))
     return read_answers(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,13 @@ import numpy as np
 
 from benchmarks.incremental import figures
 from benchmarks.incremental.answers import Answers
-from benchmarks.incremental.contestants import CLOSED_FORM
+from benchmarks.incremental.contestants import CLOSED_FORM, GATED, JOINT, MOST_FREQUENT
+from benchmarks.incremental.heads import MAX_SOFTMAX, SITE_ALONE
+from benchmarks.incremental.linear_rules import JOINT_RIDGE
+from benchmarks.incremental.network_experts import NETWORK_GATED
+from benchmarks.incremental.network_rivals import COMBINED
 from benchmarks.incremental.questions import Played
+from benchmarks.incremental.removal import Removals
 from federated.statistics import Array
 
 if TYPE_CHECKING:
@@ -20,23 +25,53 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7f7f7f", "#b8a000")  # Okabe and Ito
 MARKERS = "osD^vP*X"
+DRAWN = (  # a picture of everybody would show nothing
+    (
+        CLOSED_FORM,
+        "closed form (none)",
+        JOINT_RIDGE,
+        "streaming LDA",
+        JOINT,
+        GATED,
+        "gated fusion, cross heads in closed form",
+        MAX_SOFTMAX,
+        SITE_ALONE,
+        MOST_FREQUENT,
+    ),
+    (
+        "closed form (none), base expert's features beside",
+        "streaming LDA, base expert's features beside",
+        "streaming LDA, all experts' features beside",
+        NETWORK_GATED,
+        "gated fusion of expert networks (discrepancy)",
+        "gated fusion of expert networks, cross heads in closed form",
+        COMBINED,
+        "fine-tune expand (network)",
+        "learning without forgetting (network)",
+        "FedAvg (network)",
+    ),
+)
 FASTEST = 1e-3  # seconds: less is drawn as this
 
 
-def draw_all(suite: str, played: Played, path: Path) -> list[Path]:
+def draw_all(suite: str, played: Played, removals: Mapping[str, Removals], path: Path) -> list[Path]:
     """Pictures beside a file, named after it."""
-    pictures: dict[str, Callable[[Axes, Played], None]] = {
-        "accuracy": _accuracy,
-        "cost": _cost,
-        "refusal": _refusal,
-    }
-    written = []
-    for name, into in pictures.items():
-        figure, axes = _panel()
-        into(axes, played)
-        axes.set_title(f"{suite}: {axes.get_title()}", loc="left", fontsize=10)
-        written.append(path.with_name(f"{path.stem}-{name}.png"))
-        _save(figure, written[-1])
+    unknown = any(not one.known.all() for one in next(iter(played.values())))
+    pictures: dict[str, Callable[[Axes, Played], None]] = {"accuracy": _accuracy, "cost": _cost}
+    pictures |= {"refusal": _refusal} if unknown else {}
+    written = [path.with_name(f"{path.stem}-{name}.png") for name in (*pictures, "removal")]
+    for into, where in zip(pictures.values(), written, strict=False):
+        groups = [chosen for group in DRAWN if (chosen := {name: played[name] for name in group if name in played})]
+        figure, panels = _panels(len(groups))
+        for axes, chosen in zip(panels, groups, strict=True):
+            into(axes, chosen)
+            axes.set_title(f"{suite}: {'shared front end' if chosen is groups[0] else 'trained networks'}", loc="left")
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8, frameon=False)
+        _save(figure, where)
+    figure, panels = _panels(len(removals))
+    for axes, (name, one) in zip(panels, removals.items(), strict=True):
+        _scatter(axes, name, one)
+    _save(figure, written[-1])
     return written
 
 
@@ -45,8 +80,7 @@ def _accuracy(axes: Axes, played: Played) -> None:
     for number, (name, cells) in enumerate(played.items()):
         values = 100 * np.array([figures.over_arrivals(one) for one in cells])
         _line(axes, name, number, values.mean(axis=0), values.std(axis=0))
-    axes.set_title("balanced over the pairs of the sites so far")
-    axes.set_ylabel("balanced accuracy over (site, class) pairs, %")
+    axes.set_ylabel("balanced accuracy over (site, class) pairs so far, %")
     axes.set_ylim(0, 100)
     _arrivals(axes, next(iter(played.values())))
 
@@ -57,7 +91,6 @@ def _cost(axes: Axes, played: Played) -> None:
         seconds = np.median([one.seconds for one in cells], axis=0)
         _line(axes, name, number, np.maximum(seconds, FASTEST), None)
     axes.set_yscale("log")
-    axes.set_title("what an arrival costs")
     axes.set_ylabel("seconds of training")
     _arrivals(axes, next(iter(played.values())))
 
@@ -66,18 +99,13 @@ def _refusal(axes: Axes, played: Played) -> None:
     """Every threshold on the largest p-value, or where there is none, on the probability of the answer."""
     for number, (name, cells) in enumerate(played.items()):
         known, unknown = (np.concatenate(part) for part in zip(*map(figures.sureness, cells), strict=True))
-        if not known.size or not unknown.size:
-            axes.text(0.5, 0.5, "every label has been taught", ha="center", transform=axes.transAxes)
-            break
         wrong, right = refusals(known, unknown)
         axes.plot(100 * wrong, 100 * right, label=name, **_style(name, number))
     axes.axvline(5, color="black", linewidth=0.8, linestyle=":")
     axes.plot([0, 100], [0, 100], color="black", linewidth=0.8, linestyle=":")
-    axes.set_title("refusing")
     axes.set_xlabel("refused of what the clip's own site taught, %")
     axes.set_ylabel("refused of what nobody taught, %")
     axes.grid(alpha=0.3)
-    axes.legend(**LEGEND)
 
 
 def refusals(known: Array, unknown: Array) -> tuple[Array, Array]:
@@ -88,7 +116,24 @@ def refusals(known: Array, unknown: Array) -> tuple[Array, Array]:
     return wrong, right
 
 
-LEGEND: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5), "fontsize": 8, "frameon": False}
+def _scatter(axes: Axes, name: str, one: Removals) -> None:
+    """One point an image and site."""
+    for number, site in enumerate(one.order):
+        axes.plot(
+            one.displayed[:, number],
+            100 * one.effect[:, number],
+            MARKERS[number % len(MARKERS)],
+            color=COLOURS[number % len(COLOURS)],
+            markersize=2.5,
+            alpha=0.35,
+            label=site,
+            markeredgewidth=0,
+        )
+    axes.axhline(0, color="black", linewidth=0.8, linestyle=":")
+    axes.set_title(name, loc="left", fontsize=9)
+    axes.set_xlabel("displayed contribution of the site to the answer")
+    axes.set_ylabel("probability of the answer without the site, minus with it, points")
+    axes.legend(fontsize=8, markerscale=3)
 
 
 def _line(axes: Axes, name: str, number: int, values: Array, deviation: Array | None) -> None:
@@ -107,11 +152,10 @@ def _line(axes: Axes, name: str, number: int, values: Array, deviation: Array | 
 
 
 def _style(name: str, number: int) -> dict[str, Any]:
-    """A colour for eight, then another kind of line; the closed form stands out."""
-    styles = ("-", "--", ":", "-.")
+    """A colour for each of eight; the closed form stands out."""
     return {
         "color": COLOURS[number % len(COLOURS)],
-        "linestyle": styles[number // len(COLOURS) % len(styles)],
+        "linestyle": "-" if number < len(COLOURS) else "--",
         "linewidth": 2.8 if name == CLOSED_FORM else 1.3,
         "zorder": 3 if name == CLOSED_FORM else 2,
     }
@@ -121,16 +165,15 @@ def _arrivals(axes: Axes, cells: Sequence[Answers]) -> None:
     names = [f"{site}\n{len(cells[0].taught[site])} labels" for site in cells[0].order]
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(**LEGEND)
 
 
-def _panel() -> tuple[Figure, Axes]:
+def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
+    figure = Figure(figsize=(6.6 * count, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    return figure, list(figure.subplots(1, count, squeeze=False).ravel())
 
 
 def _save(figure: Figure, path: Path) -> None:

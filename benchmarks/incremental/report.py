@@ -12,15 +12,18 @@ from benchmarks.incremental.answers import Answers
 from benchmarks.incremental.contestants import CLOSED_FORM
 from benchmarks.incremental.paired import Difference
 from benchmarks.incremental.questions import ALL, Compared, Played, compare, deviations, mean_over, usual
+from benchmarks.incremental.removal import Removals
 from benchmarks.incremental.targets import targets
+from federated.faithfulness import Faithfulness, faithfulness
 
 BY_SITE = {"accuracy": "Accuracy", "balanced": "Balanced accuracy", "macro_f1": "Macro F1"}
 
 
-def summarise(suite: str, preset: str, answers: Sequence[Answers]) -> Measured:
+def summarise(suite: str, preset: str, answers: Sequence[Answers], removed: Mapping[str, Removals]) -> Measured:
     """Tables, claims and notes of all cells of a suite."""
     played, orders = usual(answers), deviations(answers)
     found = compare(played)
+    displays = {name: faithfulness(one.displayed, one.effect, one.patients.tolist()) for name, one in removed.items()}
     rows = [
         *(_pairs_row(name, found, orders[name]) for name in played),
         *(row for question, of in found.differences.items() for row in _difference_rows(question, of)),
@@ -29,9 +32,10 @@ def summarise(suite: str, preset: str, answers: Sequence[Answers]) -> Measured:
         *(_honesty_row(name, cells) for name, cells in played.items()),
         *(_confident_row(name, cells) for name, cells in played.items()),
         *(_cost_row(name, cells) for name, cells in played.items()),
+        *(_display_row(name, one) for name, one in displays.items()),
     ]
     notes = (_setting(preset, played), *(_in_words(question, of) for question, of in found.differences.items()))
-    return Measured(rows=tuple(rows), claims=tuple(targets(suite, played, found, orders)), notes=notes)
+    return Measured(rows=tuple(rows), claims=tuple(targets(suite, played, found, orders, displays)), notes=notes)
 
 
 def _pairs_row(name: str, found: Compared, order: float) -> Row:
@@ -126,6 +130,15 @@ def _cost_row(name: str, cells: Sequence[Answers]) -> Row:
         "kB from the site that shares most": mean_over(cells, lambda one: figures.kilobytes(one.sent)),
         "kB to the site that is sent most": mean_over(cells, lambda one: figures.kilobytes(one.received)),
     }
+
+
+def _display_row(name: str, one: Faithfulness) -> Row:
+    row: Row = {"table": "Rank correlation of displayed contributions with leaving the site out", "contestant": name}
+    for what, found in (("over the sites of an image", one.per_image), ("over all images and sites", one.pooled)):
+        row[what] = None if found.value is None else round(found.value, 2)
+        bounded = found.low is not None and found.high is not None
+        row[f"95 %, {what}"] = f"{found.low:.2f} to {found.high:.2f}" if bounded else None
+    return row
 
 
 def _auroc(cells: Sequence[Answers]) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.claims import Measured
-from benchmarks.incremental.cells import Contest, play_all
-from benchmarks.incremental.contestants import CONTESTANTS, OF_FEATURES
+from benchmarks.incremental.cells import Contest, play_all, play_removals
+from benchmarks.incremental.contestants import CONTESTANTS, IN_ANY_ORDER, OF_FEATURES
 from benchmarks.incremental.plots import draw_all
 from benchmarks.incremental.questions import usual
 from benchmarks.incremental.report import summarise
@@ -35,9 +35,10 @@ def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, com
         preset=chosen,
         seeds=range(FIRST_SEED, FIRST_SEED + (min(seeds, QUICK_SEEDS) if quick else seeds)),
         contestants=tuple(OF_FEATURES if suite in WITHOUT_IMAGES else CONTESTANTS),
+        in_any_order=tuple(OF_FEATURES if suite in WITHOUT_IMAGES else IN_ANY_ORDER),
         commit=commit,
         folder=file.with_suffix(".cells"),
     )
-    answers = play_all(contest)
-    draw_all(suite, usual(answers), file)
-    return summarise(suite, contest.name, answers)
+    answers, removed = play_all(contest), play_removals(contest)
+    draw_all(suite, usual(answers), removed, file)
+    return summarise(suite, contest.name, answers, removed)

@@ -23,12 +23,12 @@ WITHOUT_IMAGES = ("heart-table",)
 PRESETS: Mapping[str, Preset] = {
     "cpu": Preset(
         Setting(
-            side=48,
+            side=32,
             width=16,
-            expert_epochs=15,
+            expert_epochs=10,
             fusion_epochs=20,
             fusion_samples=8192,
-            batch=64,
+            batch=32,
             copies=2,
             processes=2,
         ),

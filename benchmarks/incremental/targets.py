@@ -12,13 +12,20 @@ from benchmarks.incremental.answers import ALPHA
 from benchmarks.incremental.contestants import CLOSED_FORM, GATED, JOINT
 from benchmarks.incremental.paired import Difference
 from benchmarks.incremental.questions import ALL, EXTERNAL, SEEN, Compared, Played, mean_over
+from federated.faithfulness import Faithfulness
 
 GAIN, SEEN_LOSS = 5.0, -1.0  # points
 CHEAPER, FLAT = 20.0, 2.0  # times
 ORDERS_ALIKE = 1e-9
 
 
-def targets(suite: str, played: Played, found: Compared, orders: Mapping[str, float]) -> list[Claim]:
+def targets(
+    suite: str,
+    played: Played,
+    found: Compared,
+    orders: Mapping[str, float],
+    displays: Mapping[str, Faithfulness],
+) -> list[Claim]:
     """What is asked of the closed form on any suite; `orders` are deviations over orders of arrival, NaN of one."""
     ours = found.sampled[ALL][CLOSED_FORM].value
     claims = [told(f"{suite}: closed form, {ALL}", round(100 * ours, 1), "%")]
@@ -34,6 +41,7 @@ def targets(suite: str, played: Played, found: Compared, orders: Mapping[str, fl
         claims.append(
             at_most(f"{suite}: closed form, deviation over orders of arrival", orders[CLOSED_FORM], "", ORDERS_ALIKE)
         )
+    claims += _displays(suite, displays)
     wrong = 100 * mean_over(played[CLOSED_FORM], figures.refused_known)
     return [
         *claims,
@@ -55,6 +63,14 @@ def _costs(suite: str, played: Played) -> list[Claim]:
         at_least(f"{suite}: seconds of the last arrival, {GATED} over closed form", theirs / ours, "x", CHEAPER),
         at_most(f"{suite}: bytes that a site shares, closed form over {GATED}", sent / received, "x", 1.0),
     ]
+
+
+def _displays(suite: str, displays: Mapping[str, Faithfulness]) -> list[Claim]:
+    ours, theirs = (displays[name].per_image.value if name in displays else None for name in (CLOSED_FORM, GATED))
+    if ours is None or theirs is None:
+        return []
+    name = f"{suite}: rank correlation of contributions with leaving out, closed form minus {GATED}"
+    return [at_least(name, round(ours - theirs, 3), "", 0.0)]
 
 
 def _growth(suite: str, played: Played) -> Claim:
