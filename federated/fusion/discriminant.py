@@ -38,7 +38,7 @@ def discriminant(
     Raises:
         ContractError: no site holds any of the labels, or one keeps its Gram matrix back.
     """
-    return _rule(class_means_of(blocks, labels, targets), within_covariance(blocks), shrinkage, prior)
+    return rule_under(class_means_of(blocks, labels, targets), shrunk(within_covariance(blocks), shrinkage), prior)
 
 
 def tuned_discriminant(
@@ -55,8 +55,8 @@ def tuned_discriminant(
     found, within = class_means_of(blocks, labels, targets), within_covariance(blocks)
     checks = [block for block in validation.values() if block.weights.sum() > 0]
     if not checks:
-        return _rule(found, within, *UNTOLD)
-    rules = [_rule(found, within, shrinkage, prior) for shrinkage in SHRINKAGES for prior in PRIORS]
+        return rule_under(found, shrunk(within, UNTOLD[0]), UNTOLD[1])
+    rules = [rule_under(found, shrunk(within, shrinkage), prior) for shrinkage in SHRINKAGES for prior in PRIORS]
     return min(rules, key=lambda rule: pairwise_error(rule, checks))
 
 
@@ -73,10 +73,11 @@ def within_covariance(blocks: Mapping[str, Statistics]) -> Array:
     return np.asarray((total.gram - total.means_gram()) / total.weights.sum())
 
 
-def _rule(found: ClassMeans, within: Array, shrinkage: float, prior: Prior) -> LinearRule:
-    factor = cho_factor(shrunk(within, shrinkage), lower=True, check_finite=False)
-    inverse = cho_solve(factor, np.eye(len(within)), check_finite=False)
+def rule_under(found: ClassMeans, covariance: Array, prior: Prior) -> LinearRule:
+    """The discriminant of class means under one positive definite covariance, (M, M)."""
+    factor = cho_factor(covariance, lower=True, check_finite=False)
+    sites, size, columns = found.site_means.shape
+    flat = found.site_means.transpose(1, 0, 2).reshape(size, sites * columns)
+    mapped = cho_solve(factor, flat, check_finite=False).reshape(size, sites, columns).transpose(1, 0, 2)
     counted = np.log(found.counts / found.counts.sum())
-    return rule_of_means(
-        found, inverse @ found.site_means, counted if prior == "counted" else np.zeros(len(found.labels))
-    )
+    return rule_of_means(found, np.ascontiguousarray(mapped), counted if prior == "counted" else np.zeros(columns))

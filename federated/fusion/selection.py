@@ -7,7 +7,7 @@ all columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -47,6 +47,13 @@ def select(
     return search.build(ridge, scatter, outside)
 
 
+def left_out_groups(sites: Iterable[str]) -> list[list[str]]:
+    """Sites that are left out together: each alone, where there are no more than `MAX_GROUPS`."""
+    names = sorted(sites)
+    count = min(MAX_GROUPS, len(names))
+    return [names[start::count] for start in range(count)]
+
+
 class _Search:
     def __init__(
         self,
@@ -64,9 +71,7 @@ class _Search:
         assert total.gram is not None
         self.ridge_unit = float(np.trace(total.gram) / total.features)
         self.scatter_unit = float(total.weights.sum())
-        names = sorted(train)
-        count = min(MAX_GROUPS, len(names))
-        self.groups = [names[start::count] for start in range(count)]
+        self.groups = left_out_groups(train)
 
     def build(self, ridge: float, scatter: float, outside: float) -> Hyperparameters:
         return Hyperparameters(
