@@ -154,12 +154,14 @@ def _mean(values: Sequence[float]) -> float:
 def _rows(found: Mapping[str, Sequence[Found]]) -> list[Row]:
     rows: list[Row] = []
     for problem, parts in found.items():
-        columns = list(dict.fromkeys(column for table, _, column in parts[0] if table == "areas"))
-        rows += [_area_row(problem, parts, name, columns) for name in CONTENDERS]
-        columns = list(dict.fromkeys(column for table, _, column in parts[0] if table == "refused"))
-        rows += [_refusal_row(problem, parts, name, columns) for name in CONTENDERS]
-    rows += [_caption_row(problem, parts) for problem, parts in found.items()]
-    return rows
+        rows += [_area_row(problem, parts, name, _columns(parts, "areas")) for name in CONTENDERS]
+        rows += [_refusal_row(problem, parts, name, _columns(parts, "refused")) for name in CONTENDERS]
+    return rows + [_caption_row(problem, parts) for problem, parts in found.items()]
+
+
+def _columns(parts: Sequence[Found], table: str) -> list[str]:
+    """What was asked in any of the problems."""
+    return list(dict.fromkeys(column for part in parts for one, _, column in part if one == table))
 
 
 def _area_row(problem: str, parts: Sequence[Found], name: str, columns: Sequence[str]) -> Row:

@@ -72,6 +72,15 @@ def test_few_patients_are_pooled_and_where_these_are_few_nobody_is_refused() -> 
     assert refusals(more, contenders(more)[USED])[STRANGE] > 0.9
 
 
+def test_a_question_that_only_some_problems_can_ask_has_its_column() -> None:
+    parts = [{("areas", "GEN", "a"): 50.0}, {("areas", "GEN", "b"): 60.0, ("refused", "GEN", "c"): 1.0}]
+    assert refusal._columns(parts, "areas") == ["a", "b"]
+    row = refusal._area_row(
+        "x", [part | {("passed", *key[1:]): 1.0 for key in part} for part in parts], "GEN", ["a", "b"]
+    )
+    assert (row["a"], row["b"]) == ("50.0 (0.0) / 1.0 (0.0)", "60.0 (0.0) / 1.0 (0.0)")
+
+
 def test_the_whole_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     made = lambda seed, *, quick: toy(seed, patients=60 if quick else 61)  # noqa: E731
     monkeypatch.setattr(refusal, "PROBLEMS", dict.fromkeys(refusal.QUICK, made))
