@@ -63,7 +63,7 @@ def test_a_direction_in_which_sites_differ_counts_less_by_as_much_as_it_gained_i
     signs = np.array([[one, other] for one in (-0.3, 0.3) for other in (-0.3, 0.3)])  # of mean 0 and covariance 0.09 I
     blocks = {}
     for site, shift in (("ada", -1.0), ("ben", 1.0)):
-        rows = np.concatenate([signs + [shift, 0.0], signs + [1.0 + shift, 1.0]])
+        rows = np.concatenate([signs + np.array([shift, 0.0]), signs + np.array([1.0 + shift, 1.0])])
         blocks[site] = from_features(rows, ["plax"] * 4 + ["a4c"] * 4, np.ones(8), ("plax", "a4c"))
     for scatter in (0.0, 10.0, 100.0):
         weights = scattered_discriminant(blocks, ("plax", "a4c"), 1e-9, scatter).weights
