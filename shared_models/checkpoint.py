@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,13 +69,15 @@ def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
 def replace_file(path: Path, data: bytes) -> None:
     """The file, replaced in one step and flushed to the disk; killed at any moment, the old one is still there.
 
+    What a killed writer left half-written is written over, so only one process may write here at a time.
+
     Raises:
         ValueError: it cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -97,6 +97,13 @@ def test_killed_while_writing_the_old_file_stays(path: Path, monkeypatch: pytest
     assert path.read_bytes() == before
 
 
+def test_what_a_killed_writer_left_goes(path: Path) -> None:
+    path.with_name(f".{path.name}.part").write_bytes(b"half of something longer")
+    replace_file(path, b"whole")
+    assert [found.name for found in path.parent.iterdir()] == ["a.safetensors"]
+    assert path.read_bytes() == b"whole"
+
+
 def test_where_nothing_can_be_written_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
     with pytest.raises(ValueError, match=r"a/b: cannot be written \(Not a directory\)"):

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +37,15 @@ front_end = create_front_end("timm", weights_file=Path(sys.argv[1]), architectur
 image = np.random.default_rng(1).integers(0, 255, (60, 80), dtype=np.uint8)
 print(front_end.digest, front_end(image).tobytes().hex())
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_a_cpu() -> Iterator[None]:
+    """Only there is every bit the same again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setattr(backbone, "chosen_device", lambda _device: torch.device("cpu"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +236,15 @@ def test_threads_are_as_before(trained: Path, tmp_path: Path) -> None:
     begin(tmp_path / "start.safetensors")
     assert torch.get_num_threads() == before
     assert read_record(trained.with_suffix(".json")).threads == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_what_began_on_a_device_goes_on_there_alone(trained: Path, tmp_path: Path) -> None:
+    assert read_record(trained.with_suffix(".json")).device == "cpu"
+    record = begin(tmp_path / "start.safetensors") / "record.json"
+    record.write_text(record.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    with pytest.raises(ConsiliumError, match=r"^training: there is no CUDA device; choose the CPU$"):
+        train_backbone(tmp_path / "start.safetensors", ORDER)
 
 
 def test_the_command_says_what_it_made(trained: Path, tmp_path: Path) -> None:
