@@ -48,6 +48,25 @@ def paper_recipe(*, epochs: int = 200, batch: int = 64, seed: int = 10) -> Recip
     return Recipe(epochs=epochs, batch=batch, rate=1e-3, seed=seed, optimiser="adam", metric=ACCURACY)
 
 
+def small_recipe(*, epochs: int = 12, batch: int = 32, seed: int = 10) -> Recipe:
+    """As much in a dozen epochs as a CPU has time for: the rate rises to 8e-3 and falls as half a cosine.
+
+    Of the paper's constant 1e-3 a dozen epochs are too few: on the phantom's first hospital (640 images of 8 views at
+    48 pixels, width 16, batches of 32) they come to 68 and 71 % of other patients' images with two seeds, these to 87
+    and 88 %.
+    """
+    return Recipe(
+        epochs=epochs,
+        batch=batch,
+        rate=8e-3,
+        seed=seed,
+        optimiser="adam",
+        schedule="cosine",
+        warm_up=0.1,
+        metric=ACCURACY,
+    )
+
+
 class ExpertTask:
     """Cross-entropy on augmented images, and the accuracy on images as they are.
 

@@ -15,6 +15,7 @@ from shared_models.expert_training import (
     neural_mean_feature,
     new_expert,
     paper_recipe,
+    small_recipe,
     train_expert,
 )
 from shared_models.recipe import Recipe
@@ -24,6 +25,7 @@ from shared_models.views import ExpertNetwork
 ARCHITECTURE = "small_resnet18"
 CONFIG: dict[str, Any] = {"classes": 2, "side": 8, "width": 4}
 FEW = paper_recipe(epochs=3, batch=16)
+GOLDEN = [0.6707, 0.6231, 0.4837]
 HEAD = {"fc.weight", "fc.bias", FEATURE}
 
 
@@ -43,6 +45,11 @@ def of_one_class() -> Examples:
     return replace(shown, images=shown.images[chosen], labels=shown.labels[chosen])
 
 
+def loss_of(expert: ExpertNetwork, held: Examples) -> float:
+    logits = expert.look(held.images, held.mean, held.deviation).logits
+    return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(logits)), held.labels]))
+
+
 def differences(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> set[str]:
     return {name for name, array in one.items() if not np.array_equal(array, other[name])}
 
@@ -56,6 +63,26 @@ def test_the_papers_recipe() -> None:
     assert paper_recipe() == Recipe(
         epochs=200, batch=64, rate=1e-3, seed=10, optimiser="adam", schedule="constant", metric="accuracy"
     )
+
+
+def test_the_losses_are_golden() -> None:
+    losses = []
+
+    def watch(progress: Any) -> None:
+        if progress.metrics is not None:
+            losses.append(progress.loss)
+
+    train_expert(ARCHITECTURE, CONFIG, examples(), recipe=FEW, device="cpu", watch=watch)
+    assert losses == pytest.approx(GOLDEN, abs=2e-3)
+
+
+def test_the_small_recipe_learns_more_in_a_few_epochs() -> None:
+    held = examples(40, first=1)
+    small, papers = (
+        train_expert(ARCHITECTURE, CONFIG, examples(), recipe=recipe(epochs=4, batch=16))
+        for recipe in (small_recipe, paper_recipe)
+    )
+    assert loss_of(small, held) < 0.75 * loss_of(papers, held)
 
 
 def test_an_expert_learns_its_site() -> None:
