@@ -83,21 +83,21 @@ def begin(session: Session, artefacts: Artefacts, home: CoordinatorHome, plan: P
             where=f"run {open_[1].run}",
             cure="go on with its options, or end it: consilium coordinator average --stop",
         )
-    state = start_state(plan)
+    state = start_state(plan, home.config.front_end.features)
     run = (session.scalar(select(func.max(AverageRow.run))) or 0) + 1
     return _keep(session, artefacts, home, {"run": run, "plan": plan, "round": 0, "previous": None}, state)
 
 
-def start_state(plan: Plan) -> Tensors:
+def start_state(plan: Plan, features: int) -> Tensors:
     """The state that a run begins with.
 
     Raises:
-        ConsiliumError: no network of this name is trained in rounds.
+        ConsiliumError: no such network is trained in rounds.
     """
-    from shared_models.averaged_models import averaged_model
+    from shared_models.averaged_models import averaged_model, start_of
 
     try:
-        return averaged_model(plan.model).start(plan.config)
+        return start_of(averaged_model(plan.model), plan.config, features, len(plan.labels))
     except ValueError as error:
         raise ConsiliumError(str(error), where="--model") from error
 

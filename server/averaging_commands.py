@@ -22,6 +22,7 @@ HERE = Path("coordinator")
 def average(
     task: Annotated[str, typer.Option(help="What is learnt; the federation's task by default.")] = "",
     model: Annotated[str, typer.Option(help="The network that is trained in rounds.")] = "linear_head",
+    model_config: Annotated[list[str] | None, typer.Option(help="A setting of the network, as in width=32.")] = None,
     strategy: Annotated[str, typer.Option(help="How updates are averaged: fedavg or fedprox.")] = "fedavg",
     rounds: Annotated[int, typer.Option(help="How many rounds the run has.")] = 10,
     epochs: Annotated[int, typer.Option(help="Passes over a site's training images in a round.")] = 1,
@@ -48,7 +49,7 @@ def average(
         "proximal": proximal,
         "least": least,
     }
-    plan = _plan(coordinator.home, task, model, settings)
+    plan = _plan(coordinator.home, task, model, model_config or [], settings)
     coordinator.begin_average(plan)
     summary = _run(coordinator.home, plan.rounds, listen, wait=wait, seconds=seconds)
     if as_json:
@@ -84,7 +85,9 @@ def _open(home: Path) -> Coordinator:
     return Coordinator(CoordinatorHome(home))
 
 
-def _plan(home: CoordinatorHome, task: str, model: str, settings: dict[str, str | int | float]) -> Plan:
+def _plan(
+    home: CoordinatorHome, task: str, model: str, options: list[str], settings: dict[str, str | int | float]
+) -> Plan:
     """The run that is asked for, with the network that the federation's features and labels need.
 
     Raises:
@@ -92,18 +95,26 @@ def _plan(home: CoordinatorHome, task: str, model: str, settings: dict[str, str 
     """
     from federated.averaging import Plan
     from server.home import validated
-    from shared_models.averaged_models import averaged_model
+    from shared_models.averaged_models import averaged_model, config_of
 
     config, labels = home.config, home.vocabulary().codes
     if task not in ("", config.task):
         raise ConsiliumError(f"this federation learns '{config.task}'", where=f"--task {task}")
     try:
-        network = averaged_model(model)
+        chosen = dict(_option(each) for each in options)
+        built = config_of(averaged_model(model), config.front_end.features, len(labels), chosen)
     except ValueError as error:
-        raise ConsiliumError(str(error), where="--model") from error
+        raise ConsiliumError(str(error), where=f"--model {model}") from error
     fixed = {"task": config.task, "front_end": config.front_end.digest, "labels": labels, "model": model}
-    built = network.config(config.front_end.features, len(labels))
     return validated(Plan, {**fixed, "config": built, **settings}, where="average")
+
+
+def _option(text: str) -> tuple[str, int]:
+    """``key=number``."""
+    key, _, value = text.partition("=")
+    if not key or not value.isdecimal():
+        raise ValueError(f"--model-config {text} is not key=number")
+    return key, int(value)
 
 
 def _run(home: CoordinatorHome, rounds: int, listen: str | None, *, wait: float, seconds: float) -> AveragingSummary:

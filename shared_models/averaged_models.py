@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,18 +14,20 @@ from shared_models.linear_head import head_state, train_head
 State = dict[str, NDArray[Any]]
 Config = dict[str, bool | int | float | str]
 
+BATCH, RATE = 32, 1e-3  # of networks of images, by Adam
+
 
 @dataclass(frozen=True)
 class Examples:
     """A site's training images, as a network reads them.
 
     Attributes:
-        inputs: (n, M) features.
+        inputs: (n, M) features, or (n, S, S) grey levels.
         labels: (n,) int64, numbers of the run's labels, not all of which need occur.
-        weights: (n,) sample weights; only their proportions count.
+        weights: (n,) sample weights; only their proportions count, and networks of images have no use for them.
     """
 
-    inputs: NDArray[np.float64]
+    inputs: NDArray[np.float64] | NDArray[np.uint8]
     labels: NDArray[np.int64]
     weights: NDArray[np.float64]
 
@@ -36,16 +38,18 @@ class AveragedModel:
 
     Attributes:
         reads: what a site has to give it of an image.
-        config: features, labels -> its configuration.
-        start: configuration -> the state that a run begins with, the same wherever it is computed.
-        train: state, configuration, examples, epochs, μ -> the state after so many epochs with the proximal term
-            μ/2 ||w - state||²; the same numbers every time.
+        config: features, labels -> what its configuration has to say.
+        options: what else a configuration says, whole numbers by name, with what is taken where nothing is said.
+        start: configuration -> the state that a run begins with, of the same tensors wherever it is made.
+        train: state, configuration, examples, epochs, μ, seed -> the state after so many epochs with the proximal term
+            μ/2 ||w - state||²; on a CPU the same numbers every time.
     """
 
-    reads: Literal["features"]
+    reads: Literal["features", "images"]
     config: Callable[[int, int], Config]
+    options: dict[str, int]
     start: Callable[[Config], State]
-    train: Callable[[State, Config, Examples, int, float], State]
+    train: Callable[[State, Config, Examples, int, float, int], State]
 
 
 def averaged_model(name: str) -> AveragedModel:
@@ -59,6 +63,33 @@ def averaged_model(name: str) -> AveragedModel:
     return AVERAGED_MODELS[name]
 
 
+def config_of(model: AveragedModel, features: int, labels: int, options: Mapping[str, int]) -> Config:
+    """A configuration with these options.
+
+    Raises:
+        ValueError: the network has no such option.
+    """
+    unknown = sorted(set(options) - set(model.options))
+    if unknown:
+        raise ValueError(f"no option '{unknown[0]}', there are: {', '.join(model.options) or 'none'}")
+    return {**model.config(features, labels), **model.options, **options}
+
+
+def start_of(model: AveragedModel, config: Config, features: int, labels: int) -> State:
+    """The state that a run begins with, of a configuration that fits these features and labels.
+
+    Raises:
+        ValueError: it does not fit, or no such network can be built.
+    """
+    fixed = {name: value for name, value in config.items() if name not in model.options}
+    if fixed != model.config(features, labels) or set(model.options) - set(config):
+        raise ValueError("is not the network that these labels and features need")
+    try:
+        return model.start(config)
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(f"cannot be built ({error})") from error
+
+
 def _head_config(features: int, labels: int) -> Config:
     return {"features": features, "labels": labels}
 
@@ -69,15 +100,15 @@ def _zero_head(config: Config) -> State:
     return head_state(np.zeros((features, labels)), np.zeros(labels))
 
 
-def _train_head(state: State, config: Config, examples: Examples, epochs: int, proximal: float) -> State:
+def _train_head(state: State, config: Config, examples: Examples, epochs: int, proximal: float, seed: int) -> State:
     """An epoch is a step of L-BFGS, over all images at once."""
     start = state["weight"].T.astype(np.float64), state["bias"].astype(np.float64)
     weights, bias = train_head(
-        examples.inputs,
+        examples.inputs.astype(np.float64, copy=False),
         examples.labels,
         examples.weights,
         int(config["labels"]),
-        seed=0,  # of the first weights, which are given
+        seed=seed,
         start=start,
         proximal=proximal,
         steps=epochs,
@@ -85,6 +116,47 @@ def _train_head(state: State, config: Config, examples: Examples, epochs: int, p
     return head_state(weights, bias)
 
 
+def _network_config(_features: int, labels: int) -> Config:
+    return {"classes": labels}
+
+
+def _start_resnet(config: Config) -> State:
+    from shared_models.views import ExpertNetwork
+
+    return ExpertNetwork("small_resnet18", config).state()
+
+
+def _train_resnet(state: State, config: Config, examples: Examples, epochs: int, proximal: float, seed: int) -> State:
+    """Cross-entropy over the site's own labels, so that it does not unlearn those that it has no image of."""
+    from shared_models import expert_training
+    from shared_models.anchoring import Anchoring, anchor_of
+    from shared_models.continual import learn
+    from shared_models.recipe import Recipe
+    from shared_models.views import ExpertNetwork, load_state
+
+    expert = ExpertNetwork("small_resnet18", config)
+    load_state(expert.network, state)
+    images = examples.inputs.astype(np.uint8, copy=False)
+    grey = float(images.mean()) / 255, float(images.std()) / 255
+    learn(
+        expert,
+        expert_training.Examples(images, examples.labels, *grey),
+        columns=np.unique(examples.labels).tolist(),
+        recipe=Recipe(epochs=epochs, batch=BATCH, rate=RATE, seed=seed, optimiser="adam"),
+        penalty=Anchoring((anchor_of(expert.network),), proximal) if proximal else None,
+    )
+    return expert.state()
+
+
 AVERAGED_MODELS = {
-    "linear_head": AveragedModel(reads="features", config=_head_config, start=_zero_head, train=_train_head),
+    "linear_head": AveragedModel(
+        reads="features", config=_head_config, options={}, start=_zero_head, train=_train_head
+    ),
+    "small_resnet18": AveragedModel(
+        reads="images",
+        config=_network_config,
+        options={"side": 64, "width": 16},
+        start=_start_resnet,
+        train=_train_resnet,
+    ),
 }

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from federated.averaging import AverageManifest, Plan, UpdateManifest, check_average, check_values
 from federated.contract import Tensors, pack_tensors
 from federated.envelope import open_parcel, parse_parcel
-from federated.errors import ContractError, cannot_read
+from federated.errors import ContractError, DataError, cannot_read
 from federated.files import write_whole
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
@@ -33,11 +35,33 @@ from site_agent.tasks.blocks import TRAIN, cells_of, class_balance, facts_of, sa
 if TYPE_CHECKING:
     from federated.disclosure import Limits
     from federated.envelope import Opened
+    from shared_models.averaged_models import Config
     from site_agent.catalogue import Case
     from site_agent.home import SiteHome
     from site_agent.tasks.blocks import Array
 
-INPUTS: dict[str, Callable[[SiteHome, Sequence[Case]], Array]] = {"features": features_of}
+
+def _features(home: SiteHome, cases: Sequence[Case], _: Config) -> Array:
+    return features_of(home, cases)
+
+
+def _images(home: SiteHome, cases: Sequence[Case], config: Config) -> NDArray[np.uint8]:
+    """(n, S, S) working images, stretched to the side that the network sees."""
+    from shared_models.scaling import resized
+
+    side, cache = int(config["side"]), home.archive.cache
+    frames = [
+        frame
+        for key, group in groupby(cases, key=lambda case: case.key)
+        for frame in cache.frames(key, [case.place for case in group])
+    ]
+    return np.stack([resized(frame, side) for frame in frames])
+
+
+INPUTS: dict[str, Callable[[SiteHome, Sequence[Case], Config], Array | NDArray[np.uint8]]] = {
+    "features": _features,
+    "images": _images,
+}
 """How what a network reads of an image is got here."""
 
 
@@ -76,7 +100,7 @@ def require_sound(home: SiteHome, average: AverageManifest, tensors: Tensors) ->
     Raises:
         ContractError: it is of another task, front end or network, or names an update that did not leave here.
     """
-    from shared_models.averaged_models import averaged_model
+    from shared_models.averaged_models import averaged_model, start_of
 
     plan, config = average.plan, home.config
     if (plan.task, plan.front_end) != (config.task, config.front_end.digest):
@@ -85,12 +109,10 @@ def require_sound(home: SiteHome, average: AverageManifest, tensors: Tensors) ->
     if unknown:
         raise ContractError(f"'{unknown[0]}' is not in the vocabulary here", where=subject(average))
     try:
-        model = averaged_model(plan.model)
+        start = start_of(averaged_model(plan.model), plan.config, config.front_end.features, len(plan.labels))
     except ValueError as error:
         raise ContractError(str(error), where=subject(average), cure="install the coordinator's version") from error
-    if plan.config != model.config(config.front_end.features, len(plan.labels)):
-        raise ContractError("is not the network that these labels and features need", where=subject(average))
-    check_average(average, tensors, pack_tensors(model.start(plan.config))[1])
+    check_average(average, tensors, pack_tensors(start)[1])
     _require_own(home, average)
 
 
@@ -113,6 +135,7 @@ def draft_update(home: SiteHome, opened: Opened, cases: list[Case]) -> Draft:
 
     Raises:
         ContractError: the training went astray, to numbers that no training should give.
+        DataError: there are not images enough to train on.
     """
     from shared_models.averaged_models import Examples, averaged_model
 
@@ -120,8 +143,12 @@ def draft_update(home: SiteHome, opened: Opened, cases: list[Case]) -> Draft:
     model = averaged_model(plan.model)
     labels = np.array([plan.labels.index(case.label) for case in cases], dtype=np.int64)
     with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
-        examples = Examples(INPUTS[model.reads](home, cases), labels, _weights(home, cases))
-        state = model.train(opened.tensors, plan.config, examples, plan.epochs, plan.proximal)
+        examples = Examples(INPUTS[model.reads](home, cases, plan.config), labels, _weights(home, cases))
+        seed = int(opened.digest.removeprefix("sha256:")[:8], 16)  # of the round, so that a repeated draft is the same
+        try:
+            state = model.train(opened.tensors, plan.config, examples, plan.epochs, plan.proximal, seed)
+        except ValueError as error:
+            raise DataError(f"cannot be trained from ({error})", where=subject(opened.manifest)) from error
     check_values(state)
     return _draft(home, opened, cases, state)
 
@@ -157,13 +184,13 @@ def training_cases(home: SiteHome, labels: Sequence[str], limits: Limits) -> lis
     Raises:
         DisclosureError: no label has patients enough.
     """
-    gone = _taken_back(home)
+    gone = taken_back(home)
     cases = Catalogue(home.catalogue_path).cases(fold=TRAIN)
     mine = [case for case in cases if case.label in labels and case.batch not in gone]
     return select(mine, limits, where="update").folds[TRAIN]
 
 
-def _taken_back(home: SiteHome) -> set[str]:
+def taken_back(home: SiteHome) -> set[str]:
     """Batches of which everything that left was withdrawn."""
     with transaction(home.state_path) as connection:
         rows = {row.digest: row.withdrawn for row in sent(connection)}

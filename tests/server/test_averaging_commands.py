@@ -53,6 +53,16 @@ def test_a_program_reads_json(three: World) -> None:
     assert (manifest.plan.proximal, manifest.plan.epochs, manifest.plan.labels) == (0.5, 1, ("plax", "a4c", "a2c"))
 
 
+def test_a_network_of_images_is_begun_with_its_settings(three: World) -> None:
+    for member in three.members.values():
+        member.answer = lambda _: None
+    with pytest.raises(ConsiliumError, match="updates of 0 sites"):
+        _run(three, "--model", "small_resnet18", "--model-config", "side=8", "--model-config", "width=2")
+    begun = three.coordinator.open_average()
+    assert begun is not None
+    assert begun.manifest.plan.config == {"classes": 3, "side": 8, "width": 2}
+
+
 def test_a_run_that_waits_ends_with_a_line_and_goes_on_with_the_same_command(three: World) -> None:
     three.offline = {"ada", "ben"}
     with pytest.raises(ConsiliumError, match="run 1: round 1 has updates of 1 sites, 2 are needed"):
@@ -79,7 +89,10 @@ def test_a_run_that_waits_can_be_ended(three: World) -> None:
     ("options", "reason"),
     [
         (("--task", "grading"), "--task grading: this federation learns 'classification'"),
-        (("--model", "cat"), "--model: no model 'cat' is trained in rounds, there are linear_head"),
+        (("--model", "cat"), "--model cat: no model 'cat' is trained in rounds, there are linear_head"),
+        (("--model-config", "width=8"), "--model linear_head: no option 'width', there are: none"),
+        (("--model", "small_resnet18", "--model-config", "width=wide"), "width=wide is not key=number"),
+        (("--model", "small_resnet18", "--model-config", "width=3"), "--model: .*width"),
         (("--strategy", "median"), "average: strategy"),
         (("--strategy", "fedprox"), "fedprox needs a proximal term above 0"),
         (("--proximal", "0.1"), "fedprox needs a proximal term above 0"),

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from shared_models.averaged_models import AVERAGED_MODELS, Examples, State, averaged_model
+from shared_models.averaged_models import AVERAGED_MODELS, Examples, State, averaged_model, config_of, start_of
 from shared_models.linear_head import predict_head, train_head
 from shared_models.registry import create_model
 
 FEATURES, LABELS = 5, 3
+SMALL = {"side": 8, "width": 2}
 
 
 def _examples(seed: int = 0, images: int = 60) -> Examples:
@@ -19,7 +22,7 @@ def _examples(seed: int = 0, images: int = 60) -> Examples:
 
 def _train(state: State, examples: Examples, epochs: int, proximal: float) -> State:
     model = averaged_model("linear_head")
-    return model.train(state, model.config(FEATURES, LABELS), examples, epochs, proximal)
+    return model.train(state, model.config(FEATURES, LABELS), examples, epochs, proximal, 0)
 
 
 @pytest.fixture
@@ -31,16 +34,75 @@ def start() -> State:
 @pytest.mark.parametrize("name", AVERAGED_MODELS)
 def test_a_run_begins_with_a_state_of_the_network_of_that_name(name: str) -> None:
     model = averaged_model(name)
-    config = model.config(FEATURES, LABELS)
+    config = config_of(model, FEATURES, LABELS, {key: SMALL[key] for key in model.options})
     state = create_model(name, **config).state_dict()
-    begun = model.start(config)
-    assert {key: tuple(value.shape) for key, value in state.items()} == {k: v.shape for k, v in begun.items()}
-    assert {str(value.dtype) for value in begun.values()} == {"float32"}
+    begun = start_of(model, config, FEATURES, LABELS)
+    assert {key: (tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in state.items()} == {
+        key: (value.shape, value.dtype.name) for key, value in begun.items()
+    }
+    assert all(np.isfinite(value).all() for value in begun.values())
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": 4}, {"width": 3}, {"width": "2"}, {"side": 10**6}, {"classes": 3.0}, {"more": 1}]
+)
+def test_a_configuration_of_another_network_is_refused(change: dict[str, Any]) -> None:
+    model = averaged_model("small_resnet18")
+    with pytest.raises(ValueError, match=r"is not the network|cannot be built|width|side"):
+        start_of(model, config_of(model, FEATURES, LABELS, SMALL) | change, FEATURES, LABELS)
+    with pytest.raises(ValueError, match="is not the network"):
+        start_of(model, model.config(FEATURES, LABELS), FEATURES, LABELS)
+
+
+def test_a_network_has_its_options_and_no_others() -> None:
+    head, network = averaged_model("linear_head"), averaged_model("small_resnet18")
+    assert config_of(network, FEATURES, LABELS, {"width": 8}) == {"classes": LABELS, "side": 64, "width": 8}
+    with pytest.raises(ValueError, match="no option 'width', there are: none"):
+        config_of(head, FEATURES, LABELS, {"width": 8})
+
+
+def _pictures(*labels: int) -> Examples:
+    """Grey levels that show their label."""
+    rng = np.random.default_rng(0)
+    column = np.repeat(labels, 8)
+    shades = np.array([40, 120, 200])[column][:, None, None] + rng.integers(-20, 20, size=(len(column), 8, 8))
+    return Examples(shades.astype(np.uint8), column, np.ones(len(column)))
+
+
+def _taught(labels: tuple[int, ...], proximal: float = 0.0, seed: int = 1, epochs: int = 2) -> tuple[State, State]:
+    """A small network before and after a round."""
+    model = averaged_model("small_resnet18")
+    config = config_of(model, FEATURES, LABELS, SMALL)
+    begun = start_of(model, config, FEATURES, LABELS)
+    return begun, model.train(begun, config, _pictures(*labels), epochs, proximal, seed)
+
+
+def _moved(before: State, after: State) -> float:
+    return float(sum(np.abs(after[name] - before[name]).sum() for name in before if name.endswith("weight")))
+
+
+def test_a_network_of_images_learns_in_a_round_and_the_proximal_term_holds_it() -> None:
+    begun, free = _taught((0, 1, 2), epochs=12)
+    assert set(free) == set(begun)
+    assert all(free[name].dtype == begun[name].dtype and free[name].shape == begun[name].shape for name in begun)
+    assert _moved(begun, free) > 2 * _moved(*_taught((0, 1, 2), proximal=100.0, epochs=12)) > 0
+
+
+def test_a_label_that_a_site_has_no_image_of_is_not_unlearnt() -> None:
+    begun, after = _taught((0, 2))
+    assert np.array_equal(after["fc.weight"][1], begun["fc.weight"][1])
+    assert not np.array_equal(after["fc.weight"][0], begun["fc.weight"][0])
+
+
+def test_a_round_of_a_network_gives_the_same_bytes_for_the_same_seed() -> None:
+    one, two, other = (_taught((0, 1), seed=seed)[1] for seed in (1, 1, 2))
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+    assert any(one[name].tobytes() != other[name].tobytes() for name in one)
 
 
 def test_epochs_without_end_are_the_head_trained_alone(start: State) -> None:
     examples = _examples()
-    alone = train_head(examples.inputs, examples.labels, examples.weights, LABELS, seed=0)
+    alone = train_head(examples.inputs.astype(float), examples.labels, examples.weights, LABELS, seed=0)
     trained = _train(start, examples, 1000, 0.0)
     np.testing.assert_allclose(trained["weight"].T, alone[0], atol=2e-3)
 
@@ -50,7 +112,9 @@ def test_an_epoch_is_a_step_downhill(start: State) -> None:
     losses = []
     for epochs in (1, 2, 5, 30):
         state = _train(start, examples, epochs, 0.0)
-        right = predict_head(examples.inputs, state["weight"].T, state["bias"])[range(60), examples.labels]
+        right = predict_head(examples.inputs.astype(float), state["weight"].T, state["bias"])[
+            range(60), examples.labels
+        ]
         losses.append(-np.log(right).mean())
     assert np.log(LABELS) > losses[0] > losses[1] > losses[2] > losses[3]
 

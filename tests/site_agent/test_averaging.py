@@ -18,7 +18,7 @@ from federated.manifest import manifest_digest
 from server.averages import Update
 from server.averaging import AveragingSummary, run_average
 from server.event import ExchangeRequest
-from shared_models.averaged_models import AVERAGED_MODELS, averaged_model
+from shared_models.averaged_models import AVERAGED_MODELS, Config, averaged_model
 from shared_models.linear_head import predict_head
 from site_agent import averaging
 from site_agent.agent import exchange, withdraw, work
@@ -67,10 +67,8 @@ class Mean:
         }
 
 
-def _allow(home: SiteHome, approval: str = "standing", rounds: int = 20) -> None:
-    standing = StandingApproval(
-        task="classification", model="linear_head", rounds=rounds, until="2999-12-31", bytes=10**7
-    )
+def _allow(home: SiteHome, approval: str = "standing", rounds: int = 20, model: str = "linear_head") -> None:
+    standing = StandingApproval(task="classification", model=model, rounds=rounds, until="2999-12-31", bytes=10**7)
     rule = UpdateRule.model_validate({"allowed": True, "approval": approval, "averaging": (standing,)})
     write_policy(home, Policy(federation="shades", site=home.config.site, update=rule))
     sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
@@ -144,6 +142,32 @@ def test_two_hospitals_learn_together_what_neither_sees_alone(federation: Federa
         found = predict_head(features_of(home, cases), state["weight"].T.astype(float), state["bias"]).argmax(axis=1)
         right = [manifest.plan.labels[column] == case.label for column, case in zip(found, cases, strict=True)]
         assert np.mean(right) > 0.9
+
+
+def test_a_network_of_images_is_averaged_in_the_same_way(federation: Federation, ada: SiteHome) -> None:
+    _allow(ada, model="small_resnet18")
+    config: Config = {"classes": len(SHADES), "side": 8, "width": 2}
+    summary = _run(federation, ada, model="small_resnet18", config=config, rounds=1)
+    assert summary.finished is not None
+    manifest, state = load_average(ada, summary.finished)
+    start = averaged_model("small_resnet18").start(config)
+    assert {name: array.shape for name, array in state.items()} == {name: array.shape for name, array in start.items()}
+    assert state["bn1.num_batches_tracked"] > 0
+    assert not np.array_equal(state["conv1.weight"], start["conv1.weight"])
+    assert manifest.plan.config == config
+
+
+def test_images_that_cannot_be_trained_from_are_told_here(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*_: Any) -> Tensors:
+        raise ValueError("grey levels do not vary")
+
+    model = dataclasses.replace(averaged_model("linear_head"), train=train)
+    monkeypatch.setitem(AVERAGED_MODELS, "linear_head", model)
+    _waiting(federation, ada)
+    step = work(ada).steps[0]
+    assert (step.state, "cannot be trained from (grey levels do not vary)" in step.note) == ("refused", True)
 
 
 def test_every_update_left_by_the_gate_and_has_a_receipt(federation: Federation, ada: SiteHome) -> None:
