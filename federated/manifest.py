@@ -78,6 +78,7 @@ RuleName = Literal[
     "masked-ridge",
     "nearest-mean",
     "discriminant",
+    "scattered-discriminant",
     "max-logit",
     "max-softmax",
     "routing",

@@ -23,6 +23,7 @@ from federated.fusion.linear_rule import LinearRule
 from federated.fusion.nearest_mean import nearest_class_mean
 from federated.fusion.pooling import confidence_routing, max_logit, max_softmax, score_sum
 from federated.fusion.ridge import joint_ridge, masked_ridge
+from federated.fusion.scattered_discriminant import tuned_scattered_discriminant
 from federated.fusion.targets import FLAT, Targets
 from federated.manifest import ExpertCard, ReleaseManifest, RuleName, Tensors
 from federated.panel import Asked, PanelCard, consulted_in
@@ -72,6 +73,9 @@ RULES: dict[RuleName, Rule] = {
     "masked-ridge": Rule("ridge regression of each label on the sites that label it", fit=masked_ridge),
     "nearest-mean": Rule("the nearest class mean", fit=_nearest),
     "discriminant": Rule("class means and one covariance", fit=tuned_discriminant),
+    "scattered-discriminant": Rule(
+        "the same with the scatter between sites in the covariance", fit=tuned_scattered_discriminant
+    ),
     "max-logit": Rule("the largest logit of any expert", pool=max_logit),
     "max-softmax": Rule("the largest probability of any expert", pool=max_softmax),
     "routing": Rule("the most confident expert", pool=confidence_routing),
