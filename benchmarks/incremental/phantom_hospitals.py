@@ -62,7 +62,7 @@ def _suite(seed: int, preset: Preset, *, label: Label) -> Suite:
     front_end = create_front_end("texture")
     inside = [_arriving(HOSPITALS[name], seed, preset, labels, label) for name in ARRIVING]
     outside = [
-        _cases(hospital, seed, _taken(hospital, seed, preset.patients // EXTERNAL_SHARE), preset, label)
+        _cases(hospital, seed, _taken(hospital, seed, max(1, preset.patients // EXTERNAL_SHARE)), preset, label)
         for name, hospital in HOSPITALS.items()
         if name not in ARRIVING
     ]
