@@ -19,6 +19,7 @@ from shared_models.continual import accuracy, learn
 from shared_models.expert_training import Examples
 from shared_models.gate_averaging import average_states
 from shared_models.recipe import Recipe
+from shared_models.schedules import rate_at
 from shared_models.training import Device, chosen_device
 from shared_models.views import ExpertNetwork, State
 
@@ -58,7 +59,7 @@ def federated_rounds(
     Args:
         expert: changed in place; not frozen.
         members: who takes part in every round.
-        recipe: of a member's part of a round; its epochs are those of one round.
+        recipe: of a member's part of a round; its epochs are those of one round, its schedule is that of all rounds.
         rounds: how many.
         proximity: mu of FedProx; 0 is FedAvg.
         device: where.
@@ -72,7 +73,7 @@ def federated_rounds(
     kept: tuple[float, int, Mapping[str, torch.Tensor]] | None = None
     for number in range(rounds):
         states = [
-            _taught(expert, member, _of_round(recipe, number, place), proximity, device)
+            _taught(expert, member, _of_round(recipe, number, rounds, place), proximity, device)
             for place, member in enumerate(members)
         ]
         expert.network.load_state_dict(mean_state(states, [len(member.examples.labels) for member in members]))
@@ -98,10 +99,11 @@ def _taught(expert: ExpertNetwork, member: Member, recipe: Recipe, proximity: fl
     return own.state()
 
 
-def _of_round(recipe: Recipe, number: int, place: int) -> Recipe:
-    """The recipe under a seed of its own; a member keeps its last weights."""
+def _of_round(recipe: Recipe, number: int, rounds: int, place: int) -> Recipe:
+    """The recipe under a seed of its own, at the round's rate throughout; a member keeps its last weights."""
     seed = np.random.SeedSequence([STREAM, recipe.seed, number, place]).generate_state(1)[0]
-    return replace(recipe, seed=int(seed), metric="")
+    rate = rate_at(number, rounds, rate=recipe.rate, schedule=recipe.schedule, warm_up=recipe.warm_up)
+    return replace(recipe, seed=int(seed), rate=rate, schedule="constant", warm_up=0.0, metric="")
 
 
 def _copied(expert: ExpertNetwork) -> dict[str, torch.Tensor]:

@@ -40,7 +40,7 @@ def test_states_are_averaged_by_numbers_of_images_and_go_back_into_the_network()
 def test_one_member_alone_just_trains() -> None:
     alone, federated, one = new(2), new(2), member((0, 1))
     federated_rounds(federated, [one], RECIPE, rounds=1)
-    learn(alone, one.examples, columns=(0, 1), recipe=module._of_round(RECIPE, 0, 0))
+    learn(alone, one.examples, columns=(0, 1), recipe=module._of_round(RECIPE, 0, 1, 0))
     assert same(alone, federated)
 
 
@@ -76,9 +76,18 @@ def test_proximity_keeps_near_the_start() -> None:
 
 
 def test_seeds_differ_by_round_and_by_member() -> None:
-    seeds = {module._of_round(RECIPE, number, place).seed for number in range(3) for place in range(3)}
+    seeds = {module._of_round(RECIPE, number, 3, place).seed for number in range(3) for place in range(3)}
     assert len(seeds) == 9
-    assert module._of_round(RECIPE, 0, 0).metric == ""
+    assert module._of_round(RECIPE, 0, 1, 0).metric == ""
+
+
+def test_the_schedule_is_that_of_all_rounds_and_no_round_has_one_of_its_own() -> None:
+    falling = replace(RECIPE, schedule="cosine", warm_up=0.25)
+    recipes = [module._of_round(falling, number, 8, 0) for number in range(8)]
+    rates = [recipe.rate for recipe in recipes]
+    assert rates[:3] == pytest.approx([RECIPE.rate / 2, RECIPE.rate, RECIPE.rate])
+    assert np.all(np.diff(rates[2:]) < 0)
+    assert {(recipe.schedule, recipe.warm_up) for recipe in recipes} == {("constant", 0.0)}
 
 
 def test_a_member_of_one_class_is_in_the_mean_and_learns_nothing() -> None:

@@ -58,8 +58,10 @@ def test_a_change_of_gain_and_brightness_of_a_whole_site_is_not_seen() -> None:
 
 def test_the_network_and_recipe_are_the_papers_in_the_size_of_the_preset() -> None:
     assert config_of(SITES[0], SETTING, 5) == {"classes": 5, "side": 8, "width": 4}
-    recipe = recipe_of(SETTING, 7)
-    assert (recipe.epochs, recipe.batch, recipe.rate, recipe.seed, recipe.optimiser) == (2, 8, 1e-3, 7, "adam")
+    small, paper = recipe_of(SETTING, 7), recipe_of(replace(SETTING, width=64), 7)
+    assert (small.epochs, small.batch, small.seed) == (paper.epochs, paper.batch, paper.seed) == (2, 8, 7)
+    assert (paper.rate, paper.schedule, paper.optimiser) == (1e-3, "constant", "adam")
+    assert (small.rate, small.schedule) == (8e-3, "cosine")
 
 
 def test_labels_stand_in_the_order_of_the_vocabulary() -> None:
