@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import httpx
 import numpy as np
@@ -106,16 +107,18 @@ class FlowerRoute:
         Raises:
             ConsiliumError: the strategy would have sites train otherwise than the plan says.
         """
-        if not sites:
+        nodes = {site: node for site, node in self._nodes().items() if site in sites}
+        if not nodes:
             return []
+        # a strategy that is given Flower's grid waits in it without end for nodes that have just left
+        reached = cast(Grid, SimpleNamespace(get_node_ids=lambda: list(nodes.values())))
         messages = strategy_of(average.plan).configure_train(
-            average.round + 1, record_of(state), ConfigRecord(), self._grid
+            average.round + 1, record_of(state), ConfigRecord(), reached
         )
         asked = {message.metadata.dst_node_id: message.content["config"] for message in messages}
         for config in asked.values():
             if not isinstance(config, ConfigRecord) or config.get("proximal-mu", 0.0) != average.plan.proximal:
                 raise ConsiliumError("asks for another proximal term than the plan", where=average.plan.strategy)
-        nodes = self._nodes()
         return [site for site in sites if nodes.get(site) in asked]
 
     def average(self, average: AverageManifest, updates: Sequence[Update]) -> Tensors:

@@ -357,6 +357,14 @@ def test_a_strategy_with_another_proximal_term_than_the_signed_one_does_not_run(
     assert world.members["ada"].averages == []
 
 
+def test_a_strategy_never_waits_for_nodes_that_have_left(world: World, averaged: FakeGrid) -> None:
+    averaged.offline |= {"ben", "cem"}
+    averaged.get_node_ids = list  # type: ignore[method-assign]
+    world.coordinator.begin_average(plan(rounds=1, least=1))
+    summary = _run_event(world, averaged, work="average")["summary"]
+    assert list(summary["rounds"][0]["entered"]) == ["ada"]
+
+
 def test_without_sites_or_a_run_it_is_told_in_one_line(world: World, averaged: FakeGrid) -> None:
     assert "no run of rounds waits for updates" in _run_event(world, averaged, work="average")["error"]
     averaged.offline |= {"ada", "ben", "cem"}

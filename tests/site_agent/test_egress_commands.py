@@ -8,6 +8,7 @@ import pytest
 
 from federated.keys import create_private_key
 from site_agent.home import SiteHome
+from site_agent.policy import StandingApproval
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation, Run
@@ -76,6 +77,16 @@ def test_the_policy_shows_how_much_goes_to_whom(run: Run, federation: Federation
     assert rows["statistics"][1:7] == ["yes", "standing", "level", "2", "level", "1"]
     assert rows["report"][1:3] == ["yes", "standing"]
     assert "level" not in rows["report"]
+
+
+def test_the_policy_shows_what_of_a_standing_approval_is_used(run: Run, federation: Federation, ada: SiteHome) -> None:
+    standing = StandingApproval(task="classification", model="linear_head", rounds=9, until="2999-12-31", bytes=5000)
+    federation.allow(ada, "update", update={"approval": "standing", "averaging": (standing,)})
+    lines = run("policy").out.splitlines()
+    assert lines[-2].strip() == (
+        "updates of 'linear_head' for 'classification' leave without asking: 0 of 9 rounds and 0 of 5000 bytes are "
+        "used, until 2999-12-31"
+    )
 
 
 def test_without_images_one_is_told_to_take_some_in(run: Run, federation: Federation) -> None:
