@@ -152,10 +152,11 @@ def folds_of(images: Images, shares: Sequence[float], random: np.random.Generato
 def _digits(seed: int, look: str, most: int | None) -> Problem:
     random = np.random.default_rng([seed, 1])
     images = _digit_images(look, most)
-    labels = random.permutation(list(DIGITS)).tolist()
-    taught = drawn_labels(np.unique(images.sites), sorted(labels[1:]), TAUGHT["digits"], random)
+    unknown = DIGITS[seed % len(DIGITS)]
+    known = [label for label in DIGITS if label != unknown]
+    taught = drawn_labels(np.unique(images.sites), known, TAUGHT["digits"], random)
     folds = folds_of(images, DIGIT_SHARES, random)
-    return Problem(images, folds, taught, labels[0], {"photograph": _photographs(look)})
+    return Problem(images, folds, taught, unknown, {"photograph": _photographs(look)})
 
 
 @cache
