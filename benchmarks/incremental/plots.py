@@ -124,7 +124,7 @@ def _scatter(axes: Axes, name: str, one: Removals) -> None:
             100 * one.effect[:, number],
             MARKERS[number % len(MARKERS)],
             color=COLOURS[number % len(COLOURS)],
-            markersize=2.5,
+            markersize=3.5,
             alpha=0.35,
             label=site,
             markeredgewidth=0,
@@ -171,7 +171,7 @@ def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.6 * count, 6.6), layout="constrained")
+    figure = Figure(figsize=((6.6 if count < 3 else 4.8) * count, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(1, count, squeeze=False).ravel())
 

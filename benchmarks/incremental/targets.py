@@ -58,10 +58,10 @@ def _gain(suite: str, one: Difference, question: str, other: str, least: float) 
 
 def _costs(suite: str, played: Played) -> list[Claim]:
     ours, theirs = (float(np.median([one.seconds[-1] for one in played[name]])) for name in (CLOSED_FORM, GATED))
-    sent, received = (mean_over(played[name], lambda one: figures.kilobytes(one.sent)) for name in (CLOSED_FORM, GATED))
+    small, large = (mean_over(played[name], lambda one: figures.kilobytes(one.sent)) for name in (CLOSED_FORM, GATED))
     return [
         at_least(f"{suite}: seconds of the last arrival, {GATED} over closed form", theirs / ours, "x", CHEAPER),
-        at_most(f"{suite}: bytes that a site shares, closed form over {GATED}", sent / received, "x", 1.0),
+        at_most(f"{suite}: bytes that a site shares, closed form over {GATED}", small / large, "x", 1.0),
     ]
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from benchmarks import __main__ as harness
 from benchmarks.claims import Measured, Result, at_most, read_result
+from benchmarks.incremental.suites import SUITES
+from federated.errors import ConsiliumError
 
 MEASURED = Measured(rows=({"table": "times", "images": 10, "seconds": 0.25},), claims=(at_most("solve", 1.0, "s", 2),))
 
@@ -73,7 +75,46 @@ def test_an_unknown_benchmark_is_told_in_words(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_make_bench_measures_every_benchmark() -> None:
+def test_make_bench_measures_every_benchmark_and_make_contest_every_suite() -> None:
     makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
-    (line,) = [line for line in makefile.splitlines() if line.startswith("BENCHMARKS ?=")]
-    assert line.partition("=")[2].split() == list(harness.BENCHMARKS)
+    named = dict(
+        line.split(" ?= ") for line in makefile.splitlines() if line.startswith(("BENCHMARKS ?=", "SUITES ?="))
+    )
+    assert named["BENCHMARKS"].split() == [name for name in harness.BENCHMARKS if name not in harness.OF_A_SUITE]
+    assert named["SUITES"].split() == list(SUITES)
+
+
+def test_a_suite_is_handed_to_the_contest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def measure(quick: bool, **given: object) -> Measured:
+        asked.append((quick, given))
+        return MEASURED
+
+    monkeypatch.setitem(harness.BENCHMARKS, "incremental", measure)
+    file = tmp_path / "x.json"
+    harness.main("incremental", file, suite="heart-table", seeds=3)
+    assert asked == [(False, {"suite": "heart-table", "preset": "cpu", "seeds": 3, "file": file})]
+    assert read_result(file).name == "incremental_heart_table"
+
+
+@pytest.mark.parametrize(
+    ("name", "suite", "why"), [("incremental", "", "needs one"), ("spine", "digits", "only incremental")]
+)
+def test_a_suite_in_the_wrong_place_is_told_in_words(tmp_path: Path, name: str, suite: str, why: str) -> None:
+    with pytest.raises(typer.BadParameter, match=why):
+        harness.main(name, tmp_path / "x.json", suite=suite)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_benchmark_refuses_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusing(quick: bool) -> Measured:
+        raise ConsiliumError("has no rows", where="table.csv")
+
+    monkeypatch.setitem(harness.BENCHMARKS, "spine", refusing)
+    with pytest.raises(typer.Exit):
+        harness.main("spine", tmp_path / "x.json")
+    assert capsys.readouterr().err.strip() == "table.csv: has no rows"
+    assert list(tmp_path.iterdir()) == []
