@@ -338,7 +338,7 @@ def _require_passed(draft: Draft, checks: Sequence[Check]) -> None:
         raise DisclosureError(
             f"found {first.found}, {first.bound} {first.limit} is allowed{also}",
             filter_name=first.name,
-            where=f"{draft.facts.kind} of batch {batch}" if batch else draft.facts.kind,
+            where=draft.facts.kind if batch in (None, "all") else f"{draft.facts.kind} of batch {batch}",
             cure=first.cure,
         )
 

@@ -55,7 +55,7 @@ def test_updates_leave_under_a_standing_approval_until_its_rounds_are_used(
     assert Gate(home).submit(_round(make_draft, 3)).state == "same"
     told = _refusal(home, _round(make_draft, 4))
     assert told == (
-        "refused by standing_rounds: update of batch all: found 4, at most 3 is allowed; "
+        "refused by standing_rounds: update: found 4, at most 3 is allowed; "
         "have an approver sign a policy with more rounds under [[update.averaging]]"
     )
     receipts = Gate(home).receipts()
@@ -82,7 +82,7 @@ def test_bytes_are_counted_together(home: SiteHome, approver: Key, make_draft: M
     for number in (1, 2):
         Gate(home).submit(_round(make_draft, number))
     told = _refusal(home, _round(make_draft, 3))
-    assert f"refused by standing_bytes: update of batch all: found {3 * size}, at most {2 * size}" in told
+    assert f"refused by standing_bytes: update: found {3 * size}, at most {2 * size}" in told
 
 
 def test_nothing_leaves_after_the_last_day(home: SiteHome, approver: Key, make_draft: MakeDraft) -> None:
