@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from federated.averaging import recompute_average
 from federated.decision import Decision, check_decision, parse_decision
 from federated.envelope import (
     MAGIC,
@@ -21,11 +22,13 @@ from federated.errors import ConsiliumError, ContractError, cannot_read
 from federated.keys import TrustFile
 from federated.manifest import (
     MODEL_KINDS,
+    AverageManifest,
     FeaturesManifest,
     Frozen,
     ReleaseManifest,
     ReleaseSite,
     StatisticsManifest,
+    UpdateManifest,
 )
 
 if TYPE_CHECKING:
@@ -239,8 +242,10 @@ def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
 
 
 def _recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:
-    """A release's sums, one line a site, and its solutions, as far as the files given allow."""
+    """A release's sums, one line a site, and its solutions, or an average's mean, as far as the files given allow."""
     manifest = opened.manifest
+    if isinstance(manifest, AverageManifest):
+        return _mean(opened, known) if manifest.updates else []
     if not isinstance(manifest, ReleaseManifest):
         return []
     from federated.fused_model import FusedModel
@@ -248,6 +253,17 @@ def _recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     model = FusedModel.from_release(manifest, opened.tensors)
     given = {each.digest: each for each in known if _is_part_of_sums(each.manifest)}
     return [*(_sums_of(model, site, given) for site in manifest.sites), _solutions(model)]
+
+
+def _mean(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    manifest: AverageManifest = opened.manifest
+    named = {each.update for each in manifest.updates}
+    given = {each.digest: (each.manifest, each.tensors) for each in known if isinstance(each.manifest, UpdateManifest)}
+    missing = len(named - set(given))
+    if missing:
+        found = f"not recomputed: {missing} of its {len(named)} updates are not among the files"
+        return [Check(name="mean", ok=None, found=found)]
+    return [_outcome("mean", lambda: recompute_average(manifest, opened.tensors, given))]
 
 
 def _is_part_of_sums(part: Any) -> bool:

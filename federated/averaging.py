@@ -31,6 +31,7 @@ from federated.errors import ContractError
 
 MAX_ROUNDS = 10_000
 MAX_VALUE = 1e6  # of a weight, a running mean or variance: no training gives more, and a mean of them does not overflow
+MEAN_ROUNDING = 1e-5  # of the largest value: means are computed in the network's own type, as float32
 MAX_WHOLE = 2**53  # of a count: a mean of them is exact
 
 StrategyName = Literal["fedavg", "fedprox"]
@@ -168,6 +169,37 @@ def check_update(update: UpdateManifest, tensors: Tensors, name: str, average: A
         raise ContractError("was trained on no image", where="images")
     _check_specs(update.tensors, average.tensors, "the global model")
     check_values(tensors)
+
+
+def recompute_average(
+    average: AverageManifest, tensors: Tensors, updates: Mapping[str, tuple[UpdateManifest, Tensors]]
+) -> str:
+    """Whether a global model is the mean of the updates that it names, weighted by their images.
+
+    Args:
+        average: the global model's manifest, with updates.
+        tensors: its state.
+        updates: by digest, at least those that it names.
+
+    Returns:
+        What was found, in a line.
+
+    Raises:
+        ContractError: it names an update otherwise than it is, or its state is another than the mean.
+    """
+    total = sum(each.images for each in average.updates)
+    mean = {name: np.zeros(array.shape) for name, array in tensors.items()}
+    for each in average.updates:
+        update, state = updates[each.update]
+        told = (update.site, update.examples, update.average, update.round)
+        if told != (each.site, each.images, average.previous, average.round) or set(state) != set(mean):
+            raise ContractError("is not what the global model says of it", where=f"update {each.update[:23]}")
+        mean = {name: mean[name] + each.images / total * state[name] for name in mean}
+    for name, array in tensors.items():
+        slack = MEAN_ROUNDING * float(np.abs(mean[name]).max(initial=1.0)) + (0.5 if array.dtype.kind in "iu" else 0.0)
+        if array.size and np.abs(array - mean[name]).max() > slack:
+            raise ContractError("is not the mean of the updates", where=f"tensor {name}")
+    return f"the mean of {len(average.updates)} updates, weighted by {total} images"
 
 
 def check_values(tensors: Tensors) -> None:

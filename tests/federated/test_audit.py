@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -12,6 +13,7 @@ from federated.audit import Audit, open_release, verify
 from federated.envelope import Parcel, Passage, seal
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import Party, TrustFile, public_hex
+from federated.manifest import manifest_digest
 from federated.statistics import pack_symmetric
 
 HUB, ADA, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2, 3))
@@ -209,6 +211,25 @@ def test_a_release_is_recomputed_from_what_it_names(
             assert seen == {"site ada": same, "site ben": None, "solutions": gram_to_sites or None}
             assert audits[1].ok is same
     assert _found(audits[1], "solutions") == "not recomputed: the release carries no Gram matrix of ada, ben, cem"
+
+
+def _averaged(make_sample: MakeSample, factor: float) -> tuple[Parcel, Parcel]:
+    """An update, and a global model that names it and is `factor` times its state."""
+    state = {"bias": np.array([0.25, -2.0], np.float32), "seen": np.array(7)}
+    update, data = make_sample("update", state, round=2)
+    entered = ({"site": "ada", "update": manifest_digest(update), "images": update.examples},)
+    plan = make_sample("average")[0].plan.model_copy(update={"least": 1})
+    scaled = {"bias": np.float32(factor) * state["bias"], "seen": state["seen"]}
+    average, more = make_sample("average", scaled, plan=plan, previous=update.average, updates=entered)
+    return _seal(update, data), _seal(average, more)
+
+
+def test_a_global_model_is_recomputed_from_the_updates_it_names(tmp_path: Path, make_sample: MakeSample) -> None:
+    for factor, same in ((1.0, True), (1.001, False)):
+        files = [_write(tmp_path / f"{number}", one) for number, one in enumerate(_averaged(make_sample, factor))]
+        assert _checks(verify(files, TRUST)[1])["mean"] is same
+    assert _found(verify(files, TRUST)[1], "mean") == "tensor bias: is not the mean of the updates"
+    assert _found(_only(files[1]), "mean") == "not recomputed: 1 of its 1 updates are not among the files"
 
 
 def test_a_contribution_counts_once(federation: Any, built: Any, tmp_path: Path) -> None:

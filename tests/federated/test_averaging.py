@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from federated.averaging import MAX_VALUE, MAX_WHOLE, check_average, check_update, check_values
+from federated.averaging import MAX_VALUE, MAX_WHOLE, check_average, check_update, check_values, recompute_average
 from federated.contract import Tensors, TensorSpec, unpack_tensors
 from federated.errors import ContractError
 from federated.manifest import manifest_digest
@@ -107,3 +107,38 @@ def test_only_fedprox_pulls_towards_the_global_model(strategy: str, proximal: fl
     plan = make_sample("average")[0].plan.model_dump()
     with pytest.raises(ValidationError, match="fedprox needs a proximal term above 0"):
         make_sample("average", plan=plan | {"strategy": strategy, "proximal": proximal})
+
+
+def _entered(make_sample: MakeSample, *states: Tensors) -> tuple[Any, dict[str, Any]]:
+    """An average that names an update of each state, of 21 images and twice as many, and the updates by digest."""
+    updates, entered = {}, []
+    for site, state, times in zip(("ada", "ben"), states, (1, 2), strict=True):
+        images = {"a4c": 12 * times, "plax": 9 * times}
+        update, _ = make_sample("update", state, site=site, round=2, images=images)
+        updates[manifest_digest(update)] = (update, state)
+        entered.append({"site": site, "update": manifest_digest(update), "images": update.examples})
+    average, _ = make_sample("average", updates=tuple(entered), previous=update.average)
+    return average, updates
+
+
+def test_the_mean_is_recomputed_with_the_images_of_the_updates(make_sample: MakeSample) -> None:
+    one: Tensors = {"bias": np.array([3.0, 0.0], np.float32), "seen": np.array(2)}
+    two: Tensors = {"bias": np.array([0.0, 6.0], np.float32), "seen": np.array(3)}
+    average, updates = _entered(make_sample, one, two)
+    mean: Tensors = {"bias": np.array([1.0, 4.0], np.float32), "seen": np.array(3)}
+    told = recompute_average(average, mean, updates)
+    assert told == "the mean of 2 updates, weighted by 63 images"
+    for wrong in ({"bias": np.array([1.5, 3.0], np.float32)}, {"seen": np.array(5)}):
+        with pytest.raises(ContractError, match=f"tensor {next(iter(wrong))}: is not the mean of the updates"):
+            recompute_average(average, mean | wrong, updates)
+
+
+@pytest.mark.parametrize("change", [{"site": "cem"}, {"images": {"a4c": 1, "plax": 2}}, {"average": OTHER}])
+def test_an_average_that_names_an_update_otherwise_than_it_is_does_not_pass(
+    change: dict[str, Any], make_sample: MakeSample
+) -> None:
+    average, updates = _entered(make_sample, STATE, STATE)
+    name, (update, state) = next(iter(updates.items()))
+    updates[name] = (update.model_copy(update=change), state)
+    with pytest.raises(ContractError, match="is not what the global model says of it"):
+        recompute_average(average, STATE, updates)
