@@ -10,11 +10,11 @@ from benchmarks.incremental.expert_features import EXPERT_FEATURES
 from benchmarks.incremental.frequent import MostFrequent
 from benchmarks.incremental.gated import GATED, GATES
 from benchmarks.incremental.heads import HEADS, JOINT
-from benchmarks.incremental.linear_rules import RULES
+from benchmarks.incremental.linear_rules import RULES, SCATTERED
 from benchmarks.incremental.network_experts import NETWORK_EXPERTS
 from benchmarks.incremental.network_rivals import NETWORK_RIVALS
 
-__all__ = ["CLOSED_FORM", "CONTESTANTS", "GATED", "IN_ANY_ORDER", "JOINT", "MOST_FREQUENT", "OF_FEATURES"]
+__all__ = ["CLOSED_FORM", "CONTESTANTS", "GATED", "IN_ANY_ORDER", "JOINT", "MOST_FREQUENT", "OF_FEATURES", "SCATTERED"]
 
 CLOSED_FORM = "closed form (refit)"
 MOST_FREQUENT = "most frequent label of the site"

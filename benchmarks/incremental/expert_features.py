@@ -19,6 +19,7 @@ from benchmarks.incremental.linear_rules import Linear
 from benchmarks.incremental.network_experts import Panel, expert_bytes
 from federated.canonical import digest
 from federated.fusion.discriminant import tuned_discriminant
+from federated.fusion.scattered_discriminant import tuned_scattered_discriminant
 from federated.manifest import FrontEndCard
 from federated.statistics import Array
 
@@ -96,10 +97,13 @@ def _unit(features: Array) -> Array:
 
 _FORM: Made = partial(ClosedForm, form="none")
 _LDA: Made = partial(Linear, fit=tuned_discriminant)
+_SCATTERED: Made = partial(Linear, fit=tuned_scattered_discriminant)
 EXPERT_FEATURES: dict[str, Made] = {
     "closed form (refit), base expert's features beside": partial(OnExperts, rule=ClosedForm, everybody=False),
     "closed form (none), base expert's features beside": partial(OnExperts, rule=_FORM, everybody=False),
     "closed form (none), all experts' features beside": partial(OnExperts, rule=_FORM, everybody=True),
     "streaming LDA, base expert's features beside": partial(OnExperts, rule=_LDA, everybody=False),
     "streaming LDA, all experts' features beside": partial(OnExperts, rule=_LDA, everybody=True),
+    "discriminant with scatter, base expert's features beside": partial(OnExperts, rule=_SCATTERED, everybody=False),
+    "discriminant with scatter, all experts' features beside": partial(OnExperts, rule=_SCATTERED, everybody=True),
 }

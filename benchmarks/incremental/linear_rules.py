@@ -18,6 +18,7 @@ from federated.fusion.discriminant import tuned_discriminant
 from federated.fusion.linear_rule import LinearRule
 from federated.fusion.nearest_mean import nearest_class_mean
 from federated.fusion.ridge import joint_ridge, masked_ridge
+from federated.fusion.scattered_discriminant import tuned_scattered_discriminant
 from federated.fusion.targets import Targets, targets_of
 from federated.local_fold import LocalFold
 from federated.release import SiteInput
@@ -96,10 +97,12 @@ def _means(blocks: Blocks, _: Blocks, labels: Sequence[str], targets: Targets) -
 
 
 JOINT_RIDGE = "joint ridge (AFL)"
+SCATTERED = "discriminant with scatter"
 RULES: dict[str, Callable[[Start], Contestant]] = {
     JOINT_RIDGE: partial(Linear, fit=joint_ridge),
     "masked ridge": partial(Linear, fit=masked_ridge),
     "nearest class mean": partial(Linear, fit=_means, gram=False),
     "streaming LDA": partial(Linear, fit=tuned_discriminant),
+    SCATTERED: partial(Linear, fit=tuned_scattered_discriminant),
     "random projection ridge (RanPAC)": partial(Linear, fit=joint_ridge, lifted=True),
 }

@@ -12,7 +12,7 @@ from benchmarks.incremental import figures
 from benchmarks.incremental.answers import Answers
 from benchmarks.incremental.contestants import CLOSED_FORM, GATED, JOINT, MOST_FREQUENT
 from benchmarks.incremental.heads import MAX_SOFTMAX, SITE_ALONE
-from benchmarks.incremental.linear_rules import JOINT_RIDGE
+from benchmarks.incremental.linear_rules import JOINT_RIDGE, SCATTERED
 from benchmarks.incremental.network_experts import NETWORK_GATED
 from benchmarks.incremental.network_rivals import COMBINED
 from benchmarks.incremental.questions import Played
@@ -31,6 +31,7 @@ DRAWN = (  # a picture of everybody would show nothing
         "closed form (none)",
         JOINT_RIDGE,
         "streaming LDA",
+        SCATTERED,
         JOINT,
         GATED,
         "gated fusion, cross heads in closed form",
@@ -40,8 +41,8 @@ DRAWN = (  # a picture of everybody would show nothing
     ),
     (
         "closed form (none), base expert's features beside",
-        "streaming LDA, base expert's features beside",
-        "streaming LDA, all experts' features beside",
+        "discriminant with scatter, base expert's features beside",
+        "discriminant with scatter, all experts' features beside",
         NETWORK_GATED,
         "gated fusion of expert networks (discrepancy)",
         "gated fusion of expert networks, cross heads in closed form",

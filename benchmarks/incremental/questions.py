@@ -1,4 +1,4 @@
-"""The four questions on which contestants are compared, and every comparison with the closed form."""
+"""The four questions on which contestants are compared, and every comparison on them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,21 @@ QUESTIONS: Mapping[str, figures.Choose] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """By question that has clips, then by contestant: the accuracy, and the closed form's minus it."""
+    """By question that has clips, then by contestant: the accuracy, and that of the closed form or another minus it."""
 
     sampled: Mapping[str, Mapping[str, Sampled]]
-    differences: Mapping[str, Mapping[str, Difference]]
+
+    @property
+    def differences(self) -> Mapping[str, Mapping[str, Difference]]:
+        """The closed form minus every other."""
+        return self.minus(CLOSED_FORM)
+
+    def minus(self, first: str) -> Mapping[str, Mapping[str, Difference]]:
+        """One contestant minus every other."""
+        return {
+            question: {name: difference(of[first], one) for name, one in of.items() if name != first}
+            for question, of in self.sampled.items()
+        }
 
 
 def compare(played: Played) -> Compared:
@@ -40,13 +51,7 @@ def compare(played: Played) -> Compared:
         drawn = draw(first, choose)
         if drawn.patient.size:
             sampled[question] = {name: sample(cells, drawn, choose) for name, cells in played.items()}
-    return Compared(
-        sampled,
-        {
-            question: {name: difference(of[CLOSED_FORM], one) for name, one in of.items() if name != CLOSED_FORM}
-            for question, of in sampled.items()
-        },
-    )
+    return Compared(sampled)
 
 
 def usual(answers: Sequence[Answers]) -> dict[str, list[Answers]]:

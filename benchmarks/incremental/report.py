@@ -9,13 +9,14 @@ import numpy as np
 from benchmarks.claims import Measured, Row
 from benchmarks.incremental import figures
 from benchmarks.incremental.answers import Answers
-from benchmarks.incremental.contestants import CLOSED_FORM
+from benchmarks.incremental.contestants import CLOSED_FORM, SCATTERED
 from benchmarks.incremental.paired import Difference
 from benchmarks.incremental.questions import ALL, Compared, Played, compare, deviations, mean_over, usual
 from benchmarks.incremental.removal import Removals
 from benchmarks.incremental.targets import targets
 from federated.faithfulness import Faithfulness, faithfulness
 
+FIRSTS = (CLOSED_FORM, SCATTERED)  # which are compared with everybody
 BY_SITE = {"accuracy": "Accuracy", "balanced": "Balanced accuracy", "macro_f1": "Macro F1"}
 
 
@@ -23,10 +24,16 @@ def summarise(suite: str, preset: str, answers: Sequence[Answers], removed: Mapp
     """Tables, claims and notes of all cells of a suite."""
     played, orders = usual(answers), deviations(answers)
     found = compare(played)
+    firsts = [name for name in FIRSTS if name in played]
     displays = {name: faithfulness(one.displayed, one.effect, one.patients.tolist()) for name, one in removed.items()}
     rows = [
         *(_pairs_row(name, found, orders[name]) for name in played),
-        *(row for question, of in found.differences.items() for row in _difference_rows(question, of)),
+        *(
+            row
+            for first in firsts
+            for what, of in found.minus(first).items()
+            for row in _difference_rows(first, what, of)
+        ),
         *(row for what in BY_SITE for row in _site_rows(played, what)),
         *(_learning_row(name, cells) for name, cells in played.items()),
         *(_honesty_row(name, cells) for name, cells in played.items()),
@@ -34,8 +41,12 @@ def summarise(suite: str, preset: str, answers: Sequence[Answers], removed: Mapp
         *(_cost_row(name, cells) for name, cells in played.items()),
         *(_display_row(name, one) for name, one in displays.items()),
     ]
-    notes = (_setting(preset, played), *(_in_words(question, of) for question, of in found.differences.items()))
-    return Measured(rows=tuple(rows), claims=tuple(targets(suite, played, found, orders, displays)), notes=notes)
+    words = (_in_words(first, question, of) for first in firsts for question, of in found.minus(first).items())
+    return Measured(
+        rows=tuple(rows),
+        claims=tuple(targets(suite, played, found, orders, displays)),
+        notes=(_setting(preset, played), *words),
+    )
 
 
 def _pairs_row(name: str, found: Compared, order: float) -> Row:
@@ -50,10 +61,10 @@ def _pairs_row(name: str, found: Compared, order: float) -> Row:
     }
 
 
-def _difference_rows(question: str, of: Mapping[str, Difference]) -> list[Row]:
+def _difference_rows(first: str, question: str, of: Mapping[str, Difference]) -> list[Row]:
     return [
         {
-            "table": f"{CLOSED_FORM} minus …, paired, points. {question.capitalize()}",
+            "table": f"{first} minus …, paired, points. {question.capitalize()}",
             "contestant": name,
             "points": _points(one),
             "95 % by patient": _bounds(one.by_patient),
@@ -161,7 +172,7 @@ def _setting(preset: str, played: Played) -> str:
     )
 
 
-def _in_words(question: str, of: Mapping[str, Difference]) -> str:
+def _in_words(first: str, question: str, of: Mapping[str, Difference]) -> str:
     apart = sorted(((name, one) for name, one in of.items() if one.told_apart), key=lambda item: -item[1].value)
     better, worse = (
         [f"{name} ({_points(one):+.1f})" for name, one in apart if (one.value > 0) == ahead] for ahead in (True, False)
@@ -172,7 +183,7 @@ def _in_words(question: str, of: Mapping[str, Difference]) -> str:
         f"worse than {', '.join(worse)}" if worse else "",
         f"not told apart from {', '.join(same)}" if same else "",
     ]
-    return f"{question.capitalize()}: {CLOSED_FORM} is {'; '.join(part for part in parts if part)}."
+    return f"{question.capitalize()}: {first} is {'; '.join(part for part in parts if part)}."
 
 
 def _points(one: Difference) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,29 +14,42 @@ from benchmarks.incremental.contestant import Start
 from benchmarks.incremental.contestants import CLOSED_FORM, CONTESTANTS, GATED, JOINT, MOST_FREQUENT
 from benchmarks.incremental.plots import draw_all
 from benchmarks.incremental.questions import usual
-from benchmarks.incremental.removal import removals
+from benchmarks.incremental.removal import Removals, removals
 from benchmarks.incremental.report import summarise
 from benchmarks.incremental.suite import Preset
 from benchmarks.results import tables
-from tests.benchmarks.incremental.conftest import clouds
+from tests.benchmarks.incremental.conftest import SETTING, clouds
 
 NAMES = (CLOSED_FORM, GATED, JOINT, MOST_FREQUENT)
 
 
-@pytest.fixture
-def cells(preset: Preset, start: Start, tmp_path: Path) -> list[Answers]:
+PRESET = Preset(SETTING, patients=0, cases=None, digit_side=8, orders=2)
+
+
+def _start(seed: int, folder: Path) -> Start:
+    drawn = clouds(seed, PRESET)
+    return Start(drawn.vocabulary, drawn.front_end, SETTING, seed, folder)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Answers]:
     found = []
     for seed, order in ((3, 0), (3, 1), (4, 0)):
-        folder = tmp_path / f"{seed}-{order}"
+        folder = tmp_path_factory.mktemp("kept")
         for name in NAMES:
-            contestant = CONTESTANTS[name](replace(start, seed=seed, folder=folder))
-            found.append(play(Cell("clouds", "cpu", seed, order, name), clouds(seed, preset), contestant))
+            contestant = CONTESTANTS[name](_start(seed, folder))
+            found.append(play(Cell("clouds", "cpu", seed, order, name), clouds(seed, PRESET), contestant))
     return found
 
 
-@pytest.fixture
-def measured(cells: Sequence[Answers], preset: Preset, start: Start) -> Measured:
-    removed = {name: removals(name, clouds(3, preset), start) for name in (CLOSED_FORM, GATED)}
+@pytest.fixture(scope="module")
+def removed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Removals]:
+    start = _start(3, tmp_path_factory.mktemp("kept"))
+    return {name: removals(name, clouds(3, PRESET), start) for name in (CLOSED_FORM, GATED)}
+
+
+@pytest.fixture(scope="module")
+def measured(cells: Sequence[Answers], removed: dict[str, Removals]) -> Measured:
     return summarise("clouds", "cpu", cells, removed)
 
 
@@ -67,8 +79,7 @@ def test_words_say_what_is_told_apart(measured: Measured) -> None:
     assert MOST_FREQUENT in words
 
 
-def test_pictures_are_drawn(cells: list[Answers], preset: Preset, start: Start, tmp_path: Path) -> None:
-    removed = {CLOSED_FORM: removals(CLOSED_FORM, clouds(3, preset), start)}
+def test_pictures_are_drawn(cells: list[Answers], removed: dict[str, Removals], tmp_path: Path) -> None:
     written = draw_all("clouds", usual(cells), removed, tmp_path / "x.json")
     assert [path.name for path in written] == ["x-accuracy.png", "x-cost.png", "x-refusal.png", "x-removal.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
