@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -138,6 +138,14 @@ def _suite(path: Path) -> Suite:
     return read_suite(path)
 
 
+@cache
+def _warmed_up() -> None:
+    """What torch loads for its first optimiser is loaded before a clock runs."""
+    import torch
+
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
 def _start(contest: Contest, seed: int) -> Start:
     suite = _suite(contest.drawn(seed))
     kept = contest.folder / f"kept-{seed}"
@@ -157,8 +165,7 @@ def _remove(contest: Contest, name: str) -> Removals:
 def _play(contest: Contest, cell: Cell) -> Answers:
     path = contest.folder / "cells" / cell.file
     if not path.is_file():
-        import torch  # noqa: F401 (before a clock runs)
-
+        _warmed_up()
         contestant = CONTESTANTS[cell.contestant](_start(contest, cell.seed))
         write_answers(path, play(cell, _suite(contest.drawn(cell.seed)), contestant))
     return read_answers(path)

@@ -35,7 +35,7 @@ PRESETS: Mapping[str, Preset] = {
         patients=140,
         cases=None,
         digit_side=16,
-        orders=6,
+        orders=4,
     ),
     "paper": Preset(
         Setting(
