@@ -98,12 +98,15 @@ def learning(answers: Answers) -> Incremental:
 def before_arrival(answers: Answers) -> float:
     """Mean over sites but the first of a[j - 1, j]: what others taught a site before it arrived."""
     matrix = _matrix(answers)
-    return float(np.mean([matrix[site - 1, site] for site in range(1, len(matrix))]))
+    return float(np.mean([matrix[site - 1, site] for site in range(1, len(matrix))])) if len(matrix) > 1 else np.nan
 
 
 def _matrix(answers: Answers) -> Array:
-    own = [(answers.sites == site) & answers.seen[-1] for site in answers.order]
-    return np.array([[answers.within[step][mask].mean() for mask in own] for step in range(len(answers.order))])
+    """Of sites that hold back a clip of what they teach; the last row is after the last arrival of all."""
+    own = {step: (answers.sites == site) & answers.seen[-1] for step, site in enumerate(answers.order)}
+    own = {step: mask for step, mask in own.items() if mask.any()}
+    steps = [*list(own)[:-1], len(answers.order) - 1]
+    return np.array([[answers.within[step][mask].mean() for mask in own.values()] for step in steps])
 
 
 def calibration_error(answers: Answers, chosen: Flags) -> float:

@@ -20,6 +20,7 @@ from benchmarks.incremental.kept import Arrays, kept
 from benchmarks.incremental.network_images import (
     ARCHITECTURE,
     config_of,
+    levels_of,
     placed,
     recipe_of,
     state_bytes,
@@ -34,7 +35,7 @@ from federated.statistics import Array
 from shared_models.consultation import Lesson
 from shared_models.expert_training import train_expert
 from shared_models.gate import paper_recipe, train_gate
-from shared_models.views import ExpertNetwork, Looked, State, frozen_expert, grey_levels
+from shared_models.views import ExpertNetwork, Looked, State, frozen_expert
 
 DIGITS = 16  # of a digest in a file's name
 
@@ -97,7 +98,7 @@ class Panel:
         return Looked(**found)
 
     def _looked(self, name: str, fold: Fold, copy: int | None) -> Arrays:
-        seen = self.experts[name].look(fold.images, *grey_levels(fold.images), augmentation_seed=copy)
+        seen = self.experts[name].look(fold.images, *levels_of(fold), augmentation_seed=copy)
         return {"features": seen.features, "logits": seen.logits, "means": seen.means}
 
     def taken(self) -> float:
@@ -142,8 +143,8 @@ class Experts:
             batch=setting.batch,
             samples_an_epoch=setting.fusion_samples,
         )
-        lesson = self._lesson("train", list(range(setting.copies)))
-        validation = self._lesson("validation", [None])
+        lesson, validation = self._lesson("train", list(range(setting.copies))), self._lesson("validation", [None])
+        assert lesson is not None  # whoever arrives has training images
         state = train_gate(lesson, validation, self.reads, recipe, cross_heads=self.cross_heads)
         return GatedModel.from_tensors(self._shape(), state)
 
@@ -152,10 +153,12 @@ class Experts:
         means = one.means if self.reads == "discrepancy" else 0
         return GatedShape(tuple(self.panel.experts), tuple(self.panel.labels.values()), self.reads, one.features, means)
 
-    def _lesson(self, fold: str, copies: Sequence[int | None]) -> Lesson:
-        """What all experts say of all sites' images, as they are or in augmented copies (step 6)."""
+    def _lesson(self, fold: str, copies: Sequence[int | None]) -> Lesson | None:
+        """What all experts say of all sites' images, as they are or in augmented copies (step 6); None of no image."""
         folds = [(_known(site.folds[fold], self._merged()), copy) for site in self.sites for copy in copies]
         folds = [(each, copy) for each, copy in folds if each.local.labels]
+        if not folds:
+            return None
         said = [self.panel.consulted(each, reads=self.reads, copy=copy) for each, copy in folds]
         labels = [label for each, _ in folds for label in each.local.labels]
         return Lesson(

@@ -44,7 +44,12 @@ def validation_examples(site: Site, labels: Sequence[str]) -> Examples | None:
 
 def said(network: ExpertNetwork, fold: Fold) -> Array:
     """(n, C) logits of a fold's images, which are of one site and normalised by their own grey levels."""
-    return network.look(fold.images, *grey_levels(fold.images)).logits.astype(np.float64)
+    return network.look(fold.images, *levels_of(fold)).logits.astype(np.float64)
+
+
+def levels_of(fold: Fold) -> tuple[float, float]:
+    """Mean and deviation of a fold's grey levels over 255; any, where there is no image."""
+    return grey_levels(fold.images) if len(fold.images) else (0.0, 1.0)
 
 
 def placed(network: ExpertNetwork) -> ExpertNetwork:

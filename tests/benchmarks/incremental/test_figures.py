@@ -70,6 +70,13 @@ def test_forgetting_is_what_a_site_loses(told: Answers) -> None:
     assert figures.before_arrival(both) == 0.0
 
 
+def test_a_site_that_holds_nothing_back_of_what_it_teaches_is_left_out(told: Answers) -> None:
+    found = figures.learning(told)  # nothing of t is seen
+    assert found.last == pytest.approx(2 / 3)
+    assert found.forgetting == 0.0
+    assert np.isnan(figures.before_arrival(told))
+
+
 def test_calibration_error_by_hand(told: Answers) -> None:
     """Bin of 0.95: a right, a wrong and (of the site) b at 0.5: |0.95 * 2 - 1| / 3 + |0.5 - 1| / 3."""
     chosen = figures.at("s")(told)

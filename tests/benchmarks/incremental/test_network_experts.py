@@ -68,6 +68,15 @@ def test_the_base_expert_is_the_first_site_s(sites: list[Site], start: Start) ->
     ]
 
 
+def test_a_first_site_that_validates_on_nobody_is_learnt_from(sites: list[Site], start: Start) -> None:
+    site = for_training(sites[0])
+    empty = Fold(site.folds["validation"].images[:0], site.folds["validation"].local.rows([]))
+    contestant = Experts(start, reads="features")
+    contestant.arrive(Site("first", {**site.folds, "validation": empty}))
+    assert contestant.temperature == 1.0
+    assert np.isfinite(contestant.answer(sites[0].folds["test"], "first").scores).all()
+
+
 def test_a_site_that_never_arrived_is_not_answered(sites: list[Site], start: Start) -> None:
     contestant = ExpertAlone(start)
     contestant.arrive(for_training(sites[0]))
