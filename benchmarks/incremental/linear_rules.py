@@ -52,7 +52,9 @@ class Linear:
         wide = {name: block.spread(labels) for name, block in blocks.items()}
         narrow = {name: block.spread(labels) for name, block in checks.items()}
         self.rule = self.fit(wide, narrow, labels, targets_of(self.start.vocabulary, labels))
-        self.temperature = best_temperature(self.start.vocabulary, self.rule.labels, self.sites, self._scores)
+        self.temperature = best_temperature(
+            self.start.vocabulary, self.rule.labels, self.sites, self._scores, exclusive=False
+        )
         return 0.0
 
     def _seen(self, site: Site) -> Site:
@@ -81,6 +83,7 @@ class Linear:
             self.temperature,
             weights=np.ones((rows.size, len(self.sites))),
             contributions=self.rule.contributions(features)[:, arrival][rows],
+            exclusive=False,
         )
 
     def sent(self) -> Mapping[str, int]:

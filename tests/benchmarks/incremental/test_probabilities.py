@@ -38,11 +38,28 @@ def test_a_label_that_cannot_be_answered_has_no_probability() -> None:
     assert np.isfinite(best_temperature(TWO, ("a", "b"), [site], lambda *_: np.array([[1.0, -np.inf]] * 2)))
 
 
-def test_answers_go_down_to_the_finest_label() -> None:
+def _nested() -> Vocabulary:
     said = (("top", ()), ("fine", ("top",)), ("other", ()))
     concepts = tuple(Concept(code=code, scheme="x", meaning=code, parents=parents) for code, parents in said)
-    found = answered(
-        Vocabulary(name="v", concepts=concepts), ("top", "fine", "other"), np.array([[2.0, 0.1, 1.0]]), 1.0
-    )
+    return Vocabulary(name="v", concepts=concepts)
+
+
+def test_answers_go_down_to_the_finest_label() -> None:
+    found = answered(_nested(), ("top", "fine", "other"), np.array([[2.0, 0.1, 1.0]]), 1.0)
     assert found.best is not None
     assert found.best.tolist() == [1]
+
+
+def test_a_label_that_excluded_the_finer_one_in_training_counts_as_that_one() -> None:
+    scores, labels = np.array([[-4.0, 2.0, 1.0]]), ("top", "fine", "other")
+    found = answered(_nested(), labels, scores, 1.0)
+    fitted = answered(_nested(), labels, scores, 1.0, exclusive=False)
+    assert found.best is not None
+    assert fitted.best is not None
+    assert (found.best.tolist(), fitted.best.tolist()) == ([1], [2])
+    assert found.scores.tolist() == [[2.0, 2.0, 1.0]]
+    assert np.allclose(found.probabilities, [[1 / (1 + np.exp(-1))] * 2 + [1 / (1 + np.e)]])
+    site = _site(("fine",) * 9 + ("other",))
+    sure = np.tile(scores, (10, 1))
+    assert best_temperature(_nested(), labels, [site], lambda *_: sure) < 1
+    assert best_temperature(_nested(), labels, [site], lambda *_: sure, exclusive=False) > 1
