@@ -31,6 +31,7 @@ class ExpertManifest(Manifest):
     Attributes:
         site, contribution: whose it is, and the digest of the `weights` that it came as.
         place: in the order of arrival, from 1.
+        replaces: earlier ones of the same batch, which are not asked any more.
         network: digest of architecture, configuration and state, which a receiver computes again.
     """
 
@@ -38,6 +39,7 @@ class ExpertManifest(Manifest):
     site: Name
     contribution: Digest
     place: Annotated[int, Field(ge=1, le=10**6)]
+    replaces: tuple[Digest, ...] = Field(default=(), max_length=1000)
     task: Name
     architecture: Name
     config: dict[str, Scalar]

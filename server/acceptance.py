@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS, ReleaseManifest
+from federated.panel import Asked
 from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
 from server.averages import open_average
@@ -18,6 +19,7 @@ from server.contributions import Blocks, blocks_of, load, load_manifest
 from server.deliveries import acknowledge
 from server.home import CoordinatorHome
 from server.intake import Examined
+from server.panel import network_of
 from server.registry import (
     FUSED_KINDS,
     ParcelRow,
@@ -50,6 +52,7 @@ def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, 
         candidate=(candidate.digest, load_manifest(artefacts, candidate.digest)) if candidate else None,
         release=partial(_release, session, artefacts),
         average=open_average(session, artefacts),
+        expert=partial(_expert, session, artefacts),
     )
 
 
@@ -102,6 +105,11 @@ def _counterpart(
             stored = load(artefacts, row.digest)
             return blocks_of(stored.manifest, stored.tensors, vocabulary)
     return None
+
+
+def _expert(session: Session, artefacts: Artefacts, digest: str) -> Asked | None:
+    network = network_of(session, artefacts, digest)
+    return network.asked if network else None
 
 
 def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseManifest | None:

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from federated.averaging import AverageManifest, UpdateManifest, check_update
+from federated.averaging import AverageManifest, UpdateManifest, check_update, check_values
 from federated.errors import ContractError
+from federated.fusion.rules import HEAD
 from federated.fusion.targets import coarse_labels
 from federated.manifest import (
     AdoptionManifest,
+    ConsultationManifest,
     Contribution,
     DecisionManifest,
     FeaturesManifest,
@@ -34,6 +36,7 @@ from federated.manifest import (
     WeightsManifest,
     WithdrawalManifest,
 )
+from federated.panel import Asked
 from federated.report import check_report
 from federated.statistics import Statistics
 from federated.vocabulary import Vocabulary
@@ -57,6 +60,7 @@ class Expectations:
         candidate: digest and manifest of the candidate that reports are awaited on.
         release: the release of a digest, or None.
         average: digest and manifest of the global model that updates are awaited to.
+        expert: what the expert network of a contribution says of an image, or None where none was taken in.
     """
 
     task: str
@@ -68,6 +72,7 @@ class Expectations:
     candidate: tuple[str, ReleaseManifest] | None
     release: Callable[[str], ReleaseManifest | None]
     average: tuple[str, AverageManifest] | None
+    expert: Callable[[str], Asked | None]
 
 
 def check_content(manifest: Any, tensors: Tensors, expectations: Expectations) -> None:
@@ -132,34 +137,57 @@ def _check_features(manifest: FeaturesManifest, tensors: Tensors, expectations: 
     _check_features_number(manifest.features, expectations)
     for fold in manifest.folds:
         _check_rows(manifest, tensors, fold)
+        _check_vectors(manifest, tensors[f"{fold}.features"], fold)
     _check_blocks(manifest, blocks_of(manifest, tensors, expectations.vocabulary), expectations)
 
 
-def _check_rows(manifest: FeaturesManifest, tensors: Tensors, fold: str) -> None:
-    features, label = tensors[f"{fold}.features"], tensors[f"{fold}.label"]
+def _check_rows(manifest: FeaturesManifest | ConsultationManifest, tensors: Tensors, fold: str, times: int = 1) -> None:
+    """Labels, patients and weights of rows, of which an image has so many at most."""
+    label, patient = tensors[f"{fold}.label"], tensors[f"{fold}.patient"]
     if not label.size:
         raise ContractError("has no rows", where=fold)
     if label.min() < 0 or label.max() >= len(manifest.labels):
         raise ContractError("points outside the labels declared", where=f"{fold}.label")
-    patient = tensors[f"{fold}.patient"]
     if not np.array_equal(np.unique(patient), np.arange(patient.max() + 1)) or patient.max() >= manifest.batch_patients:
         raise ContractError("are not numbered from 0 within the batch", where=f"{fold}.patient")
     if fold == "train":
-        _check_row_counts(manifest, label, patient)
-    if (features[:, -1] != 1).any():
-        raise ContractError("the last feature is not the constant 1", where=f"{fold}.features")
-    if (np.square(features).sum(axis=1) > MAX_MEAN_SQUARE * manifest.features).any():
-        raise ContractError("a feature vector is far too long", where=f"{fold}.features")
+        _check_row_counts(manifest, label, patient, times)
     if (tensors[f"{fold}.weight"] < 0).any():
         raise ContractError("a weight is negative", where=f"{fold}.weight")
 
 
-def _check_row_counts(manifest: FeaturesManifest, label: NDArray[np.int64], patient: NDArray[np.int64]) -> None:
+def _check_vectors(manifest: FeaturesManifest, features: NDArray[np.float64], fold: str) -> None:
+    if (features[:, -1] != 1).any():
+        raise ContractError("the last feature is not the constant 1", where=f"{fold}.features")
+    if (np.square(features).sum(axis=1) > MAX_MEAN_SQUARE * manifest.features).any():
+        raise ContractError("a feature vector is far too long", where=f"{fold}.features")
+
+
+def _check_row_counts(
+    manifest: FeaturesManifest | ConsultationManifest,
+    label: NDArray[np.int64],
+    patient: NDArray[np.int64],
+    times: int,
+) -> None:
     """Training rows are no more images and patients than the manifest counts."""
     for index, name in enumerate(manifest.labels):
         images, patients = int((label == index).sum()), len(np.unique(patient[label == index]))
-        if images > manifest.images.get(name, 0) or patients > manifest.patients.get(name, 0):
+        if images > times * manifest.images.get(name, 0) or patients > manifest.patients.get(name, 0):
             raise ContractError(f"{images} rows of {patients} patients, more than declared", where=f"label {name}")
+
+
+def _check_consultation(manifest: ConsultationManifest, tensors: Tensors, expectations: Expectations) -> None:
+    for each in manifest.panel:
+        known = expectations.expert(each.contribution)
+        if known is None:
+            raise ContractError("is no expert network that was taken in", where=f"expert {each.contribution[:23]}")
+        if each not in (known, known.model_copy(update={"means": 0})):
+            raise ContractError("says something of another size", where=f"expert {each.contribution[:23]}")
+    for fold in manifest.folds:
+        times = 1 + (manifest.copies if fold == "train" else 0)
+        _check_rows(manifest, tensors, fold, times)
+        _check_total(manifest, fold, float(tensors[f"{fold}.weight"].sum()) / times)
+    check_values(tensors)
 
 
 def _check_blocks(manifest: StatisticsManifest | FeaturesManifest, blocks: Blocks, expectations: Expectations) -> None:
@@ -183,8 +211,14 @@ def _check_weight(manifest: Contribution, fold: str, block: Statistics) -> None:
 
     A validation fold is balanced by the training fold's counts, so that one patient may weigh as much as all of them.
     """
-    total, patients = float(block.weights.sum()), sum(manifest.patients.values())
-    if (block.weights < 0).any() or total <= 0:
+    if (block.weights < 0).any():
+        raise ContractError("is negative or nothing at all", where=f"{fold}.weights")
+    _check_total(manifest, fold, float(block.weights.sum()))
+
+
+def _check_total(manifest: Contribution, fold: str, total: float) -> None:
+    patients = sum(manifest.patients.values())
+    if total <= 0:
         raise ContractError("is negative or nothing at all", where=f"{fold}.weights")
     limit = patients if fold == "train" else patients * manifest.batch_patients
     if total > limit * (1 + 1e-6):
@@ -241,22 +275,23 @@ def _is_positive(matrix: NDArray[np.float64], slack: float) -> bool:
 
 def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Expectations) -> None:
     """The tensors are the state of the declared network, which is built without memory to read off their shapes."""
-    import torch
-
-    from shared_models.registry import create_model
+    from shared_models.registry import state_form
+    from shared_models.views import sizes_of
 
     try:
-        with torch.device("meta"):
-            state = create_model(manifest.architecture, **manifest.config).state_dict()
+        expected = state_form(manifest.architecture, **manifest.config)
+        logits = None if manifest.architecture == HEAD else sizes_of(manifest.architecture, manifest.config).logits
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ContractError(f"cannot be built ({error})", where=f"architecture {manifest.architecture}") from error
     if manifest.config.get("features", expectations.front_end.features) != expectations.front_end.features:
         raise ContractError("does not fit the features of this epoch's front end", where="config")
-    expected = {name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)) for name, tensor in state.items()}
     found = {name: (str(array.dtype), array.shape) for name, array in tensors.items()}
     for name in sorted(set(expected) | set(found)):
         if found.get(name) != expected.get(name):
             raise ContractError(f"is {found.get(name)}, the network has {expected.get(name)}", where=f"tensor {name}")
+    if logits not in (None, len(manifest.labels)):
+        raise ContractError(f"{logits} logits for {len(manifest.labels)} labels", where="config")
+    check_values(tensors)
 
 
 def _check_update(manifest: UpdateManifest, tensors: Tensors, expectations: Expectations) -> None:
@@ -320,6 +355,7 @@ CHECKS: dict[str, Callable[[Any, Tensors, Expectations], None]] = {
     "weights": _check_weights,
     "update": _check_update,
     "synthetic": _check_synthetic,
+    "consultation": _check_consultation,
     "report": _check_report,
     "summary": _check_summary,
     "decision": _check_decision,

@@ -23,7 +23,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
 from federated.vocabulary import write_vocabulary
-from server import acceptance, averages, deliveries, members, releases
+from server import acceptance, averages, deliveries, members, panel, releases
 from server.artefacts import Artefacts
 from server.averages import Update
 from server.contributions import Stored, load
@@ -188,6 +188,7 @@ class Coordinator:
             if site not in enrolled_sites(session):
                 return []
             config = self.home.config
+            panel.forward(session, self.artefacts, self.home, site)
             return deliveries.outgoing(
                 session,
                 self.artefacts,

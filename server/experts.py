@@ -66,12 +66,7 @@ def trained_gate(
     reads = RULES[rule].gate
     assert reads is not None
     if not heads or not sent:
-        missing = "weights" if not heads else "features"
-        raise ConsiliumError(
-            f"rule '{rule}' needs {missing}, which no site has sent",
-            where="experts",
-            cure="let sites send them, or choose another rule: consilium coordinator fusion",
-        )
+        raise not_sent(rule, "weights" if not heads else "features")
 
     def lesson(fold: Fold) -> Lesson | None:
         shown = _shown(sent, fold, {label for head in heads for label in head.card.labels})
@@ -84,6 +79,15 @@ def trained_gate(
     if train is None:
         raise ConsiliumError(f"rule '{rule}' has no image of a label that an expert knows", where="features")
     return dict(train_gate(train, lesson("validation"), reads, paper_recipe(seed), device="cpu"))
+
+
+def not_sent(rule: RuleName, what: str) -> ConsiliumError:
+    """Why a rule can make no release yet."""
+    return ConsiliumError(
+        f"rule '{rule}' needs {what}, which no site has sent",
+        where="experts",
+        cure="let sites send them, or choose another rule: consilium coordinator fusion",
+    )
 
 
 def _numbers(said: Consulted, shown: Shown) -> Rows:

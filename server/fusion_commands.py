@@ -39,7 +39,7 @@ def fusion(
 
 def _list(current: str, *, as_json: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from federated.fusion.rules import RULES
 
@@ -50,7 +50,8 @@ def _list(current: str, *, as_json: bool) -> None:
         ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table("", "rule", "what makes the scores", "needs", box=None, padding=(0, 2), header_style="bold")
+    names = (Column("", min_width=1), Column("rule", no_wrap=True))
+    table = Table(*names, "what makes the scores", "needs", box=None, padding=(0, 2), header_style="bold")
     for name, rule in RULES.items():
         table.add_row("*" if name == current else "", name, rule.about, ", ".join(rule.kinds))
     Console().print(table)

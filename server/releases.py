@@ -30,6 +30,7 @@ from server.contributions import Stored, expert_cards, load, load_manifest, site
 from server.deliveries import enqueue, sent_to
 from server.experts import heads_in, trained_gate
 from server.home import CoordinatorHome
+from server.panel import chosen_panel, networks
 from server.registry import (
     CandidateRow,
     ParcelRow,
@@ -199,6 +200,9 @@ def _chosen(
     name = home.config.fusion
     if not RULES[name].of_experts:
         return Chosen(name)
+    if RULES[name].networks:
+        asked = [load(artefacts, row.digest) for row in current_parcels(session, ("consultation",))]
+        return chosen_panel(name, networks(session, artefacts), asked, [site.name for site in sites])
     heads = heads_in(experts, home.config.front_end.digest)
     if RULES[name].gate is None:
         return Chosen(name, heads)
@@ -275,6 +279,8 @@ def _inputs_digest(session: Session, home: CoordinatorHome) -> str:
     }
     if config.fusion != CLOSED_FORM:
         inputs["fusion"] = config.fusion
+    if RULES[config.fusion].networks:
+        inputs["consultations"] = [row.digest for row in current_parcels(session, ("consultation",))]
     return digest(canonical(inputs))
 
 
@@ -328,7 +334,8 @@ def _holds(artefacts: Artefacts, name: str) -> set[str]:
     """Digests of the contributions in a candidate or release."""
     manifest: ReleaseManifest = load_manifest(artefacts, name)
     experts = {expert.contribution for expert in manifest.experts}
-    return experts.union(*(site.contributions for site in manifest.sites))
+    consultations = manifest.panel.consultations if manifest.panel else ()
+    return experts.union(consultations, *(site.contributions for site in manifest.sites))
 
 
 def _residue(session: Session, artefacts: Artefacts, row: ParcelRow, releases: Sequence[ReleaseRow]) -> list[str]:

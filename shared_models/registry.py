@@ -28,3 +28,16 @@ def create_model(name: str, **config: bool | int | float | str) -> torch.nn.Modu
     if name not in MODELS:
         raise ValueError(f"there is no model '{name}', there are {', '.join(MODELS)}")
     return MODELS[name](**config)
+
+
+def state_form(name: str, **config: bool | int | float | str) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of every tensor of a network's state; the network is built without memory.
+
+    Raises:
+        ValueError, TypeError, KeyError, RuntimeError: no such network, or one that cannot be built so.
+    """
+    import torch
+
+    with torch.device("meta"):
+        state = create_model(name, **config).state_dict()
+    return {key: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)) for key, tensor in state.items()}

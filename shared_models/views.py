@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,6 +184,35 @@ class ExpertNetwork:
             hook.remove()
         heard = [means[name] for name in self._heard.convolutions] or [logits[:, :0]]
         return Looked(*(tensor.float().cpu().numpy() for tensor in (read[0], logits, torch.cat(heard, dim=1))))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What an expert says of an image: D features, C logits, N neural means."""
+
+    features: int
+    logits: int
+    means: int
+
+
+def sizes_of(architecture: str, config: Mapping[str, Scalar]) -> Sizes:
+    """Of an expert, which is built without memory, once.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: no such expert.
+    """
+    return _sizes(json.dumps([architecture, dict(config)], sort_keys=True))
+
+
+@cache
+def _sizes(said: str) -> Sizes:
+    import torch
+
+    architecture, config = json.loads(said)
+    with torch.device("meta"):
+        network: Any = create_model(architecture, **config)
+    classifier = classifier_of(network)[1]
+    return Sizes(classifier.in_features, classifier.out_features, int(network.get_buffer(FEATURE).shape[0]))
 
 
 def frozen_expert(

@@ -213,14 +213,14 @@ def evaluate(home: SiteHome, digest: str) -> Evaluation:
 
 def _answered(home: SiteHome, digest: str) -> Answered:
     """Decisions on the clips of the test fold."""
+    from site_agent.asking import read_of
     from site_agent.catalogue import Catalogue
-    from site_agent.features import features_of
 
     cases = Catalogue(home.catalogue_path).cases(fold="test")
     clips = [f"{case.patient}/{case.clip}" for case in cases]
     first = dict(zip(reversed(clips), reversed(cases), strict=True))
     model = model_of(home, digest)
-    decisions = model.decide(features_of(home, cases), [case.sha256 for case in cases], clips)
+    decisions = model.decide(read_of(home, model.manifest, cases), [case.sha256 for case in cases], clips)
     by_clip = [decision for decision in decisions if decision.image is None]
     chosen = [first[decision.clip] for decision in by_clip]
     labels, patients = (tuple(getattr(case, name) for case in chosen) for name in ("label", "patient"))

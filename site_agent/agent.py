@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
 from federated.manifest import ReleaseManifest
-from site_agent import adopt, averaging
+from site_agent import adopt, averaging, consulting, panel
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
@@ -88,7 +88,8 @@ def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
 
 def _work(home: SiteHome, standing: adopt.Standing | None) -> WorkSummary:
     finish(home)
-    steps = [*_read_inbox(home), *renew(home), *_contribute(home), *_adopt_newest(home, standing), *tell(home)]
+    contributed = [*_read_inbox(home), *renew(home), *_contribute(home), *_consult(home)]
+    steps = [*contributed, *_adopt_newest(home, standing), *tell(home)]
     if steps:
         note_steps(home, steps)
     for step in steps:
@@ -111,9 +112,7 @@ def _submit(home: SiteHome, draft: Draft, subject: str) -> Step:
 
 def _contribute(home: SiteHome) -> list[Step]:
     """Every batch in every kind that the policy allows and that was not drafted yet; not one that is to be renewed."""
-    from site_agent.tasks import task_of
-
-    kinds, known = task_of(home).kinds, read_progress(home).contributions
+    kinds, known = _own_kinds(home), read_progress(home).contributions
     waiting = stale_batches(home)
     batches = [batch for batch in Catalogue(home.catalogue_path).batches() if batch not in waiting]
     missing = [(kind, batch) for batch in batches for kind in kinds if f"{kind}/{batch}" not in known]
@@ -127,6 +126,27 @@ def _contribute(home: SiteHome) -> list[Step]:
         _attempt(kind, f"batch {batch}", partial(_contribute_one, home, kind, batch, policy))
         for kind, batch in missing
         if policy.rule(kind).allowed
+    ]
+
+
+def _own_kinds(home: SiteHome) -> list[str]:
+    """Kinds that a batch gives by itself, once and for all; a consultation is of the panel as well."""
+    from site_agent.tasks import task_of
+
+    return [kind for kind in task_of(home).kinds if kind != consulting.KIND]
+
+
+def _consult(home: SiteHome) -> list[Step]:
+    """What the panel says of every batch, where the policy lets it out and somebody was not asked yet."""
+    try:
+        policy = read_policy(home)
+    except DisclosureError:
+        return []  # told with what else waits
+    if not policy.consultation.allowed:
+        return []
+    return [
+        _attempt(consulting.KIND, f"batch {batch}", partial(consulting.consult, home, batch, policy))
+        for batch in consulting.unasked_batches(home)
     ]
 
 
@@ -184,6 +204,8 @@ def _read(home: SiteHome, opened: Opened) -> list[Step]:
 def _subject(opened: Opened) -> str:
     if opened.manifest.kind == "average":
         return averaging.subject(opened.manifest)
+    if opened.manifest.kind == "expert":
+        return f"expert of {opened.manifest.site}"
     number = getattr(opened.manifest, "number", None)
     return f"{opened.manifest.kind} {number}" if number is not None else opened.manifest.release[:23]
 
@@ -224,11 +246,16 @@ def _read_average(home: SiteHome, opened: Opened) -> list[Step]:
     return [averaging.answer(home, opened)]
 
 
+def _read_expert(home: SiteHome, opened: Opened) -> list[Step]:
+    return [panel.keep(home, opened)]
+
+
 READERS: dict[str, Callable[[SiteHome, Opened], list[Step]]] = {
     "candidate": _read_candidate,
     "release": _read_release,
     "recall": _read_recall,
     "average": _read_average,
+    "expert": _read_expert,
 }
 
 

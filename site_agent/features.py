@@ -1,15 +1,16 @@
-"""Features of the site's images, computed once for each front end and kept (SQLite, one file a front end)."""
+"""Features of the site's images, computed once for each front end or expert and kept (SQLite, one file each)."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from federated.errors import ConsiliumError, ContractError
 from federated.manifest import FrontEndCard
@@ -22,9 +23,22 @@ if TYPE_CHECKING:
     from site_agent.catalogue import Case
     from site_agent.home import SiteHome
 
+Look = Callable[[NDArray[np.uint8]], NDArray[Any]]
 SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (sha256 TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
 ASKED_AT_ONCE = 500  # SQLite takes a limited number of parameters
 CLIPS_A_COMMIT = 32
+
+
+class Card(Protocol):
+    """By what a kind of vectors is told from others: a digest, and how long they are."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of everything that a vector depends on but the image."""
+
+    @property
+    def features(self) -> int:
+        """M."""
 
 
 def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
@@ -36,25 +50,41 @@ def features_of(home: SiteHome, cases: Sequence[Case]) -> Array:
         ConsiliumError: a working image is gone, the federation's front end cannot be made here, or the cache cannot be
             used.
     """
-    card = home.config.front_end
+    card, weights = home.config.front_end, home.config.backbone_weights
+    return vectors_of(home, cases, card, lambda: require_front_end(card, Path(weights) if weights else None))
+
+
+def vectors_of(
+    home: SiteHome, cases: Sequence[Case], card: Card, make: Callable[[], Look], what: str = "computing features"
+) -> Array:
+    """(n, M) float64, one row a case; cached as those of `features_of`.
+
+    Args:
+        home: the site's.
+        cases: in their order.
+        card: of the vectors.
+        make: gives what computes a vector of an image, if one is missing.
+        what: the bar says that it does.
+
+    Raises:
+        ConsiliumError: a working image is gone, or the cache cannot be used.
+    """
     cache = FeatureCache(home.features_path, card)
     known = cache.read(case.sha256 for case in cases)
     missing = {case.sha256: case for case in cases if case.sha256 not in known}
     if missing:
-        weights = home.config.backbone_weights
-        front_end = require_front_end(card, Path(weights) if weights else None)
-        known |= _compute(front_end, FrameCache(home.frames_path), list(missing.values()), cache)
+        known |= _compute(make(), FrameCache(home.frames_path), list(missing.values()), cache, what)
     return np.stack([known[case.sha256] for case in cases]) if cases else np.zeros((0, card.features))
 
 
 class FeatureCache:
-    """Feature vectors of one front end, by the digest of the image.
+    """Vectors of one front end or expert, by the digest of the image.
 
     Raises:
         ConsiliumError: the file is damaged, or the disk is full.
     """
 
-    def __init__(self, folder: Path, card: FrontEndCard) -> None:
+    def __init__(self, folder: Path, card: Card) -> None:
         self.path = folder / f"{card.digest.removeprefix('sha256:')}.sqlite"
         self.features = card.features
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,7 +166,7 @@ def require_front_end(card: FrontEndCard, weights: Path | None = None) -> FrontE
     return front_end
 
 
-def _compute(front_end: FrontEnd, images: FrameCache, cases: Sequence[Case], cache: FeatureCache) -> dict[str, Array]:
+def _compute(look: Look, images: FrameCache, cases: Sequence[Case], cache: FeatureCache, what: str) -> dict[str, Array]:
     """Vectors by digest, put into the cache every few clips and when the work is stopped."""
     clips: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
@@ -144,8 +174,8 @@ def _compute(front_end: FrontEnd, images: FrameCache, cases: Sequence[Case], cac
     done: dict[str, Array] = {}
     fresh: dict[str, Array] = {}
     try:
-        for number, (key, its_cases) in enumerate(track(clips.items(), total=len(clips), what="computing features"), 1):
-            fresh |= _vectors(front_end, images, key, its_cases)
+        for number, (key, its_cases) in enumerate(track(clips.items(), total=len(clips), what=what), 1):
+            fresh |= _vectors(look, images, key, its_cases)
             if number % CLIPS_A_COMMIT == 0:
                 cache.add(fresh)
                 done |= fresh
@@ -155,7 +185,7 @@ def _compute(front_end: FrontEnd, images: FrameCache, cases: Sequence[Case], cac
     return done | fresh
 
 
-def _vectors(front_end: FrontEnd, images: FrameCache, key: str, cases: Sequence[Case]) -> dict[str, Array]:
+def _vectors(look: Look, images: FrameCache, key: str, cases: Sequence[Case]) -> dict[str, Array]:
     """Vectors of the cases that share a file of working images."""
     frames = images.frames(key, [case.place for case in cases])
-    return {case.sha256: front_end(frame) for case, frame in zip(cases, frames, strict=True)}
+    return {case.sha256: look(frame) for case, frame in zip(cases, frames, strict=True)}

@@ -34,6 +34,7 @@ from federated.label_map import LabelMap, read_label_map
 from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
+from site_agent.expert_settings import ExpertSettings
 
 SECRET_BYTES = 32
 
@@ -45,6 +46,7 @@ class SiteConfig(Frozen):
         superlink: host:port of the Flower link; empty where parcels go by file only.
         class_balance: whether every label weighs the same in this site's sums.
         backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
+        expert: what this site trains and sends as `weights`.
     """
 
     version: Literal[1] = 1
@@ -57,6 +59,7 @@ class SiteConfig(Frozen):
     front_end: FrontEndCard
     class_balance: Literal["none", "site"] = "site"
     backbone_weights: str = ""
+    expert: ExpertSettings = ExpertSettings()
 
 
 class SiteHome:
@@ -183,6 +186,11 @@ class SiteHome:
     def averages(self) -> Path:
         """Folder of global models that were averaged in rounds, by digest; missing until there is one."""
         return self.path / "averages"
+
+    @property
+    def experts(self) -> Path:
+        """Folder of other sites' expert networks, by contribution, and of this site's in training; missing at first."""
+        return self.path / "experts"
 
     @property
     def receipts_path(self) -> Path:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from federated.fused_model import FusedModel
     from federated.keys import TrustFile
     from shared_models.front_ends import FrontEnd
+    from site_agent.asking import Reader
     from site_agent.sources.source import Opened as OpenedFile
 
 RULES = Rules(cleared=True)  # what is answered stays here: text in an image is no reason to set it aside
@@ -51,7 +52,7 @@ class Predicted(Frozen):
 
 @dataclass(frozen=True)
 class Seen:
-    """Images that were looked at: their names, clips and (n, M) features, and those that could not be used."""
+    """Images that were looked at: their names, clips and (n, width) features, and those that could not be used."""
 
     images: list[str]
     clips: list[str]
@@ -60,13 +61,13 @@ class Seen:
 
 
 def predict(
-    model: FusedModel, front_end: FrontEnd, inputs: Sequence[Path], out: Path, columns: Columns | None = None
+    model: FusedModel, reader: FrontEnd | Reader, inputs: Sequence[Path], out: Path, columns: Columns | None = None
 ) -> Predicted:
     """Writes the decisions on some images, all or nothing.
 
     Args:
         model: a release.
-        front_end: as the release names it.
+        reader: gives of an image what the release reads: the front end's features, and what a panel says.
         inputs: indexes, folders of images, images, cine files.
         out: where the lines go.
         columns: of the indexes.
@@ -74,7 +75,7 @@ def predict(
     Raises:
         ConsiliumError: nothing that can be used, or nothing can be written.
     """
-    seen = look(front_end, rows_of(inputs, columns))
+    seen = look(reader, rows_of(inputs, columns))
     if not seen.images:
         name, reason = seen.unreadable[0]
         raise DataError(f"none of the {len(seen.unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
@@ -137,7 +138,7 @@ def _row(path: Path, name: str) -> Row:
     return Row(name, name, path.absolute(), label="", patient="", site="", clip="", frame=None, fold=None)
 
 
-def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
+def look(reader: FrontEnd | Reader, rows: Sequence[Row]) -> Seen:
     """Features of every image, file by file, prepared as when images are taken in; what cannot be used is told."""
     files: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
@@ -148,10 +149,10 @@ def look(front_end: FrontEnd, rows: Sequence[Row]) -> Seen:
     for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
         try:
             for row, name, image in _images(path, its_rows):
-                found.append((name, clips[row.patient, row.clip or row.name], front_end(image)))
+                found.append((name, clips[row.patient, row.clip or row.name], reader(image)))
         except DataError as error:
             unreadable.append((its_rows[0].name, error.what))
-    features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, front_end.features))
+    features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, reader.features))
     return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
 
 

@@ -11,9 +11,9 @@ from federated.disclosure import Check, Facts, behind_matrix, gram_patients
 from federated.manifest import ConsultationManifest, WeightsManifest, manifest_bytes
 from federated.panel import width_of
 from site_agent.drafts import STEPS, Draft
+from site_agent.expert_settings import HEAD
 
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "U8": 1}
-HEAD = "linear_head"
 ANOTHER_UPLOAD = "two uploads that differ by one patient reveal that patient's features"
 
 

@@ -78,16 +78,14 @@ def predict(
 ) -> None:
     """Apply the release in use to images, with every site's part in every answer."""
     from site_agent import adopt as shelf
-    from site_agent.features import require_front_end
+    from site_agent.asking import Reader
     from site_agent.predict import predict as predict_images
     from site_agent.sources.index import parse_columns
 
     opened = open_home(home)
     held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)
     model = shelf.model_of(opened, held.digest)
-    weights = Path(opened.config.backbone_weights) if opened.config.backbone_weights else None
-    front_end = require_front_end(opened.config.front_end, weights)
-    done = predict_images(model, front_end, images, out, parse_columns(columns))
+    done = predict_images(model, Reader(opened, model.manifest), images, out, parse_columns(columns))
     if as_json:
         print_model(done)
     else:

@@ -55,13 +55,16 @@ class Progress(Frozen):
 
     Attributes:
         contributions: "kind/batch" -> digest.
-        replaced: digest -> "kind/batch" of what was drafted anew without a patient who was forgotten.
+        replaced: digest -> "kind/batch" of what was drafted anew, without a patient who was forgotten, or with another
+            panel.
+        consulted: batch -> the panel that its consultation asked.
         last: steps of the last round that did anything.
     """
 
     version: Literal[1] = 1
     contributions: dict[str, Digest] = Field(default_factory=dict)
     replaced: dict[Digest, str] = Field(default_factory=dict)
+    consulted: dict[str, tuple[Digest, ...]] = Field(default_factory=dict)
     last: tuple[Step, ...] = ()
 
     def batches(self, digests: Sequence[str]) -> list[str]:
@@ -102,6 +105,12 @@ def note_contribution(home: SiteHome, kind: str, batch: str, digest: str) -> Non
     replaced = {**progress.replaced, before: key} if before != digest else progress.replaced
     update = {"contributions": {**progress.contributions, key: digest}, "replaced": replaced}
     _write(home, progress.model_copy(update=update))
+
+
+def note_panel(home: SiteHome, batch: str, panel: Sequence[str]) -> None:
+    """Writes down whom the consultation of a batch asked."""
+    progress = read_progress(home)
+    _write(home, progress.model_copy(update={"consulted": {**progress.consulted, batch: tuple(panel)}}))
 
 
 def note_replaced(home: SiteHome, digest: str) -> None:

@@ -20,9 +20,9 @@ from federated.in_distribution import QUADRATIC
 from federated.local_fold import LocalFold
 from federated.report import compute_report, steps_told
 from federated.statistics import Array
+from site_agent.asking import read_of
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import STEPS, Draft
-from site_agent.features import features_of
 from site_agent.tasks.blocks import TRAIN, cells_of, class_balance, images_digests, sample_weights
 from site_agent.tasks.classification import selection
 
@@ -64,9 +64,9 @@ def report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Po
     with_covariances = facts.features is not None
     with threadpool_limits(1):  # the last digits of a product depend on the number of threads
         folds = {
-            TRAIN: _local(home, own.train if with_covariances else [], own.weights),
-            VALIDATION: _local(home, own.validation),
-            CALIBRATION: _local(home, own.calibration),
+            TRAIN: _local(home, model, own.train if with_covariances else [], own.weights),
+            VALIDATION: _local(home, model, own.validation),
+            CALIBRATION: _local(home, model, own.calibration),
         }
         steps = step_cells(model, folds, limits)
         manifest, data = compute_report(
@@ -140,9 +140,9 @@ def _facts(cases: Sequence[Case], cells: dict[Cell, frozenset[str]], width: int 
     )
 
 
-def _local(home: SiteHome, cases: Sequence[Case], weights: Array | None = None) -> LocalFold:
+def _local(home: SiteHome, model: FusedModel, cases: Sequence[Case], weights: Array | None = None) -> LocalFold:
     return LocalFold(
-        features=features_of(home, cases),
+        features=read_of(home, model.manifest, cases),
         labels=tuple(case.label for case in cases),
         patients=tuple(case.patient for case in cases),
         clips=tuple(f"{case.patient}/{case.clip}" for case in cases),  # two patients may use the same name

@@ -1,7 +1,8 @@
 """Classification of single images and of clips: what a site can contribute of a batch.
 
 Cases: images of the training and validation folds; a patient weighs the same however many images there are. Model: the
-closed form over frozen features, so what leaves is their statistics, the features themselves, or a linear head.
+closed form over frozen features, so what leaves is their statistics, the features themselves, or a linear head; or a
+network of the site's own, and then what the whole panel of networks says of the images.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from federated.disclosure import Limits
 from federated.errors import DisclosureError
 from federated.fusion.targets import coarse_labels
 from federated.manifest import (
+    ConsultationManifest,
     Contribution,
     FeaturesManifest,
     StatisticsManifest,
@@ -26,9 +28,12 @@ from federated.manifest import (
     pack_tensors,
 )
 from federated.statistics import Array, Statistics, from_features, pack_symmetric
+from site_agent.asking import said_of
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
+from site_agent.expert_settings import HEAD
 from site_agent.features import features_of
+from site_agent.panel import panel_of
 from site_agent.tasks.blocks import (
     TRAIN,
     Selection,
@@ -40,13 +45,14 @@ from site_agent.tasks.blocks import (
     select,
     shuffled,
 )
+from site_agent.tasks.expert_network import trained_expert
 
 if TYPE_CHECKING:
     from site_agent.catalogue import Case
     from site_agent.home import SiteHome
     from site_agent.policy import Policy
 
-KINDS = ("statistics", "features", "weights")
+KINDS = ("statistics", "features", "weights", "consultation")
 SENT_FOLDS = (TRAIN, "validation")
 SEED = 0
 
@@ -57,7 +63,7 @@ class Block:
 
     Attributes:
         labels: those with training patients, in the vocabulary's order.
-        folds: fold -> cases; `features` (n, M) and `weights` (n,) have a row for each.
+        folds: fold -> cases; `features` (n, M), where they are read, and `weights` (n,) have a row for each.
     """
 
     batch: str
@@ -74,7 +80,8 @@ def draft(home: SiteHome, kind: str, batch: str, policy: Policy) -> Draft:
         DisclosureError: no label has patients enough, or the policy's levels cannot be kept.
     """
     chosen = selection(home, batch, policy)
-    with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
+    threads = None if _is_by_network(home, kind) else 1  # the last digits of a sum depend on them; networks are kept
+    with threadpool_limits(threads):
         return DRAFTS[kind](home, block_of(home, kind, chosen, batch), policy)
 
 
@@ -94,18 +101,23 @@ def _strictest(policy: Policy) -> Limits:
 
 
 def block_of(home: SiteHome, kind: str, chosen: Selection, batch: str) -> Block:
-    """Features and weights of the chosen cases; a network has no use for the validation fold."""
-    folds = {TRAIN: chosen.folds[TRAIN]} if kind == "weights" else chosen.folds
-    if kind == "features":
+    """Features and weights of the chosen cases; a linear head has no use for the validation fold."""
+    by_network = _is_by_network(home, kind)
+    folds = {TRAIN: chosen.folds[TRAIN]} if kind == "weights" and not by_network else chosen.folds
+    if kind in ("features", "consultation"):
         folds = {fold: shuffled(cases, home.secret()) for fold, cases in folds.items()}
     balance = class_balance(folds[TRAIN], home.config.class_balance)
     return Block(
         batch=batch,
         labels=tuple(code for code in home.vocabulary.codes if code in balance),
         folds=folds,
-        features={fold: features_of(home, cases) for fold, cases in folds.items()},
+        features={} if by_network else {fold: features_of(home, cases) for fold, cases in folds.items()},
         weights={fold: sample_weights(cases, balance) for fold, cases in folds.items()},
     )
+
+
+def _is_by_network(home: SiteHome, kind: str) -> bool:
+    return kind == "consultation" or (kind == "weights" and home.config.expert.is_network)
 
 
 def _statistics(home: SiteHome, block: Block, policy: Policy) -> Draft:
@@ -188,29 +200,59 @@ def _sums(block: Block, fold: str, coarse: tuple[str, ...]) -> Statistics:
 
 def _features(home: SiteHome, block: Block, _: Policy) -> Draft:
     tensors: Tensors = {}
-    for fold, cases in block.folds.items():
-        tensors |= {
-            f"{fold}.features": block.features[fold],
-            f"{fold}.label": np.array([block.labels.index(case.label) for case in cases], dtype=np.int64),
-            f"{fold}.weight": block.weights[fold],
-            f"{fold}.patient": np.array(numbered(cases, home.secret()), dtype=np.int64),
-        }
+    for fold, features in block.features.items():
+        tensors |= {f"{fold}.features": features, **_rows(home, block, fold)}
     fields = {"features": home.config.front_end.features, "folds": tuple(block.folds)}
     return _draft(home, block, tensors, FeaturesManifest, fields)
 
 
+def _rows(home: SiteHome, block: Block, fold: str, times: int = 1) -> Tensors:
+    """Label, weight and patient of every image of a fold, all of them so many times."""
+    cases = block.folds[fold]
+    labels = np.array([block.labels.index(case.label) for case in cases], dtype=np.int64)
+    patients = np.array(numbered(cases, home.secret()), dtype=np.int64)
+    columns = {"label": labels, "weight": block.weights[fold], "patient": patients}
+    return {f"{fold}.{name}": np.tile(column, times) for name, column in columns.items()}
+
+
 def _weights(home: SiteHome, block: Block, _: Policy) -> Draft:
-    """The site's own expert: a linear softmax head on its training fold."""
+    """The site's own expert: a linear softmax head on its training fold, or a network."""
     from shared_models.linear_head import head_state, train_head
 
+    if home.config.expert.is_network:
+        expert = trained_expert(home, block.batch, block.labels, block.folds)
+        network = {"architecture": expert.architecture, "config": expert.config}
+        return _draft(home, block, expert.state(), WeightsManifest, network)
     cases, features = block.folds[TRAIN], block.features[TRAIN]
     index = np.array([block.labels.index(case.label) for case in cases], dtype=np.int64)
     weights, bias = train_head(features, index, block.weights[TRAIN], len(block.labels), seed=SEED)
     fields = {
-        "architecture": "linear_head",
+        "architecture": HEAD,
         "config": {"features": features.shape[1], "labels": len(block.labels)},
     }
     return _draft(home, block, head_state(weights, bias), WeightsManifest, fields)
+
+
+def _consultation(home: SiteHome, block: Block, _: Policy) -> Draft:
+    """What every expert network that is here says of the images, and of augmented copies of training images."""
+    settings, panel = home.config.expert, panel_of(home)
+    if not panel:
+        raise DisclosureError(
+            "no expert network is here to be asked",
+            filter_name="panel",
+            where=f"batch {block.batch}",
+            cure="name one under [expert] of config.toml, or wait for another site's",
+        )
+    means = {} if settings.neural_means else {"means": 0}
+    asked = tuple(expert.asked.model_copy(update=means) for expert in panel)
+    tensors: Tensors = {}
+    for fold, cases in block.folds.items():
+        copies = settings.copies if fold == TRAIN else 0
+        said = [said_of(home, cases, panel, asked, copy) for copy in range(copies + 1)]
+        rows = _rows(home, block, fold, copies + 1)
+        tensors |= {f"{fold}.said": np.concatenate(said).astype(np.float32), **rows}
+    fields = {"panel": asked, "copies": settings.copies, "folds": tuple(block.folds)}
+    return _draft(home, block, tensors, ConsultationManifest, fields)
 
 
 def _draft(
@@ -252,4 +294,5 @@ DRAFTS: dict[str, Callable[[SiteHome, Block, Policy], Draft]] = {
     "statistics": _statistics,
     "features": _features,
     "weights": _weights,
+    "consultation": _consultation,
 }

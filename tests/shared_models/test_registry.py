@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shared_models.registry import MODELS, create_model
+from shared_models.registry import MODELS, create_model, state_form
 
 
 def test_a_linear_head_has_the_shapes_its_configuration_says() -> None:
@@ -15,6 +15,7 @@ def test_shapes_are_known_without_memory() -> None:
     with torch.device("meta"):
         state = create_model("linear_head", features=10**9, labels=10**6).state_dict()
     assert state["weight"].shape == (10**6, 10**9)
+    assert state_form("linear_head", features=10**9, labels=10**6)["weight"] == ("float32", (10**6, 10**9))
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:

@@ -17,6 +17,7 @@ from shared_models.views import (
     grey_levels,
     load_state,
     scaled,
+    sizes_of,
 )
 
 ARCHITECTURE = "small_resnet18"
@@ -266,3 +267,12 @@ def test_a_state_passes_as_a_parcels_tensors() -> None:
     assert {name: (spec.dtype, spec.shape) for name, spec in specs.items()} == {
         name: (names[tensor.dtype], tuple(tensor.shape)) for name, tensor in expected.items()
     }
+
+
+def test_sizes_are_known_before_anything_is_built() -> None:
+    sizes, looked = sizes_of(ARCHITECTURE, CONFIG), frozen().look(images(2), *GREY)
+    assert (sizes.features, sizes.logits, sizes.means) == tuple(
+        part.shape[1] for part in (looked.features, looked.logits, looked.means)
+    )
+    with pytest.raises(ValueError, match="1000000000"):
+        sizes_of(ARCHITECTURE, CONFIG | {"width": 10**9})

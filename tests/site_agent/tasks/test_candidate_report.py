@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -124,7 +125,8 @@ def test_clips_of_two_patients_with_one_name_stay_apart(federation: Federation) 
     home = federation.hospital("ada", {"dark": 4})
     cases = Catalogue(home.catalogue_path).cases()
     alike = [Case(**{**vars(case), "clip": "clip 1"}) for case in cases]
-    local = candidate_report._local(home, alike)
+    plain = SimpleNamespace(manifest=SimpleNamespace(panel=None))
+    local = candidate_report._local(home, cast(FusedModel, plain), alike)
     assert isinstance(local, LocalFold)
     assert len(set(local.clips)) == len({case.patient for case in cases})
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tomli_w
 
 from federated.disclosure import Limits
 from federated.errors import DisclosureError
-from federated.manifest import unpack_tensors
+from federated.manifest import ConsultationManifest, unpack_tensors
 from federated.statistics import from_features, unpack_symmetric
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, check_draft
+from site_agent.egress import Gate
+from site_agent.expert_settings import ExpertSettings
 from site_agent.features import features_of
 from site_agent.home import SiteHome
+from site_agent.panel import panel_of
 from site_agent.policy import Policy
 from site_agent.tasks import TASKS, task_of
 from site_agent.tasks.classification import KINDS, apart, draft
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
 
 PATIENTS = {"dark": 12, "light": 8, "striped": 2}
+ALONE = [kind for kind in KINDS if kind != "consultation"]  # those that need no network
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def test_counts_are_of_training_patients(federation: Federation, ada: SiteHome) 
     assert manifest.batch_patients == len(sent)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALONE)
 def test_a_batch_gives_the_same_bytes_again(federation: Federation, ada: SiteHome, kind: str) -> None:
     first, again = (_draft(federation, ada, kind) for _ in range(2))
     assert first.digest == again.digest
@@ -88,7 +93,7 @@ def test_level_0_is_refused_with_its_cure(federation: Federation, ada: SiteHome,
 
 def test_a_label_of_too_few_patients_leaves_in_no_kind(federation: Federation, ada: SiteHome) -> None:
     limits = {kind: {"limits": Limits(cell=2, batch=1, difference=1, gram_share=1e9, dominance=1.0)} for kind in KINDS}
-    for kind in KINDS:
+    for kind in ALONE:
         made = _draft(federation, ada, kind, **limits)
         assert getattr(made.manifest, "labels", ()) == ("dark", "light")
         assert {label for _, label in made.facts.cells} == {"dark", "light"}
@@ -192,3 +197,47 @@ def test_what_is_left_of_a_fold_needs_patients_enough_too() -> None:
     assert apart({"train": folds["train"][:30]}, ("coarse",), 6, limits) == ("coarse",)  # nothing is left
     assert apart(folds, (), 1, limits) == ()
     assert apart(folds, ("coarse",), 1, Limits(cell=11, batch=5, gram_share=0.5)) == ()
+
+
+TINY = ExpertSettings(architecture="small_resnet18", side=16, width=4, epochs=1, copies=2)
+
+
+def with_network(home: SiteHome, **changes: Any) -> SiteHome:
+    """The same home, which trains a tiny network."""
+    expert = TINY.model_copy(update=changes)
+    config = home.config.model_copy(update={"expert": expert})
+    (home.path / "config.toml").write_text(tomli_w.dumps(config.model_dump(mode="json")))
+    return SiteHome(home.path)
+
+
+def test_a_consultation_is_what_every_expert_says_of_images_and_of_their_copies(
+    federation: Federation, ada: SiteHome
+) -> None:
+    home = with_network(ada)
+    with pytest.raises(DisclosureError, match=r"no expert network is here to be asked; name one under \[expert\]"):
+        _draft(federation, home, "consultation")
+    Gate(home).submit(_draft(federation, home, "weights"))
+    (expert,) = panel_of(home)
+    made, features = _draft(federation, home, "consultation"), _draft(federation, home, "features")
+    tensors, plain = unpack_tensors(made.tensors, made.manifest), unpack_tensors(features.tensors, features.manifest)
+    assert isinstance(made.manifest, ConsultationManifest)
+    assert made.manifest.panel == (expert.asked.model_copy(update={"means": 0}),)
+    assert (expert.asked.features, expert.asked.logits, expert.asked.means) == (32, 3, 244)
+    for name in ("label", "weight", "patient"):
+        np.testing.assert_array_equal(tensors[f"train.{name}"], np.tile(plain[f"train.{name}"], 3))
+        np.testing.assert_array_equal(tensors[f"validation.{name}"], plain[f"validation.{name}"])
+    rows = len(plain["train.label"])
+    plainly, first, second = (tensors["train.said"][start : start + rows] for start in (0, rows, 2 * rows))
+    assert not np.allclose(plainly, first)
+    assert not np.allclose(first, second)
+    head = expert.network.network.get_classifier()
+    linear = plainly[:, :32] @ head.weight.numpy().T + head.bias.numpy()
+    np.testing.assert_allclose(plainly[:, 32:], linear, atol=1e-4)
+    assert made.digest == _draft(federation, home, "consultation").digest
+
+
+def test_discrepancies_leave_only_where_the_site_says_so(federation: Federation, ada: SiteHome) -> None:
+    home = with_network(ada, neural_means=True, copies=0)
+    Gate(home).submit(_draft(federation, home, "weights"))
+    manifest: Any = _draft(federation, home, "consultation").manifest
+    assert manifest.tensors["train.said"].shape[1] == 32 + 3 + 244

@@ -1,0 +1,118 @@
+"""The site's own expert network of a batch: trained once, going on where it was stopped, kept until a later one.
+
+It starts from the first expert of the panel where that is of the same architecture, and from random weights where this
+site is the first (Bransby et al., step 2).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from federated.canonical import canonical, digest
+from federated.contract import Scalar
+from federated.errors import ConsiliumError
+from federated.files import write_whole
+from site_agent.asking import grey_levels_of, images_of
+from site_agent.panel import base_of
+from site_agent.progress import TrainingBar
+from site_agent.tasks.blocks import TRAIN
+
+if TYPE_CHECKING:
+    from shared_models.expert_training import Examples
+    from shared_models.views import ExpertNetwork
+    from site_agent.catalogue import Case
+    from site_agent.home import SiteHome
+    from site_agent.panel import Expert
+
+VALIDATION = "validation"
+
+
+def trained_expert(
+    home: SiteHome, batch: str, labels: Sequence[str], folds: Mapping[str, Sequence[Case]]
+) -> ExpertNetwork:
+    """The frozen expert of a batch; the same images, settings and start give the same one, which is trained once.
+
+    Args:
+        home: the site's, whose settings name the network.
+        batch: its name.
+        labels: of the training images, in the order of the logits.
+        folds: training images and, where there are any, validation images, by which the epoch is chosen.
+
+    Raises:
+        ConsiliumError: the network cannot be built, or the training goes astray.
+    """
+    from shared_models.expert_training import ACCURACY, paper_recipe, train_expert
+    from shared_models.views import frozen_expert
+
+    settings = home.config.expert
+    config = settings.config(len(labels))
+    base = _base(home, batch, config)
+    path = home.experts / "own" / f"{batch}-{_key(home, labels, folds, base)}.safetensors"
+    try:
+        if path.exists():
+            return frozen_expert(settings.architecture, config, load(path.read_bytes()))
+        train, validation = (_examples(home, labels, folds.get(fold, ())) for fold in (TRAIN, VALIDATION))
+        assert train is not None
+        with TrainingBar(ACCURACY) as watch:
+            expert = train_expert(
+                settings.architecture,
+                config,
+                train,
+                recipe=paper_recipe(epochs=settings.epochs),
+                validation=validation,
+                start=base.state if base else None,
+                folder=path.with_suffix(""),
+                watch=watch,
+            )
+    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise ConsiliumError(
+            f"no expert could be trained: {error}", where=f"batch {batch}", cure="mend [expert] of config.toml"
+        ) from error
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path, save(expert.state()))
+    _remove_others(path, batch)
+    return expert
+
+
+def _base(home: SiteHome, batch: str, config: Mapping[str, Scalar]) -> Expert | None:
+    """The panel's first expert, if only its labels are others."""
+    base, architecture = base_of(home, batch), home.config.expert.architecture
+    same = base is not None and (base.architecture, {**base.config, "classes": 0}) == (
+        architecture,
+        {**config, "classes": 0},
+    )
+    return base if same else None
+
+
+def _key(home: SiteHome, labels: Sequence[str], folds: Mapping[str, Sequence[Case]], base: Expert | None) -> str:
+    """What tells this expert from any other that might be trained of the batch."""
+    images = {fold: sorted([case.sha256, case.label] for case in cases) for fold, cases in folds.items()}
+    settings = home.config.expert.model_dump(mode="json", include={"architecture", "name", "side", "width", "epochs"})
+    start = base.contribution if base else ""
+    return digest(canonical([images, list(labels), settings, start, list(grey_levels_of(home))]))[7:23]
+
+
+def _examples(home: SiteHome, labels: Sequence[str], cases: Sequence[Case]) -> Examples | None:
+    from shared_models.expert_training import Examples
+
+    if not cases:
+        return None
+    mean, deviation = grey_levels_of(home)
+    answers = np.array([labels.index(case.label) for case in cases], dtype=np.int64)
+    return Examples(images_of(home, cases, home.config.expert.side), answers, mean, deviation)
+
+
+def _remove_others(path: Path, batch: str) -> None:
+    """The folder of the training, and what was trained of the batch before: it may know who was forgotten since."""
+    for other in path.parent.glob(f"{batch}-*"):
+        if other.is_dir():
+            shutil.rmtree(other)
+        elif other != path:
+            other.unlink()

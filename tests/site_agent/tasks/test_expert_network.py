@@ -1,0 +1,111 @@
+"""A batch's network: trained once, from the panel's first expert, and going on where it was stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from federated.errors import ConsiliumError
+from shared_models import expert_training
+from site_agent.catalogue import Catalogue
+from site_agent.egress import Gate
+from site_agent.home import SiteHome
+from site_agent.panel import base_of, own_experts
+from site_agent.progress import TrainingBar
+from site_agent.tasks.classification import draft, selection
+from site_agent.tasks.expert_network import trained_expert
+from tests.site_agent.tasks.test_classification import with_network
+
+if TYPE_CHECKING:
+    from tests.site_agent.conftest import Federation
+
+LABELS = ("dark", "light")
+KINDS = ("statistics", "weights", "consultation")
+
+
+@pytest.fixture
+def ada(federation: Federation) -> SiteHome:
+    return with_network(federation.hospital("ada", {"dark": 5, "light": 5}, *KINDS), epochs=2)
+
+
+def _trained(federation: Federation, home: SiteHome, batch: str = "b0001") -> Any:
+    policy = federation.allow(home, *KINDS)
+    return trained_expert(home, batch, LABELS, selection(home, batch, policy).folds)
+
+
+def _own_files(home: SiteHome) -> list[str]:
+    return sorted(path.name for path in (home.experts / "own").iterdir())
+
+
+def test_it_is_trained_once(federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _trained(federation, ada)
+    (kept,) = _own_files(ada)
+    assert kept.startswith("b0001-")
+    assert kept.endswith(".safetensors")
+    monkeypatch.setattr(expert_training, "train_expert", None)  # would not be called
+    assert _trained(federation, ada).digest == first.digest
+
+
+def test_it_goes_on_where_it_was_stopped(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _trained(federation, ada)
+    (ada.experts / "own" / _own_files(ada)[0]).unlink()
+    told: list[tuple[int, bool]] = []
+
+    def stop(_: TrainingBar, progress: Any) -> None:
+        told.append((progress.epoch, progress.metrics is not None))
+        if told[-1] == (2, False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingBar, "__call__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _trained(federation, ada)
+    (folder,) = _own_files(ada)
+    assert (ada.experts / "own" / folder / "checkpoint.safetensors").exists()
+    monkeypatch.undo()
+    assert _trained(federation, ada).digest == whole.digest
+    assert [name.endswith(".safetensors") for name in _own_files(ada)] == [True]
+
+
+def test_a_later_one_starts_from_the_first_and_takes_the_place_of_none_of_another_batch(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Gate(ada).submit(draft(ada, "weights", "b0001", federation.allow(ada, *KINDS)))
+    (first,) = own_experts(ada).values()
+    federation.take_in(ada, {"dark": 5, "light": 5}, first=20)
+    assert Catalogue(ada.catalogue_path).batches() == ["b0001", "b0002"]
+    assert base_of(ada, "b0001") is None
+    base = base_of(ada, "b0002")
+    assert base is not None
+    assert base.contribution == first.contribution
+    started: list[Any] = []
+    really = expert_training.train_expert
+
+    def seen(*arguments: Any, **options: Any) -> Any:
+        started.append(options["start"])
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(expert_training, "train_expert", seen)
+    _trained(federation, ada, "b0002")
+    (state,) = started
+    np.testing.assert_array_equal(state["layer1.0.conv1.weight"], first.state["layer1.0.conv1.weight"])
+    assert len(_own_files(ada)) == 2
+
+
+def test_from_another_architecture_nothing_is_taken_over(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Gate(ada).submit(draft(ada, "weights", "b0001", federation.allow(ada, *KINDS)))
+    federation.take_in(ada, {"dark": 5, "light": 5}, first=20)
+    monkeypatch.setattr(expert_training, "train_expert", lambda *_, **options: pytest.fail(str(options["start"])))
+    with pytest.raises(pytest.fail.Exception, match="None"):
+        _trained(federation, with_network(ada, width=8), "b0002")
+
+
+def test_a_network_that_cannot_be_is_told_in_one_line(federation: Federation, ada: SiteHome) -> None:
+    home = with_network(ada, architecture="timm", name="no-such-network")
+    with pytest.raises(ConsiliumError, match=r"batch b0001: no expert could be trained.*mend \[expert\]"):
+        _trained(federation, home)
