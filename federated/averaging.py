@@ -33,6 +33,7 @@ MAX_ROUNDS = 10_000
 MAX_VALUE = 1e6  # of a weight, a running mean or variance: no training gives more, and a mean of them does not overflow
 MEAN_ROUNDING = 1e-5  # of the largest value: means are computed in the network's own type, as float32
 MAX_WHOLE = 2**53  # of a count: a mean of them is exact
+MAX_IMAGES = 10**9  # behind an update
 
 StrategyName = Literal["fedavg", "fedprox"]
 """Flower's strategies that a run may name; `server.flower_app` has a line for each."""
@@ -72,7 +73,7 @@ class Averaged(Frozen):
 
     site: Name
     update: Digest
-    images: Annotated[int, Field(ge=1, le=10**9)]
+    images: Annotated[int, Field(ge=1, le=MAX_IMAGES)]
 
 
 class AverageManifest(Manifest):
@@ -165,8 +166,9 @@ def check_update(update: UpdateManifest, tensors: Tensors, name: str, average: A
     unknown = sorted(set(update.labels) - set(average.plan.labels))
     if unknown:
         raise ContractError(f"'{unknown[0]}' is not among the labels of the run", where="labels")
-    if not update.examples:
-        raise ContractError("was trained on no image", where="images")
+    if not 1 <= update.examples <= MAX_IMAGES:  # more would fit no average
+        few = "no image" if not update.examples else f"{update.examples} images, at most {MAX_IMAGES} are believed"
+        raise ContractError(f"was trained on {few}", where="images")
     _check_specs(update.tensors, average.tensors, "the global model")
     check_values(tensors)
 
@@ -192,7 +194,7 @@ def recompute_average(
     for each in average.updates:
         update, state = updates[each.update]
         told = (update.site, update.examples, update.average, update.round)
-        if told != (each.site, each.images, average.previous, average.round) or set(state) != set(mean):
+        if told != (each.site, each.images, average.previous, average.round) or _shapes(state) != _shapes(mean):
             raise ContractError("is not what the global model says of it", where=f"update {each.update[:23]}")
         mean = {name: mean[name] + each.images / total * state[name] for name in mean}
     for name, array in tensors.items():
@@ -214,6 +216,10 @@ def check_values(tensors: Tensors) -> None:
         limit = MAX_VALUE if array.dtype.kind == "f" else MAX_WHOLE
         if array.size and not -limit <= array.min() <= array.max() <= limit:
             raise ContractError(f"holds numbers above {limit:g}, which no training gives", where=f"tensor {name}")
+
+
+def _shapes(state: Tensors) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in state.items()}
 
 
 def _check_specs(found: Mapping[str, TensorSpec], expected: Mapping[str, TensorSpec], what: str) -> None:

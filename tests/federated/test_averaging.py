@@ -40,6 +40,7 @@ def test_an_update_that_answers_the_average_is_sound(make_sample: MakeSample) ->
         ({"model": "small_resnet18"}, "with 'small_resnet18', wanted"),
         ({"labels": ("a4c", "psax")}, "'psax' is not among the labels of the run"),
         ({"images": {"a4c": 0, "plax": 0}}, "was trained on no image"),
+        ({"images": {"a4c": 10**9, "plax": 1}}, "1000000001 images, at most 1000000000 are believed"),
     ],
 )
 def test_an_update_of_anything_else_is_refused(changes: dict[str, Any], reason: str, make_sample: MakeSample) -> None:
@@ -142,3 +143,11 @@ def test_an_average_that_names_an_update_otherwise_than_it_is_does_not_pass(
     updates[name] = (update.model_copy(update=change), state)
     with pytest.raises(ContractError, match="is not what the global model says of it"):
         recompute_average(average, STATE, updates)
+
+
+def test_an_update_of_other_shapes_is_no_part_of_a_mean(make_sample: MakeSample) -> None:
+    one: Tensors = {"bias": np.ones(1, np.float32)}
+    for whole in (2, 3):
+        average, updates = _entered(make_sample, one, {"bias": np.ones(2, np.float32)})
+        with pytest.raises(ContractError, match="is not what the global model says of it"):
+            recompute_average(average, {"bias": np.ones(whole, np.float32)}, updates)

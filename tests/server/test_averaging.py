@@ -178,6 +178,7 @@ def test_a_state_that_is_none_of_this_network_never_reaches_the_strategy(name: s
         ({"front_end": "sha256:" + "e" * 64}, "another front end"),
         ({"images": {"plax": 0, "a2c": 0}, "patients": {"plax": 0, "a2c": 0}}, "was trained on no image"),
         ({"images": {"plax": 2, "a2c": 2}}, "8 patients with 2 images"),
+        ({"images": {"plax": 10**9, "a2c": 10**9}}, "2000000000 images, at most 1000000000 are believed"),
     ],
 )
 def test_an_update_of_something_else_never_reaches_the_strategy(
