@@ -216,7 +216,7 @@ def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
     try:
         header = json.loads(answer["header"])  # type: ignore[arg-type]
         code, name = str(header["code"]), header.get("site")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unreached("invalid")
     if code != "ok":
         return Unreached(code if CODE.match(code) else "invalid")
