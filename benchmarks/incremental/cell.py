@@ -13,6 +13,7 @@ from benchmarks.incremental.answers import Answers
 from benchmarks.incremental.contestant import Answered, Contestant, Site
 from benchmarks.incremental.facts import Facts
 from benchmarks.incremental.suite import Suite, for_training
+from federated.descent import tree_of
 from federated.hierarchy import target
 from federated.statistics import Array
 from federated.vocabulary import Vocabulary
@@ -66,7 +67,7 @@ def play(cell: Cell, suite: Suite, contestant: Contestant) -> Answers:
         found = contestant.arrive(for_training(site))
         seconds.append(time.perf_counter() - started + found)
         started = time.perf_counter()
-        asked.append(_ask(contestant, suite.everyone, labels))
+        asked.append(_ask(contestant, suite.everyone, suite.vocabulary))
         rates.append(_images(suite.everyone) / (time.perf_counter() - started + float(asked[-1].seconds.sum())))
         drifts.append(_drift(asked, others_of(suite.vocabulary, site)))
         sent.append(dict(contestant.sent()))
@@ -108,34 +109,34 @@ def _images(sites: Sequence[Site]) -> int:
     return sum(len(site.folds["test"].local.labels) for site in sites)
 
 
-def _ask(contestant: Contestant, sites: Sequence[Site], labels: tuple[str, ...]) -> _Asked:
-    parts = [_by_clip(contestant.answer(site.folds["test"], site.name), site, labels) for site in sites]
+def _ask(contestant: Contestant, sites: Sequence[Site], vocabulary: Vocabulary) -> _Asked:
+    parts = [by_clip(contestant.answer(site.folds["test"], site.name), site, vocabulary) for site in sites]
     return _Asked(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Asked.__annotations__))
 
 
-def _by_clip(answered: Answered, site: Site, labels: tuple[str, ...]) -> _Asked:
-    """Means over the images of each clip."""
-    clips = site.folds["test"].local.clips
+def by_clip(answered: Answered, site: Site, vocabulary: Vocabulary) -> _Asked:
+    """Means over the images of each clip; its answer is what the means of the scores say, down the tree or not."""
+    clips, labels = site.folds["test"].local.clips, vocabulary.codes
     names = list(dict.fromkeys(clips))
     number = np.array([names.index(clip) for clip in clips], dtype=np.int64)
-    first = np.array([clips.index(name) for name in names], dtype=np.int64)
-    columns = [labels.index(label) for label in answered.labels]
+    columns = np.array([labels.index(label) for label in answered.labels], dtype=np.int64)
     scores = np.full((len(names), len(labels)), -np.inf)
     scores[:, columns] = _means(answered.scores, number, len(names))
     probabilities = np.zeros((len(names), len(labels)))
     probabilities[:, columns] = _means(answered.probabilities, number, len(names))
     best = scores.argmax(axis=1)
     if answered.best is not None:
-        best = np.array(columns, dtype=np.int64)[answered.best[first]]
+        best = columns[tree_of(vocabulary, answered.labels).best(scores[:, columns])]
     best = np.where(np.isneginf(scores).all(axis=1), -1, best)
     p = np.full(len(clips), np.nan) if answered.p is None else answered.p
+    weights = np.zeros((len(clips), 0)) if answered.weights is None else answered.weights
     return _Asked(
         scores=scores,
         answered=best,
         probability=probabilities[np.arange(len(names)), best],
         p=_means(p[:, None], number, len(names))[:, 0],
-        weights=_weights(answered, first),
-        contributions=_contributions(answered, first, columns, best),
+        weights=_means(weights, number, len(names)),
+        contributions=_means(_contributions(answered, columns, best[number]), number, len(names)),
         seconds=np.array([answered.seconds]),
     )
 
@@ -147,18 +148,12 @@ def _means(values: Array, number: NDArray[np.int64], clips: int) -> Array:
     return np.asarray(sums / np.maximum(np.bincount(number, minlength=clips), 1)[:, None])
 
 
-def _weights(answered: Answered, first: NDArray[np.int64]) -> Array:
-    return np.zeros((first.size, 0)) if answered.weights is None else answered.weights[first]
-
-
-def _contributions(
-    answered: Answered, first: NDArray[np.int64], columns: Sequence[int], best: NDArray[np.int64]
-) -> Array:
-    """(clips, T) to the answered label."""
+def _contributions(answered: Answered, columns: NDArray[np.int64], best: NDArray[np.int64]) -> Array:
+    """(n, T) of each image to the label that its clip is answered with."""
     if answered.contributions is None:
-        return np.zeros((first.size, 0))
-    place = np.array([columns.index(column) for column in best], dtype=np.int64)
-    return np.take_along_axis(answered.contributions[first], place[:, None, None], axis=2)[:, :, 0]
+        return np.zeros((best.size, 0))
+    place = np.argmax(columns == best[:, None], axis=1)
+    return np.take_along_axis(answered.contributions, place[:, None, None], axis=2)[:, :, 0]
 
 
 def others_of(vocabulary: Vocabulary, newcomer: Site) -> list[int]:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from benchmarks.incremental.cell import Cell, others_of, play
+from benchmarks.incremental.cell import Cell, by_clip, others_of, play
 from benchmarks.incremental.contestant import Answered, Fold, Site
+from benchmarks.incremental.probabilities import answered
 from benchmarks.incremental.suite import Suite
-from federated.vocabulary import Concept, Vocabulary
+from federated.local_fold import LocalFold
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 
 
 class Telling:
@@ -54,6 +56,19 @@ def test_test_folds_are_not_shown(suite: Suite) -> None:
     contestant = Telling()
     play(Cell("clouds", "cpu", 3, 0, "telling"), suite, contestant)
     assert all("test" not in site.folds for site in contestant.shown)
+
+
+def test_all_frames_of_a_clip_have_a_say_in_its_answer() -> None:
+    local = LocalFold(np.zeros((4, 1)), ("a",) * 4, ("p",) * 4, ("one", "one", "one", "two"), np.ones(4))
+    site = Site("s", {"test": Fold(np.zeros((4, 0, 0), np.uint8), local)})
+    two = plain_vocabulary("two", ["a", "b"])
+    scores = np.array([[0.0, 1.0], [3.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
+    parts = np.stack([scores - 1, np.ones_like(scores)], axis=1)
+    found = by_clip(answered(two, ("a", "b"), scores, 1.0, weights=scores, contributions=parts), site, two)
+    assert found.answered.tolist() == [0, 1]
+    assert found.scores.tolist() == [[2.0, 1 / 3], [0.0, 1.0]]
+    assert found.weights.tolist() == found.scores.tolist()
+    assert found.contributions.tolist() == [[1.0, 1.0], [0.0, 1.0]]  # to the clip's answer, and they add up to it
 
 
 def test_drift_is_of_labels_that_the_newcomer_does_not_teach(suite: Suite) -> None:
