@@ -37,9 +37,13 @@ class Watch:
         return now >= self._not_before and bool(online - self._served or overdue)
 
     def ran(self, online: set[str], summary: EventSummary) -> None:
-        """Notes who was served; sites that did not answer get another event, but not at once."""
+        """Notes who was served; sites that did not answer get another event, but not at once.
+
+        Where experts were asked that came with this event, the next one follows: its gate learns from the answers.
+        """
         silent = set(_silent(summary))
-        self._served = online - silent
+        asked = any(one.kind == "consultation" and one.outcome == "accepted" for one in summary.accepted)
+        self._served = set() if asked else online - silent
         self._wait(AGAIN_SECONDS if silent else 0.0)
 
     def failed(self) -> None:

@@ -70,6 +70,17 @@ def test_a_site_that_did_not_answer_gets_another_event_but_not_at_once(world: Wo
     assert watch.is_due({"ada", "ben"})
 
 
+def test_another_event_follows_one_in_which_experts_were_asked(world: World) -> None:
+    asked = Acceptance(
+        site="ada", kind="consultation", digest="", outcome="accepted", answer="accepted", reason="", size=1
+    )
+    watch = Watch(world.coordinator.home)
+    watch.ran({"ada"}, _summary(_answer("ada"), accepted=(asked,)))
+    assert watch.is_due({"ada"})
+    watch.ran({"ada"}, _summary(_answer("ada"), accepted=(asked.model_copy(update={"outcome": "same"}),)))
+    assert not watch.is_due({"ada"})
+
+
 def test_an_operator_asks_for_one_event(world: World, clock: Clock) -> None:
     watch = Watch(world.coordinator.home)
     request_event(world.coordinator.home)
