@@ -190,8 +190,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "adoption": ("max_bytes",),
     "withdrawal": ("max_bytes",),
 }
-COMPARABLE = {"features": "statistics", "update": "weights"}
-"""Who has the features can take their sums, and subtract; an update is a network fitted to the same images."""
+COMPARABLE: dict[str, frozenset[str]] = {
+    "features": frozenset({"statistics"}),
+    "update": frozenset({"weights", "statistics"}),
+}
+"""Who has the features can take their sums, and subtract; an update is a network fitted to the same images, and the
+first step of a linear one from zero is made of their class sums. Other kinds are compared with themselves."""
 
 
 def evaluate(facts: Facts, limits: Limits, earlier: Sequence[Facts]) -> tuple[Check, ...]:
@@ -237,8 +241,7 @@ def _gram_blocks(facts: Facts) -> dict[str, frozenset[Cell]]:
 
 def _histories(facts: Facts, earlier: Sequence[Facts]) -> Iterator[tuple[Members, list[Members]]]:
     """Each block of the draft beside the blocks of the same fold, or fold and label, that left before."""
-    family = COMPARABLE.get(facts.kind, facts.kind)
-    alike = [old for old in earlier if COMPARABLE.get(old.kind, old.kind) == family]
+    alike = [old for old in earlier if not _comparable(old.kind).isdisjoint(_comparable(facts.kind))]
     known = all(old.images for old in (facts, *alike))
     empty: frozenset[str] = frozenset()
     for cell, new in facts.cells.items():
@@ -247,6 +250,10 @@ def _histories(facts: Facts, earlier: Sequence[Facts]) -> Iterator[tuple[Members
         yield _members(facts, new, known), [_members(old, old.folds.get(fold, empty), known) for old in alike]
     if any(each.coarse for each in (facts, *alike)):
         yield from _gram_histories(facts, alike, known)
+
+
+def _comparable(kind: str) -> frozenset[str]:
+    return COMPARABLE.get(kind, frozenset({kind}))
 
 
 def _gram_histories(facts: Facts, alike: Sequence[Facts], known: bool) -> Iterator[tuple[Members, list[Members]]]:

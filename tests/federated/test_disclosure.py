@@ -184,6 +184,14 @@ def test_differences_are_seen_between_features_and_statistics_but_not_between_ot
     assert "difference" not in _failed(now, earlier=(replace(BEFORE, kind="weights"),))
 
 
+@pytest.mark.parametrize("other", ["statistics", "features", "weights", "update"])
+def test_an_update_is_held_against_sums_and_networks_and_they_against_it(other: str) -> None:
+    now = _facts({("train", "a"): _patients(*range(79))})
+    assert "difference" in _failed(replace(now, kind="update"), earlier=(replace(BEFORE, kind=other),))
+    assert "difference" in _failed(replace(now, kind=other), earlier=(replace(BEFORE, kind="update"),))
+    assert "difference" not in _failed(replace(BEFORE, kind="update"), earlier=(replace(BEFORE, kind=other),))
+
+
 def test_difference_within_one_label_is_seen_where_the_fold_hides_it() -> None:
     before = _facts({("train", "a"): _patients(*range(40)), ("train", "b"): _patients(*range(40, 80))})
     moved = _facts({("train", "a"): _patients(*range(39)), ("train", "b"): _patients(*range(39, 80))})

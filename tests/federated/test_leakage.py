@@ -36,6 +36,25 @@ def test_two_class_sums_that_differ_by_one_patient_reveal_the_patients_mean(fede
     assert np.abs(mean - fold.features[patient].mean(axis=0)).max() < 1e-9
 
 
+def test_a_first_update_beside_class_sums_that_hold_one_patient_more_reveals_the_patients_mean(federation):
+    """A step from zero of softmax regression is t (class sums - their mean over classes), and its bias tells t."""
+    from shared_models.averaged_models import Examples, averaged_model
+
+    fold, head = federation.folds["ada"]["train"], averaged_model("linear_head")
+    left = np.array([name != fold.patients[0] for name in fold.patients])
+    numbers = np.array([LABELS.index(label) for label in fold.labels])
+    config, size = head.config(fold.features.shape[1], len(LABELS)), len(LABELS)
+    examples = Examples(fold.features[left], numbers[left], fold.weights[left])
+    update = head.train(head.start(config), config, examples, 1, 0.0, 0)
+    whole = from_features(fold.features, fold.labels, fold.weights, LABELS)
+    total, column = fold.weights[left].sum(), numbers[0]
+    share = np.bincount(numbers[left], fold.weights[left], size) / total - 1 / size
+    step = np.median(update["bias"][share != 0] / share[share != 0])
+    before = (whole.class_sums - whole.class_sums.mean(axis=1, keepdims=True)) / total
+    gone = (before - update["weight"].T.astype(float) / step)[:, column] / (1 - 1 / size)
+    assert np.abs(gone / gone[-1] - fold.features[~left].mean(axis=0)).max() < 1e-3
+
+
 def test_a_cell_of_one_patient_is_that_patient(federation):
     fold = federation.folds["ada"]["train"]
     rows = [index for index, name in enumerate(fold.patients) if name == fold.patients[0]]

@@ -358,6 +358,35 @@ def test_batches_that_were_taken_back_are_not_learnt_from(federation: Federation
     assert {case.batch for case in training_cases(ada, SHADES, limits)} == {"b0002"}
 
 
+def _after_statistics(federation: Federation) -> SiteHome:
+    """A hospital whose statistics have left, and which may answer a round that waits."""
+    ada = federation.hospital("ada", PATIENTS, "statistics")
+    assert _states(ada) == [("statistics", "outbox")]
+    rules = read_policy(ada)
+    _allow(ada)
+    write_policy(ada, rules.model_copy(update={"update": read_policy(ada).update}))
+    sign_policy(ada, read_private_key(ada.keys_path / "approver.pem"))
+    return ada
+
+
+def test_an_update_without_a_forgotten_patient_waits_while_sums_with_the_patient_are_out(
+    federation: Federation,
+) -> None:
+    ada = _after_statistics(federation)
+    with ada.lock():
+        forget(ada, Catalogue(ada.catalogue_path).cases(fold="train")[0].patient)
+    _waiting(federation, ada)
+    (step,) = [step for step in work(ada).steps if step.kind == "average"]
+    assert (step.state, "refused by difference" in step.note) == ("refused", True)
+
+
+def test_an_update_over_all_batches_leaves_beside_the_sums_of_each(federation: Federation) -> None:
+    ada = _after_statistics(federation)
+    federation.take_in(ada, PATIENTS, first=50)
+    _waiting(federation, ada)
+    assert _states(ada) == [("update", "outbox"), ("statistics", "outbox")]
+
+
 def test_a_patient_who_is_forgotten_leaves_an_update_that_waits(federation: Federation, ada: SiteHome) -> None:
     _allow(ada, approval="each")
     _waiting(federation, ada)
