@@ -57,7 +57,7 @@ def tuned_discriminant(
     if not checks:
         return rule_under(found, shrunk(within, UNTOLD[0]), UNTOLD[1])
     rules = [rule_under(found, shrunk(within, shrinkage), prior) for shrinkage in SHRINKAGES for prior in PRIORS]
-    return min(rules, key=lambda rule: pairwise_error(rule, checks))
+    return min(rules, key=lambda rule: pairwise_error(rule, checks, targets))
 
 
 def within_covariance(blocks: Mapping[str, Statistics]) -> Array:

@@ -2,7 +2,8 @@
 
 Of images of label c, with mean m_c and covariance S within labels, the difference between the scores of c and d has
 mean m_c^T (w_c - w_d) + b_c - b_d and variance (w_c - w_d)^T S (w_c - w_d). Taken as normal, it is negative with
-probability Phi(-mean / sd); the sum over d bounds the share of these images that are answered wrongly.
+probability Phi(-mean / sd); the sum over d bounds the share of these images that are answered wrongly. No d is a label
+above c, of which these images are images too, or one that c says nothing of, as those below it.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ from scipy.special import ndtr
 
 from federated.errors import ContractError
 from federated.fusion.linear_rule import LinearRule
+from federated.fusion.targets import FLAT, Targets
 from federated.statistics import Array, Statistics
 
 TINY = 1e-12
 
 
-def pairwise_error(rule: LinearRule, blocks: Iterable[Statistics]) -> float:
+def pairwise_error(rule: LinearRule, blocks: Iterable[Statistics], targets: Targets = FLAT) -> float:
     """Mean over the images of all blocks of the bound above; labels that the rule does not know are not counted.
 
     Raises:
         ContractError: a block keeps its Gram matrix back.
     """
-    found = [_of_block(rule, block) for block in blocks]
+    found = [_of_block(rule, block, targets) for block in blocks]
     weight = sum(weight for _, weight in found)
     return sum(error for error, _ in found) / weight if weight else 0.0
 
 
-def _of_block(rule: LinearRule, block: Statistics) -> tuple[float, float]:
+def _of_block(rule: LinearRule, block: Statistics, targets: Targets) -> tuple[float, float]:
     """Expected wrong pairs, and the weight of the images."""
     if block.gram is None:
         raise ContractError("its Gram matrix is not here", where="validation statistics")
@@ -44,9 +46,14 @@ def _of_block(rule: LinearRule, block: Statistics) -> tuple[float, float]:
         if weight > 0 and label in rule.labels:
             own = rule.labels.index(label)
             scores = block.class_sums[:, column] / weight @ weights + bias
-            total += weight * float(np.delete(ndtr((scores - scores[own]) / scales[own]), own).sum())
+            others = [number for number, other in enumerate(rule.labels) if _excludes(label, other, targets)]
+            total += weight * float(ndtr((scores - scores[own]) / scales[own])[others].sum())
             counted += weight
     return total, counted
+
+
+def _excludes(label: str, other: str, targets: Targets) -> bool:
+    return label not in targets.ones_of(other) and label not in targets.silences_of(other)
 
 
 def _of_differences(spread: Array) -> Array:

@@ -60,7 +60,7 @@ def tuned_scattered_discriminant(
         return parts.rule(shrinkage, 1.0, prior)
 
     def pooled(shrinkage: float, scatter: float, prior: Prior) -> float:
-        return pairwise_error(parts.rule(shrinkage, scatter, prior), checks.values())
+        return pairwise_error(parts.rule(shrinkage, scatter, prior), checks.values(), targets)
 
     scatter = 1.0
     shrinkage = min(SHRINKAGES, key=lambda value: pooled(value, scatter, prior))
@@ -68,7 +68,7 @@ def tuned_scattered_discriminant(
     if others:
 
         def transfer(value: float) -> float:
-            errors = [pairwise_error(rest.rule(shrinkage, value, prior), asked) for rest, asked in others]
+            errors = [pairwise_error(rest.rule(shrinkage, value, prior), asked, targets) for rest, asked in others]
             return pooled(shrinkage, value, prior) + float(np.mean(errors))
 
         scatter = min(SCATTERS, key=transfer)

@@ -9,7 +9,9 @@ from scipy.stats import norm
 from federated.errors import ContractError
 from federated.fusion.linear_rule import LinearRule
 from federated.fusion.pairwise_error import pairwise_error
+from federated.fusion.targets import targets_of
 from federated.statistics import from_features
+from federated.vocabulary import Concept, Vocabulary
 
 LABELS = ("plax", "a4c")
 
@@ -59,6 +61,25 @@ def test_labels_that_the_rule_does_not_know_are_not_counted():
     strange = from_features(np.full((50, 2), 9.0), ["sub"] * 50, np.ones(50), ("sub",))
     assert pairwise_error(rule_at(1.0), [block, strange]) == pairwise_error(rule_at(1.0), [block])
     assert pairwise_error(rule_at(1.0), [strange]) == 0.0
+
+
+def test_a_label_above_another_is_no_mistake_for_it_and_neither_is_one_below():
+    features, labels, block = block_of(200)
+    nested = Vocabulary(
+        name="nested",
+        concepts=tuple(
+            Concept(code=code, scheme="x", meaning=code, parents=parents)
+            for code, parents in (("plax", ()), ("apical", ()), ("a4c", ("apical",)))
+        ),
+    )
+    order = ("plax", "apical", "a4c")
+    weights = np.zeros((1, 2, 3))
+    weights[0, 0, 1:] = 1.0  # the two apical scores are one
+    rule = LinearRule(order, ("ada",), weights, np.array([[0.0, -1.0, -1.0]]))
+    coarse = from_features(features, ["apical" if label == "a4c" else label for label in labels], np.ones(400), order)
+    for found in (block, coarse):
+        flat, told = (pairwise_error(rule, [found], *given) for given in ((), (targets_of(nested, order),)))
+        assert told == pytest.approx(flat - 0.25)  # half of the images are apical, where a coin decides of equals
 
 
 def test_without_a_gram_matrix_it_cannot_be_told():

@@ -76,9 +76,9 @@ def test_the_scatter_is_the_one_that_sites_left_out_ask_for(federation, monkeypa
     seen = []
     own = module.pairwise_error
 
-    def watched(rule, given):
+    def watched(rule, given, *targets):
         seen.append(tuple(given))
-        return own(rule, seen[-1])
+        return own(rule, seen[-1], *targets)
 
     monkeypatch.setattr(module, "pairwise_error", watched)
     tuned_scattered_discriminant(blocks, checks, LABELS)
