@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -191,14 +192,22 @@ def _of_a_suite(name: str, suite: str, preset: str, seeds: int, file: Path) -> d
 
 
 def commit() -> str:
-    """The commit that was measured, with a plus where the tree has changed since."""
+    """The commit that was measured; where tracked files but documents have changed since, a plus and what they are.
+
+    That is a digest, so that cells of a contest that was stopped are not mixed with those of other code.
+    """
     head = _git("rev-parse", "--short=12", "HEAD")
-    return f"{head}+" if head and _git("status", "--porcelain", "--untracked-files=no") else head or "unknown"
+    if not head:
+        return "unknown"
+    changed = _git("diff", "--no-ext-diff", "--binary", "HEAD", "--", ".", ":(exclude)docs")
+    return f"{head}+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else head
 
 
 def _git(*arguments: str) -> str:
     root = Path(__file__).resolve().parents[1]
-    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, errors="replace", check=False
+    )
     return result.stdout.strip() if result.returncode == 0 else ""
 
 

@@ -37,6 +37,21 @@ def test_a_benchmark_is_measured_printed_and_written(
     assert "solve" in capsys.readouterr().out
 
 
+def test_a_tree_that_has_changed_is_told_from_the_commit_and_from_another_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = ""
+    monkeypatch.setattr(harness, "_git", lambda command, *_: "abc" if command == "rev-parse" else changed)
+    assert harness.commit() == "abc"
+    changed = "one"
+    first = harness.commit()
+    changed = "other"
+    assert first.startswith("abc+")
+    assert harness.commit() not in {"abc", first}
+    monkeypatch.setattr(harness, "_git", lambda *_: "")
+    assert harness.commit() == "unknown"
+
+
 def test_a_gallery_is_handed_to_the_benchmark_that_reads_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[bool, Path]] = []
 
