@@ -15,6 +15,7 @@ State = dict[str, NDArray[Any]]
 Config = dict[str, bool | int | float | str]
 
 BATCH, RATE = 32, 1e-3  # of networks of images, by Adam
+MOST_VALUES = 2**21  # of an image in one layer: its training takes some 6 GB
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def _network_config(_features: int, labels: int) -> Config:
 def _start_resnet(config: Config) -> State:
     from shared_models.views import ExpertNetwork
 
+    if int(config["width"]) * int(config["side"]) ** 2 > MOST_VALUES:
+        raise ValueError(f"width {config['width']} at {config['side']} pixels a side takes too much memory in training")
     return ExpertNetwork("small_resnet18", config).state()
 
 

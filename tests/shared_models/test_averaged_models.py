@@ -54,6 +54,14 @@ def test_a_configuration_of_another_network_is_refused(change: dict[str, Any]) -
         start_of(model, model.config(FEATURES, LABELS), FEATURES, LABELS)
 
 
+def test_a_network_whose_training_would_take_all_memory_is_refused_before_any_is_taken() -> None:
+    model = averaged_model("small_resnet18")
+    for side, width in ((1024, 4), (256, 64)):
+        with pytest.raises(ValueError, match=f"width {width} at {side} pixels a side takes too much memory"):
+            start_of(model, config_of(model, FEATURES, LABELS, {"side": side, "width": width}), FEATURES, LABELS)
+    assert start_of(model, config_of(model, FEATURES, LABELS, {"side": 1024, "width": 2}), FEATURES, LABELS)
+
+
 def test_a_network_has_its_options_and_no_others() -> None:
     head, network = averaged_model("linear_head"), averaged_model("small_resnet18")
     assert config_of(network, FEATURES, LABELS, {"width": 8}) == {"classes": LABELS, "side": 64, "width": 8}
