@@ -138,22 +138,28 @@ def draft_update(home: SiteHome, opened: Opened, cases: list[Case]) -> Draft:
         DataError: there are not images enough to train on.
     """
     from shared_models.averaged_models import Examples, averaged_model
+    from shared_models.timm_networks import first_line
 
     plan: Plan = opened.manifest.plan
     model = averaged_model(plan.model)
     labels = np.array([plan.labels.index(case.label) for case in cases], dtype=np.int64)
     with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
-        examples = Examples(INPUTS[model.reads](home, cases, plan.config), labels, _weights(home, cases))
+        examples = Examples(INPUTS[model.reads](home, cases, plan.config), labels, _weights(home, plan, cases))
         seed = int(opened.digest.removeprefix("sha256:")[:8], 16)  # of the round, so that a repeated draft is the same
         try:
             state = model.train(opened.tensors, plan.config, examples, plan.epochs, plan.proximal, seed)
-        except ValueError as error:
-            raise DataError(f"cannot be trained from ({error})", where=subject(opened.manifest)) from error
+        except (ValueError, RuntimeError, MemoryError) as error:  # the second is what torch says of memory
+            raise DataError(f"cannot be trained from ({first_line(error)})", where=subject(opened.manifest)) from error
     check_values(state)
     return _draft(home, opened, cases, state)
 
 
-def _weights(home: SiteHome, cases: Sequence[Case]) -> Array:
+def _weights(home: SiteHome, plan: Plan, cases: Sequence[Case]) -> Array:
+    """What each image weighs in the training, by which one patient may not weigh too much: in images all the same."""
+    from shared_models.averaged_models import averaged_model
+
+    if averaged_model(plan.model).reads == "images":
+        return np.ones(len(cases))
     return sample_weights(cases, class_balance(cases, home.config.class_balance))
 
 
@@ -174,7 +180,7 @@ def _draft(home: SiteHome, opened: Opened, cases: list[Case], state: Tensors) ->
         model=plan.model,
         **_counts(cases, plan.labels),
     )
-    facts = facts_of("update", {TRAIN: cases}, {TRAIN: _weights(home, cases)}, size=len(data))
+    facts = facts_of("update", {TRAIN: cases}, {TRAIN: _weights(home, plan, cases)}, size=len(data))
     return Draft(manifest, data, replace(facts, about=about(plan.task, plan.model)))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from federated.averaging import Averaged, AverageManifest, Plan
 from federated.contract import Tensors, pack_tensors
+from federated.disclosure import Limits
 from federated.envelope import Opened, parse_parcel, read_passage
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import read_private_key
@@ -157,11 +158,24 @@ def test_a_network_of_images_is_averaged_in_the_same_way(federation: Federation,
     assert manifest.plan.config == config
 
 
+@pytest.mark.parametrize(("model", "dominates"), [("linear_head", False), ("small_resnet18", True)])
+def test_a_patient_of_many_images_dominates_a_network_that_counts_images(
+    model: str, dominates: bool, federation: Federation, ada: SiteHome
+) -> None:
+    plan = _plan(federation)
+    config: Config = plan.config if model == "linear_head" else {"classes": len(SHADES), "side": 8, "width": 2}
+    opened = _waiting(federation, ada, model=model, config=config, epochs=1)
+    cases = training_cases(ada, SHADES, read_policy(ada).update.limits)
+    facts = draft_update(ada, opened, [*cases, *50 * cases[:1]]).facts
+    assert (facts.largest_share > Limits().dominance) is dominates
+
+
+@pytest.mark.parametrize("wrong", [ValueError, RuntimeError, MemoryError])
 def test_images_that_cannot_be_trained_from_are_told_here(
-    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+    wrong: type[Exception], federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(*_: Any) -> Tensors:
-        raise ValueError("grey levels do not vary")
+        raise wrong("grey levels do not vary\nat all")
 
     model = dataclasses.replace(averaged_model("linear_head"), train=train)
     monkeypatch.setitem(AVERAGED_MODELS, "linear_head", model)
