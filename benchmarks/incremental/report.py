@@ -168,7 +168,9 @@ def _setting(preset: str, played: Played) -> str:
         f"Preset {preset}, {len(cells)} seeds, {len(patients)} patients with held-back clips. A pair is a site and a "
         "class: seen where that site teaches the class, unseen where only others do; every pair counts alike. Answers "
         "are judged whether they were refused or not. Intervals by patient draw patients within their sites, alike for "
-        "both of a difference; those by seed are Student's. Told apart is what both leave zero out of."
+        "both of a difference; those by seed are Student's. Told apart is what both leave zero out of; of as many "
+        "comparisons as stand here, a few are told apart by chance. Orders of arrival are compared, and sites left out, "
+        "on the first seed alone."
     )
 
 
