@@ -169,8 +169,8 @@ def _setting(preset: str, played: Played) -> str:
         "class: seen where that site teaches the class, unseen where only others do; every pair counts alike. Answers "
         "are judged whether they were refused or not. Intervals by patient draw patients within their sites, alike for "
         "both of a difference; those by seed are Student's. Told apart is what both leave zero out of; of as many "
-        "comparisons as stand here, a few are told apart by chance. Orders of arrival are compared, and sites left out, "
-        "on the first seed alone."
+        "comparisons as stand here, a few are told apart by chance. Orders of arrival are compared, and sites left "
+        "out, on the first seed alone."
     )
 
 
