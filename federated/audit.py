@@ -233,7 +233,10 @@ def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     named = {name: site.name for site in manifest.sites for name in site.contributions}
     if len(named) < sum(len(site.contributions) for site in manifest.sites):
         return [Check(name="lineage", ok=False, found="a contribution is counted twice")]
+    asked = dict.fromkeys(manifest.panel.consultations if manifest.panel else (), "consultation")
+    asked |= {card.contribution: "weights" for card in manifest.experts}
     wrong = [name for name, site in named.items() if name in given and not _is_part(given[name], site, manifest)]
+    wrong += [name for name, kind in asked.items() if name in given and given[name].kind != kind]
     wrong += [name for name in _ancestors(manifest) if name in given and not _is_ancestor(given[name], manifest)]
     if wrong:
         return [Check(name="lineage", ok=False, found=f"{wrong[0]} is not what the release says it is")]

@@ -340,7 +340,8 @@ def _holds(artefacts: Artefacts, name: str) -> set[str]:
 
 def _residue(session: Session, artefacts: Artefacts, row: ParcelRow, releases: Sequence[ReleaseRow]) -> list[str]:
     """One line for each release that was sent with this contribution in it."""
-    what = "names this expert" if row.kind == "weights" else f"was computed from these {row.kind}"
+    known = {"weights": "names this expert", "consultation": "has a gate that learnt from this consultation"}
+    what = known.get(row.kind, f"was computed from these {row.kind}")
     lines = []
     for each in releases:
         sites = sent_to(session, each.digest)

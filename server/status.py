@@ -98,8 +98,20 @@ def _release(session: Session, artefacts: Artefacts, row: ReleaseRow) -> dict[st
         "sites": {site.name: site.calibration for site in manifest.sites},
         "versions": {site.name: list(site.versions) for site in manifest.sites},
         "labels": list(manifest.labels),
+        "rule": manifest.rule,
+        "lacks": _lacks(manifest),
         "choices": {each.site: load_manifest(artefacts, each.digest).choice for each in adopted},
     }
+
+
+def _lacks(manifest: ReleaseManifest) -> list[str]:
+    """What the rule had not, in words."""
+    owners = {card.contribution: card.site for card in manifest.experts}
+    unasked = manifest.panel.unasked if manifest.panel else ()
+    return [
+        *(f"the expert of {site}" for site in manifest.lacking),
+        *(f"what the expert of {owners[each.expert]} says at {each.site}" for each in unasked),
+    ]
 
 
 def _events(session: Session) -> list[dict[str, Any]]:

@@ -122,7 +122,9 @@ def _answers_add_up(hospitals: Hospitals, model: FusedModel, folder: Path) -> No
         check_decision(decision)
         assert sum(decision.weights.values()) == pytest.approx(1)
     release = release_path(ada, model.digest)
-    audits = verify([release, out], hospitals.coordinator.trust(), release)
+    sent = sorted((ada.outbox / "settled").glob("*.parcel"))
+    audits = verify([release, out, *sent], hospitals.coordinator.trust(), release)
+    assert {audit.kind for audit in audits} >= {"release", "predictions", "statistics", "weights", "consultation"}
     assert all(audit.ok for audit in audits)
     assert {check.name for check in audits[0].checks} >= {"signature", "contents", "model", "solutions"}
     gone = next(ada.experts.glob("*.parcel"))

@@ -13,7 +13,7 @@ from federated.audit import Audit, open_release, verify
 from federated.envelope import Parcel, Passage, seal
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import Party, TrustFile, public_hex
-from federated.manifest import manifest_digest
+from federated.manifest import ExpertCard, manifest_digest
 from federated.statistics import pack_symmetric
 
 HUB, ADA, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2, 3))
@@ -181,6 +181,17 @@ def test_what_a_release_names_is_what_was_sent(
     if ok:
         assert _found(audits[1], "lineage") == "1 of 3 contributions among the files"
         assert _found(audits[1], "site ada") == "class sums: (24, 5) in the release, (3, 5) recomputed"
+
+
+@pytest.mark.parametrize(("kind", "ok"), [("weights", True), ("statistics", False)])
+def test_an_expert_that_a_release_names_came_as_weights(
+    kind: str, ok: bool, tmp_path: Path, make_sample: MakeSample, built: Any
+) -> None:
+    sent = _seal(*make_sample(kind))
+    card = ExpertCard(site="ada", contribution=sent.digest, architecture="linear_head", labels=("a4c",))
+    release = _seal(built.manifest.model_copy(update={"experts": (card,)}), built.tensors)
+    audits = verify([_write(tmp_path / "part", sent), _write(tmp_path / "release", release)], TRUST)
+    assert _checks(audits[1])["lineage"] is ok
 
 
 def _contribution(federation: Any, site: str, make_sample: MakeSample, scale: float = 1.0) -> Parcel:

@@ -147,6 +147,8 @@ def test_a_gate_learns_with_what_was_asked_and_says_what_was_not(make_world: Any
     assert [each.contribution for each in panel.experts] == [ada, ben]
     assert {each.means for each in panel.experts} == ({0} if rule == "gated-experts" else {SIZES[2]})
     assert [(each.site, each.expert) for each in panel.unasked] == [("ada", ben)]
+    (told,) = world.coordinator.status()["releases"]
+    assert (told["rule"], told["lacks"]) == (rule, ["what the expert of ben says at ada"])
     world.members["ada"].put(_consultation(world.members["ada"], _asked(ada), _asked(ben)))
     whole = _released(world)
     assert whole.manifest.panel is not None
@@ -195,7 +197,10 @@ def test_a_consultation_that_is_withdrawn_takes_its_release_back(make_world: Any
     ada = _arrive(world, "ada")
     consulted = world.members["ada"].put(_consultation(world.members["ada"], _asked(ada)))
     _released(world)
-    assert world.coordinator.withdraw("ada", [consulted]).recalled == (1,)
+    withdrawal = world.coordinator.withdraw("ada", [consulted])
+    assert withdrawal.recalled == (1,)
+    (line,) = withdrawal.residue
+    assert "has a gate that learnt from this consultation; it is recalled, not unsent" in line
 
 
 def test_what_is_wrong_with_a_consultation_is_quarantined(make_world: Any) -> None:

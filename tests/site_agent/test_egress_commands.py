@@ -39,7 +39,10 @@ def test_preview_says_what_level_1_means(run: Run, federation: Federation, ada: 
     ("arguments", "line"),
     [
         (["b0009"], "b0009: there is no such batch; there are: b0001"),
-        (["--kinds", "images"], "images: there is no such kind; there are: statistics, features, weights, report"),
+        (
+            ["--kinds", "images"],
+            "images: there is no such kind; there are: statistics, features, weights, consultation, report",
+        ),
     ],
 )
 def test_preview_of_what_is_not_there(run: Run, ada: SiteHome, arguments: list[str], line: str) -> None:
