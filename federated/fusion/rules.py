@@ -11,7 +11,7 @@ front end's features, (n, M + B).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,9 +25,11 @@ from federated.fusion.pooling import confidence_routing, max_logit, max_softmax,
 from federated.fusion.ridge import joint_ridge, masked_ridge
 from federated.fusion.scattered_discriminant import tuned_scattered_discriminant
 from federated.fusion.targets import FLAT, Targets
+from federated.hierarchy import descendants
 from federated.manifest import ExpertCard, ReleaseManifest, RuleName, Tensors
 from federated.panel import Asked, PanelCard, consulted_in
 from federated.statistics import Array, Statistics
+from federated.vocabulary import Vocabulary
 
 CLOSED_FORM: RuleName = "closed-form"
 HEAD = "linear_head"
@@ -233,7 +235,12 @@ def scorer_of(manifest: ReleaseManifest, tensors: Tensors, blocks: Blocks) -> Ca
     owners = _owners(manifest, [head.card for head in heads])
     means = {name: site_mean(block) for name, block in blocks.items()} if rule.gate == "discrepancy" else None
     pool = rule.pool or GatedModel.from_tensors(gate_shape(manifest.rule, heads), _unprefixed(tensors)).answer
-    return lambda features: by_site(pool(consulted(heads, features, means)), owners, sites, manifest.labels)
+
+    def scored(features: Array) -> Pooled:
+        found = by_site(pool(consulted(heads, features, means)), owners, sites, manifest.labels)
+        return with_those_below(found, manifest.vocabulary)
+
+    return scored
 
 
 def _panel_scorer(manifest: ReleaseManifest, tensors: Tensors) -> Callable[[Array], Pooled]:
@@ -248,7 +255,7 @@ def _panel_scorer(manifest: ReleaseManifest, tensors: Tensors) -> Callable[[Arra
         said = consulted_in(
             asked, shape.names, shape.labels, features[:, first:], features=shape.features, means=shape.means
         )
-        return by_site(gate.answer(said), owners, sites, manifest.labels)
+        return with_those_below(by_site(gate.answer(said), owners, sites, manifest.labels), manifest.vocabulary)
 
     return scored
 
@@ -313,6 +320,23 @@ def by_site(pooled: Pooled, owners: Sequence[str], sites: Sequence[str], labels:
     weights = np.minimum(pooled.weights @ member, 1.0)
     present = (pooled.present @ member) > 0
     return Pooled(tuple(labels), contributions.sum(axis=1), contributions, weights, present)
+
+
+def with_those_below(pooled: Pooled, vocabulary: Vocabulary) -> Pooled:
+    """A label that another label lies below is worth the best of both, with the contributions of that one.
+
+    Experts learn their labels as exclusive: one that labels levels says nothing of the view above them, so that on the
+    way down its images would be lost at the first step.
+    """
+    scores, contributions = pooled.scores.copy(), pooled.contributions.copy()
+    rows = np.arange(len(scores))
+    for column, label in enumerate(pooled.labels):
+        below = descendants(vocabulary, label)
+        columns = np.array([column, *(place for place, other in enumerate(pooled.labels) if other in below)])
+        best = columns[pooled.scores[:, columns].argmax(axis=1)]
+        scores[:, column] = pooled.scores[rows, best]
+        contributions[:, :, column] = pooled.contributions[rows, :, best]
+    return replace(pooled, scores=scores, contributions=contributions)
 
 
 def _linear(rule: LinearRule, features: Array) -> Pooled:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from federated.decision import check_decision
+from federated.descent import tree_of
 from federated.errors import ConsiliumError, ContractError
 from federated.fused_model import FusedModel
+from federated.fusion.experts import Pooled
 from federated.fusion.rules import (
     CLOSED_FORM,
     RULES,
@@ -19,11 +21,13 @@ from federated.fusion.rules import (
     gate_shape,
     panel_shape,
     scorer_of,
+    with_those_below,
 )
 from federated.local_fold import LocalFold
 from federated.manifest import ExpertCard, RuleName, Tensors, unpack_tensors
 from federated.panel import Asked, PanelCard, Unasked
 from federated.report import compute_report
+from federated.vocabulary import Concept, Vocabulary
 
 LINEAR = [name for name, rule in RULES.items() if rule.fit is not None]
 POOLS = [name for name, rule in RULES.items() if rule.pool is not None]
@@ -126,6 +130,21 @@ def test_several_experts_of_a_site_are_told_apart_and_added() -> None:
         for number, site in enumerate(("ada", "ben", "ada"))
     ]
     assert expert_names(cards) == ("ada.1", "ben", "ada.2")
+
+
+def test_what_an_expert_says_of_a_finer_label_counts_for_the_one_above() -> None:
+    said = (("psax", ()), ("psax-av", ("psax",)), ("plax", ()))
+    vocabulary = Vocabulary(
+        name="v", concepts=tuple(Concept(code=code, scheme="x", meaning=code, parents=above) for code, above in said)
+    )
+    labels = vocabulary.codes
+    contributions = np.array([[[-1.0, 3.0, 1.0], [-2.0, 0.0, 1.0]], [[4.0, 1.0, 0.0], [0.0, 1.0, 3.0]]])
+    pooled = Pooled(labels, contributions.sum(axis=1), contributions, np.ones((2, 2)), np.ones((2, 2), dtype=np.bool_))
+    found = with_those_below(pooled, vocabulary)
+    assert found.scores.tolist() == [[3.0, 3.0, 2.0], [4.0, 2.0, 3.0]]
+    assert tree_of(vocabulary, labels).best(pooled.scores).tolist() == [2, 1]
+    assert tree_of(vocabulary, labels).best(found.scores).tolist() == [1, 1]
+    assert np.array_equal(found.contributions.sum(axis=1), found.scores)
 
 
 def _without(tensors: Tensors, name: str) -> Tensors:
