@@ -14,7 +14,7 @@ from site_agent import asking
 from site_agent.agent import work
 from site_agent.asking import Reader, View, grey_levels_of, images_of, read_of, said_of
 from site_agent.catalogue import Catalogue
-from site_agent.features import features_of
+from site_agent.features import erase_vectors, features_of
 from site_agent.home import SiteHome
 from site_agent.panel import Expert, panel_of
 from tests.site_agent.test_panel import CONFIG, LABELS, Post, expert_of, state_of
@@ -121,3 +121,10 @@ def test_numbers_of_other_levels_or_copies_are_kept_apart() -> None:
     expert = _expert(1)
     views = [View(expert, 0.1, 0.2), View(expert, 0.2, 0.2), View(expert, 0.1, 0.2, 1), View(_expert(2), 0.1, 0.2)]
     assert len({view.digest for view in views}) == len(views)
+
+
+def test_what_experts_said_of_an_image_goes_with_the_image(ada: SiteHome) -> None:
+    cases, expert = Catalogue(ada.catalogue_path).cases(), _expert(1)
+    for copy in (0, 1):
+        said_of(ada, cases, [expert], [expert.asked], copy)
+    assert erase_vectors(ada.features_path, [cases[0].sha256]) == 2
