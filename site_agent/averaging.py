@@ -22,11 +22,13 @@ from federated.contract import Tensors, pack_tensors
 from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ContractError, DataError, cannot_read
 from federated.files import write_whole
+from federated.manifest import parse_manifest
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
 from site_agent.egress import Gate
 from site_agent.features import features_of
 from site_agent.ledger import sent, transaction
+from site_agent.mailbox import Outbox
 from site_agent.policy import read_policy
 from site_agent.standing import about
 from site_agent.steps import Step, read_progress
@@ -117,12 +119,15 @@ def require_sound(home: SiteHome, average: AverageManifest, tensors: Tensors) ->
 
 
 def _require_own(home: SiteHome, average: AverageManifest) -> None:
-    """What a global model holds of this site left here; a coordinator that made one up is found out."""
-    own = [each for each in average.updates if each.site == home.config.site]
-    with transaction(home.state_path) as connection:
-        left = {row.digest for row in sent(connection) if row.kind == "update"}
-    if any(each.update not in left for each in own):
-        raise ContractError("names an update of this site that never left here", where=subject(average))
+    """What a global model says of this site is what left here; a coordinator that made it up is found out."""
+    for each in average.updates:
+        if each.site == home.config.site:
+            parcel = Outbox(home).sent(each.update)
+            update = parse_manifest(parcel.manifest) if parcel is not None else None
+            if not isinstance(update, UpdateManifest):
+                raise ContractError("names an update of this site that never left here", where=subject(average))
+            if (update.average, update.examples) != (average.previous, each.images):
+                raise ContractError("says of this site's update what is not in it", where=subject(average))
 
 
 def draft_update(home: SiteHome, opened: Opened, cases: list[Case]) -> Draft:

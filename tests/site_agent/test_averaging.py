@@ -318,6 +318,19 @@ def test_a_coordinator_that_makes_up_an_update_of_this_site_is_found_out(federat
         require_sound(ada, manifest, state)
 
 
+@pytest.mark.parametrize(("images", "previous"), [(1, None), (None, OTHER)])
+def test_a_coordinator_that_counts_an_update_otherwise_is_found_out(
+    images: int | None, previous: str | None, federation: Federation, ada: SiteHome
+) -> None:
+    made = federation.coordinator.stored(_run(federation, ada).rounds[0].average or "")
+    require_sound(ada, made.manifest, made.tensors)
+    entered = made.manifest.updates[0].model_copy(update={"images": images} if images else {})
+    before = previous or made.manifest.previous
+    wrong = made.manifest.model_copy(update={"updates": (entered,), "previous": before})
+    with pytest.raises(ContractError, match="says of this site's update what is not in it"):
+        require_sound(ada, wrong, made.tensors)
+
+
 def test_a_global_model_under_another_signature_is_not_taken_in(federation: Federation, ada: SiteHome) -> None:
     stranger = type(federation)(federation.folder / "stranger")
     stranger.join("ada")
