@@ -218,7 +218,7 @@ def _remove(home: SiteHome, patient: str, day: str) -> None:
 
 
 def _remove_drafts(home: SiteHome, patient: str) -> None:
-    """A draft that waited is gone, and is drafted anew for what it was drafted for; where one was rejected, that stays."""
+    """A draft that waited is gone, and is drafted anew for what it was for; where one was rejected, that stays."""
     waiting = _waiting(home, patient)
     for pending in Gate(home).pending():
         manifest = Gate(home).draft(pending.digest).manifest if pending.digest in waiting else None
