@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from federated.envelope import Parcel, Passage, seal
 from federated.manifest import parse_manifest
 from server.artefacts import Artefacts
-from server.registry import DeliveryRow, newest_average, newest_candidate, newest_release, now
+from server.registry import AverageRow, DeliveryRow, newest_candidate, newest_release, now
 
 
 def enqueue(session: Session, sites: Iterable[str], digest: str, kind: str) -> None:
@@ -59,14 +59,13 @@ def _unacknowledged(site: str) -> Select[DeliveryRow]:
 
 def _drop_stale(session: Session, site: str) -> None:
     candidate, release = newest_candidate(session), newest_release(session, standing=True)
-    average = newest_average(session)
     needed = {
-        "candidate": candidate.digest if candidate and candidate.state == "current" else None,
-        "release": release.digest if release else None,
-        "average": average.digest if average and average.state != "stopped" else None,
+        "candidate": {candidate.digest} if candidate and candidate.state == "current" else set(),
+        "release": {release.digest} if release else set(),
+        "average": set(session.scalars(select(AverageRow.digest).where(AverageRow.state.in_(("open", "finished"))))),
     }
     for row in list(session.scalars(_unacknowledged(site).where(DeliveryRow.sequence.is_(None)))):
-        if row.kind in needed and row.digest != needed[row.kind]:
+        if row.kind in needed and row.digest not in needed[row.kind]:
             session.delete(row)
     session.flush()
 

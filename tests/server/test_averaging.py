@@ -274,6 +274,25 @@ def test_a_site_that_was_away_gets_the_newest_global_model_only(three: World) ->
     assert waiting.digest == summary.finished
 
 
+def test_the_last_global_model_of_a_run_reaches_a_site_that_was_away_although_another_run_has_begun(
+    three: World,
+) -> None:
+    three.offline = {"cem"}
+    finished, second = _run(three).finished, three.coordinator.begin_average(plan(rounds=1))
+    assert [parcel.digest for parcel in three.coordinator.outgoing("cem")] == [finished, second]
+
+
+def test_a_run_that_was_stopped_while_it_averaged_keeps_nothing(three: World) -> None:
+    class Stopping(Mean):
+        def average(self, average: AverageManifest, updates: Sequence[Update], /) -> Tensors:
+            three.coordinator.stop_average()
+            return super().average(average, updates)
+
+    with pytest.raises(ConsiliumError, match="run 1: went on or was stopped meanwhile"):
+        _run(three, Stopping())
+    assert three.coordinator.open_average() is None
+
+
 def test_a_revoked_site_is_left_out_even_if_its_update_was_taken_in(three: World) -> None:
     class Revoking(Mean):
         def average(self, average: AverageManifest, updates: Sequence[Update], /) -> Tensors:
