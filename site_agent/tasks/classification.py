@@ -112,8 +112,13 @@ def block_of(home: SiteHome, kind: str, chosen: Selection, batch: str) -> Block:
         labels=tuple(code for code in home.vocabulary.codes if code in balance),
         folds=folds,
         features={} if by_network else {fold: features_of(home, cases) for fold, cases in folds.items()},
-        weights={fold: sample_weights(cases, balance) for fold, cases in folds.items()},
+        weights={fold: _image_weights(cases, balance, kind, by_network) for fold, cases in folds.items()},
     )
+
+
+def _image_weights(cases: Sequence[Case], balance: Mapping[str, float], kind: str, by_network: bool) -> Array:
+    """What each image weighs; a network is trained on all alike, by which one patient may not weigh too much."""
+    return np.ones(len(cases)) if kind == "weights" and by_network else sample_weights(cases, balance)
 
 
 def _is_by_network(home: SiteHome, kind: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from site_agent.egress import Gate
 from site_agent.home import SiteHome
 from site_agent.panel import base_of, own_experts
 from site_agent.progress import TrainingBar
-from site_agent.tasks.classification import draft, selection
+from site_agent.tasks.blocks import largest_share
+from site_agent.tasks.classification import block_of, draft, selection
 from site_agent.tasks.expert_network import trained_expert
 from tests.site_agent.tasks.test_classification import with_network
 
@@ -103,6 +105,17 @@ def test_from_another_architecture_nothing_is_taken_over(
     monkeypatch.setattr(expert_training, "train_expert", lambda *_, **options: pytest.fail(str(options["start"])))
     with pytest.raises(pytest.fail.Exception, match="None"):
         _trained(federation, with_network(ada, width=8), "b0002")
+
+
+def test_a_patient_of_many_images_dominates_a_network_that_counts_images(federation: Federation, ada: SiteHome) -> None:
+    chosen = selection(ada, "b0001", federation.allow(ada, *KINDS))
+    first = chosen.folds["train"][0]
+    folds = chosen.folds | {"train": [*chosen.folds["train"], *50 * [first]]}
+    shares = {}
+    for kind in ("weights", "consultation"):
+        block = block_of(ada, kind, replace(chosen, folds=folds), "b0001")
+        shares[kind] = largest_share(block.folds["train"], block.weights["train"])
+    assert shares["weights"] > 0.9 > 0.6 > shares["consultation"]
 
 
 def test_a_network_that_cannot_be_is_told_in_one_line(federation: Federation, ada: SiteHome) -> None:
