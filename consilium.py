@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,7 @@ def predict(
 
 def main() -> None:
     """Run the command line; a person's mistake is one line on standard error and exit code 1."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it tells of every process that is started beside it
     try:
         app()
     except ConsiliumError as error:
