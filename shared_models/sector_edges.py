@@ -6,7 +6,9 @@ echoes touch and few cross, and in the fit an echo outside weighs more than a da
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +138,11 @@ class Ends:
     points: Floats
     edges: NDArray[np.intp]
 
+    @cached_property
+    def flags(self) -> Floats:
+        """(4, N) for each of `EDGES`, 1 at its ends and 0 elsewhere."""
+        return (self.edges == np.arange(len(EDGES))[:, None]).astype(np.float64)
+
 
 def profiles(image: Image, background: float, geometry: Geometry, reach: int, spacing: float) -> Profiles:
     """Along normals `spacing` pixels apart, where the image shows an edge, and not only at its very border."""
@@ -143,15 +150,29 @@ def profiles(image: Image, background: float, geometry: Geometry, reach: int, sp
     counts = [int(np.clip(geometry.length(name) / spacing, *NORMALS)) for name in EDGES]
     along = [geometry.edge(name, count) for name, count in zip(EDGES, counts, strict=True)]
     points, normals = (np.concatenate(parts) for parts in zip(*along, strict=True))
-    shown = ((points > 1.0) & (points < [width - 2.0, height - 2.0])).all(axis=1)
+    shown = _within(points, width, height, 1.0)
     points, normals = points[shown], normals[shown]
     steps = np.arange(reach, -reach - 1, -1, dtype=np.float64)[:, None]
     x = np.rint(points[:, 0] + steps * normals[:, 0]).astype(np.intp)
     y = np.rint(points[:, 1] + steps * normals[:, 1]).astype(np.intp)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    values = image[np.where(inside, y, 0), np.where(inside, x, 0)] - np.float32(background)
     edges = np.repeat(np.arange(len(EDGES)), counts)[shown]
-    return Profiles(np.where(inside, values, np.float32(0)), points, normals, edges, sum(counts))
+    return Profiles(_values_at(image, background, x, y), points, normals, edges, sum(counts))
+
+
+def _within(points: Floats, width: int, height: int, border: float) -> Mask:
+    """(N,) which points lie further than a border from the outermost pixels."""
+    x, y = points[:, 0], points[:, 1]
+    return (x > border) & (x < width - 1 - border) & (y > border) & (y < height - 1 - border)
+
+
+def _values_at(image: Image, background: float, x: NDArray[np.intp], y: NDArray[np.intp]) -> Floats32:
+    """Grey levels above the background at pixels, some of which the image may not have: 0 there."""
+    height, width = image.shape
+    place = np.clip(y, 0, height - 1) * width + np.clip(x, 0, width - 1)
+    values = image.take(place) - np.float32(background)
+    if x.size and (x.min() < 0 or y.min() < 0 or x.max() >= width or y.max() >= height):
+        values[(x < 0) | (x >= width) | (y < 0) | (y >= height)] = 0
+    return values
 
 
 def echo_ends(image: Image, background: float, geometry: Geometry, reach: int, spacing: float) -> Ends:
@@ -164,7 +185,7 @@ def echo_ends(image: Image, background: float, geometry: Geometry, reach: int, s
     step = reach - seen.argmax(axis=0) + BETWEEN
     places = along.points + step[:, None] * along.normals
     height, width = image.shape
-    usable = seen.any(axis=0) & ((places > 1.5) & (places < [width - 2.5, height - 2.5])).all(axis=1)
+    usable = seen.any(axis=0) & _within(places, width, height, 1.5)
     return Ends(places[usable], along.edges[usable])
 
 
@@ -191,9 +212,8 @@ def fitted(geometry: Geometry, ends: Ends, cuts: tuple[float, ...], upright: flo
         upright: weight of the wish that a fan is upright and a parallelogram straight.
     """
     x, y = ends.points.T
-    each = np.arange(len(x))
     for cut in cuts:
-        away = np.stack(geometry.distances(x, y))[ends.edges, each]
+        away = np.choose(ends.edges, geometry.distances(x, y))
         weight = np.where(away > 0, 1.0, INWARD) * np.clip(1 - (away / cut) ** 2, 0, None) ** 2
         slopes = gradients(geometry, ends)
         weighted = slopes * weight[:, None]
@@ -208,28 +228,20 @@ def fitted(geometry: Geometry, ends: Ends, cuts: tuple[float, ...], upright: flo
 def gradients(geometry: Geometry, ends: Ends) -> Floats:
     """(N, parameters) how the distances of ends from their edges change with the geometry's parameters."""
     x, y = ends.points.T
-    left, right, near, far = (ends.edges == number for number in range(len(EDGES)))
+    left, right, near, far = ends.flags
     if isinstance(geometry, Parallelogram):
-        across = (left * 1.0 - right) / np.hypot(1.0, geometry.slope)
         upright = 1.0 / np.hypot(1.0, geometry.slope)
-        return np.stack([near * 1.0, far * -1.0, left * upright, right * -upright, across * y], axis=1)
+        across = (left - right) / np.hypot(1.0, geometry.slope)
+        return np.array([near, -far, left * upright, right * -upright, across * y]).T
     dx, dy = x - geometry.x, y - geometry.y
-    angle = np.where(left, geometry.left, geometry.right)
-    sine, cosine = np.sin(angle), np.cos(angle)
+    on_left = left > 0
+    sine = np.where(on_left, math.sin(geometry.left), math.sin(geometry.right))
+    cosine = np.where(on_left, math.cos(geometry.left), math.cos(geometry.right))
     radius = np.maximum(np.hypot(dx, dy), 1e-6)
-    side, arc = right * 1.0 - left, near * 1.0 - far
+    side, arc = right - left, near - far
     along = dx * sine + dy * cosine
-    return np.stack(
-        [
-            side * sine + arc * dy / radius,
-            arc * dx / radius - side * cosine,
-            near * 1.0,
-            far * -1.0,
-            left * along,
-            right * -along,
-        ],
-        axis=1,
-    )
+    y_slope, x_slope = side * sine + arc * dy / radius, arc * dx / radius - side * cosine
+    return np.array([y_slope, x_slope, near, -far, left * along, right * -along]).T
 
 
 def _values(geometry: Geometry) -> tuple[float, ...]:

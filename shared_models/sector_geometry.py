@@ -56,11 +56,13 @@ class Fan:
         if name in ("left", "right"):
             angle, sign = (self.left, -1.0) if name == "left" else (self.right, 1.0)
             radius = self.near + middle * (self.far - self.near)
-            points = self._at(radius, np.full(count, angle))
-            return points, np.tile([sign * np.cos(angle), -sign * np.sin(angle)], (count, 1))
+            sine, cosine = np.sin(angle), np.cos(angle)
+            return self._points(radius * sine, radius * cosine), _pairs(count, sign * cosine, -sign * sine)
         radius_of_arc, sign = (self.near, -1.0) if name == "near" else (self.far, 1.0)
         angles = self.left + middle * (self.right - self.left)
-        return self._at(np.full(count, radius_of_arc), angles), sign * np.stack([np.sin(angles), np.cos(angles)], 1)
+        sines, cosines = np.sin(angles), np.cos(angles)
+        points = self._points(radius_of_arc * sines, radius_of_arc * cosines)
+        return points, _pairs(count, sign * sines, sign * cosines)
 
     def length(self, name: str) -> float:
         """Pixels of an edge."""
@@ -87,9 +89,17 @@ class Fan:
         )
 
     def _at(self, radius: Floats, angle: Floats) -> Floats:
-        points = np.empty((len(angle), 2))
-        points[:, 0], points[:, 1] = self.x + radius * np.sin(angle), self.y + radius * np.cos(angle)
-        return points
+        return self._points(radius * np.sin(angle), radius * np.cos(angle))
+
+    def _points(self, across: Floats, down: Floats) -> Floats:
+        return _pairs(len(across), self.x + across, self.y + down)
+
+
+def _pairs(count: int, x: Floats | float, y: Floats | float) -> Floats:
+    """(count, 2)."""
+    pairs = np.empty((count, 2))
+    pairs[:, 0], pairs[:, 1] = x, y
+    return pairs
 
 
 @dataclass(frozen=True)
