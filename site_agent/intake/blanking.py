@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.sector import Sector
-from site_agent.intake.burnt_in import find_text
 from site_agent.sources.images import Gray, luma
 
 BRIGHT = 100  # grey levels from which on a pixel shows something; dark ground is less
-LOOKED_AT = 8  # frames by which text is counted
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,10 @@ class Blanked:
 
 
 def blank(
-    frames: NDArray[np.uint8], sector: Sector | None, marks: NDArray[np.bool_] | None = None
+    frames: NDArray[np.uint8],
+    sector: Sector | None,
+    marks: NDArray[np.bool_] | None = None,
+    text_outside: int = 0,
 ) -> tuple[Gray, Blanked]:
     """(T, H, W) grey frames that are 0 outside the sector and where the marks are, and the account of it.
 
@@ -43,6 +44,7 @@ def blank(
         frames: (T, H, W) or (T, H, W, 3); they stay as they are.
         sector: of all of them.
         marks: (H, W), as `find_marks` has them.
+        text_outside: boxes of text that were found where the frames will be 0, for the account.
 
     Raises:
         ValueError: sector or marks are not of the frames' size.
@@ -56,11 +58,10 @@ def blank(
     grey = luma(frames)
     bright = grey >= BRIGHT
     shown = np.count_nonzero(bright)
-    some = frames[:: max(1, len(frames) // LOOKED_AT)][:LOOKED_AT]
     account = Blanked(
         pixels=1.0 - float(kept.mean()),
         bright=1.0 - float(np.count_nonzero(bright & kept) / shown) if shown else 0.0,
-        text_outside=0 if inside.all() else len(find_text(some, ~inside)),
+        text_outside=text_outside,
         marks_inside=float((marked & inside).sum() / max(1, inside.sum())),
     )
     return np.where(kept, grey, np.uint8(0)), account

@@ -8,7 +8,7 @@ must look.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,13 +83,22 @@ def find_text(frames: Bytes, within: Mask) -> tuple[Box, ...]:
             is there in the first and in the last one, is looked at.
         within: (H, W), where to look.
     """
-    found: list[Box] = []
-    for plane in _planes(frames, within):
+    return find_texts(frames, (within,))[0]
+
+
+def find_texts(frames: Bytes, places: Sequence[Mask]) -> list[tuple[Box, ...]]:
+    """`find_text` in several places of the same frames, whose strokes are sought once."""
+    found: list[list[Box]] = [[] for _ in places]
+    for plane, asked in _planes(frames, places):
         for scale in SCALES:
-            small, mask = _shrunk(plane, within, scale)
-            if _large_enough(small.shape, scale) and _may_hold_ink(small, mask):
-                found += [_enlarged(box, scale) for box in _text_lines(small, mask)]
-    return _merged(found)
+            small = _shrunk(plane, scale)
+            masks = {number: _thinned(places[number], scale, small.shape) for number in asked}
+            asked_here = [number for number, mask in masks.items() if _may_hold_ink(small, mask)]
+            if asked_here and _large_enough(small.shape, scale):
+                strokes = small - _opened(small, THICKEST_STROKE + 1)
+                for number in asked_here:
+                    found[number] += [_enlarged(box, scale) for box in _text_lines(small, strokes, masks[number])]
+    return [_merged(boxes) for boxes in found]
 
 
 def find_marks(frames: Bytes, within: Mask) -> Mask:
@@ -123,20 +132,26 @@ def _clip(frames: Bytes, within: Mask) -> Bytes:
     return frames
 
 
-def _planes(frames: Bytes, within: Mask) -> Iterator[Bytes]:
-    """(H, W) each: brightness and, where there is any, colour, over all frames, in the first and in the last one."""
-    clip = _clip(frames, within)
+def _planes(frames: Bytes, places: Sequence[Mask]) -> Iterator[tuple[Bytes, list[int]]]:
+    """(H, W) each, with the places in which to look: brightness and, where there is any, colour.
+
+    Over all frames, in the first and in the last one.
+    """
+    for place in places:
+        clip = _clip(frames, place)
     moments = [clip] if len(clip) == 1 else [clip, clip[:1], clip[-1:]]
+    everywhere = list(range(len(places)))
     for moment in moments:
         if moment.ndim == 3:
-            yield moment.min(0)
+            yield moment.min(0), everywhere
             continue
         red, green, blue = (moment[..., channel] for channel in range(3))
         bright = np.maximum(np.maximum(red, green), blue)
-        yield bright.min(0)
+        yield bright.min(0), everywhere
         colour = (bright - np.minimum(np.minimum(red, green), blue)).min(0)
-        if int(((colour > COLOURED) & within).sum()) > FEWEST_COLOURED:
-            yield colour
+        coloured = colour > COLOURED
+        if some := [number for number in everywhere if int((coloured & places[number]).sum()) > FEWEST_COLOURED]:
+            yield colour, some
 
 
 def _large_enough(shape: tuple[int, ...], scale: int) -> bool:
@@ -148,23 +163,27 @@ def _may_hold_ink(plane: Bytes, within: Mask) -> bool:
     return int(np.count_nonzero((plane > CONTRASTS[0]) & within)) >= LEAST_INK
 
 
-def _shrunk(plane: Bytes, within: Mask, scale: int) -> tuple[Bytes, Mask]:
+def _shrunk(plane: Bytes, scale: int) -> Bytes:
     """Means of squares of `scale` x `scale` pixels; what does not fill one at the right and below is left out."""
     if scale == 1:
-        return plane, within
+        return plane
     height, width = plane.shape[0] // scale * scale, plane.shape[1] // scale * scale
     total = np.zeros((height // scale, width // scale), dtype=np.uint16)
     for row in range(scale):
         for column in range(scale):
             total += plane[row:height:scale, column:width:scale]
-    return (total // (scale * scale)).astype(np.uint8), within[:height:scale, :width:scale]
+    return (total // (scale * scale)).astype(np.uint8)
+
+
+def _thinned(within: Mask, scale: int, shape: tuple[int, ...]) -> Mask:
+    """A place as it is in the shrunk image."""
+    return within[: shape[0] * scale : scale, : shape[1] * scale : scale]
 
 
 # --- strokes, glyphs, lines ------------------------------------------------------------------------------------------
 
 
-def _text_lines(plane: Bytes, within: Mask) -> Iterator[Box]:
-    strokes = plane - _opened(plane, THICKEST_STROKE + 1)
+def _text_lines(plane: Bytes, strokes: Bytes, within: Mask) -> Iterator[Box]:
     for contrast in CONTRASTS:
         ink = (strokes > contrast) & within
         if np.count_nonzero(ink) < LEAST_INK:

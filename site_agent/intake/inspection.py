@@ -251,5 +251,5 @@ def _blanking(opened: Opened, prepared: Prepared, look: Look) -> Blanking | None
     if account is None and prepared.state == "quarantined" and look.sector is not None:
         first = next(frames := opened.frames())
         some = [first, *islice(frames, min(LOOKED_AT, RAW_BYTES // first.nbytes) - 1)]
-        _, account = blank(np.stack(some), look.sector, look.marks)
+        _, account = blank(np.stack(some), look.sector, look.marks, len(look.outside))
     return Blanking(**asdict(account)) if account is not None else None

@@ -20,7 +20,7 @@ from federated.manifest import Tensors
 from shared_models.image_mode import image_mode
 from shared_models.sector import Sector, find_sector
 from site_agent.intake.blanking import Blanked, blank
-from site_agent.intake.burnt_in import find_marks, find_text
+from site_agent.intake.burnt_in import find_marks, find_texts
 from site_agent.sources.images import Gray, check_sides, check_usable, luma
 from site_agent.sources.source import Annotation, Facts, Mode, Opened, Pixels
 
@@ -100,12 +100,13 @@ class Transform:
 
 @dataclass(frozen=True)
 class Look:
-    """What the first frames say of an item."""
+    """What the first frames say of an item: `text` among what would be kept, and `outside` among what would not."""
 
     sector: Sector | None
     mode: Mode
     text: tuple[Box, ...]
     marks: NDArray[np.bool_] | None
+    outside: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,13 @@ def _look(held: Sequence[Pixels], facts: Facts, rules: Rules) -> Look:
     sector = find_sector(some) if mode not in MODES else None
     if sector is not None and sector.quality < SURE_SECTOR:
         sector = None
-    if _vouched(rules):
+    if rules.pixels == "whole":
         return Look(sector, mode, (), None)
+    text, *outside = _texts(some, _places(some, sector, facts))
+    if _vouched(rules):
+        return Look(sector, mode, (), None, *outside)
     marks = find_marks(some, sector.mask()) if sector is not None and not facts.masked else None
-    return Look(sector, mode, _text(some, sector, facts), marks)
+    return Look(sector, mode, text, marks, *outside)
 
 
 def _look_again(held: Sequence[Pixels], before: Look, facts: Facts, rules: Rules) -> Look:
@@ -199,7 +203,7 @@ def _look_again(held: Sequence[Pixels], before: Look, facts: Facts, rules: Rules
     if not held:
         return before
     some = _some(held)
-    text = () if _vouched(rules) else _text(some, before.sector, facts)
+    text = () if _vouched(rules) else _texts(some, _places(some, before.sector, facts)[:1])[0]
     return replace(before, mode=_mode(some, facts), text=text)
 
 
@@ -211,12 +215,16 @@ def _mode(some: Pixels, facts: Facts) -> Mode:
     return facts.mode or (image_mode(some) if min(some.shape[1:3]) >= LEAST_FOR_MODE else "")
 
 
-def _text(some: Pixels, sector: Sector | None, facts: Facts) -> tuple[Box, ...]:
-    """Boxes of text among what would be kept; what a publisher calls masked is kept whole, and not believed."""
-    if max(some.shape[1:3]) < LEAST_FOR_TEXT:
-        return ()
-    kept = np.ones(some.shape[1:3], dtype=bool) if sector is None or facts.masked else sector.mask()
-    return find_text(some, kept)
+def _places(some: Pixels, sector: Sector | None, facts: Facts) -> list[NDArray[np.bool_]]:
+    """What would be kept, and what would not; what a publisher calls masked is kept whole, and not believed."""
+    if sector is None or facts.masked:
+        return [np.ones(some.shape[1:3], dtype=bool)]
+    return [sector.mask(), ~sector.mask()]
+
+
+def _texts(some: Pixels, places: Sequence[NDArray[np.bool_]]) -> list[tuple[Box, ...]]:
+    """Boxes of text in each place."""
+    return find_texts(some, places) if max(some.shape[1:3]) >= LEAST_FOR_TEXT else [()] * len(places)
 
 
 def _vouched(rules: Rules) -> bool:
@@ -258,7 +266,7 @@ def _blanked(
     pixels = np.stack(held)
     if facts.masked or rules.pixels == "whole" or look.sector is None:
         return luma(pixels), None
-    grey, blanked = blank(pixels, look.sector, look.marks)
+    grey, blanked = blank(pixels, look.sector, look.marks, len(look.outside))
     return grey, before or blanked
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from shared_models.sector import Parallelogram, Sector
 from site_agent.intake.blanking import blank
@@ -60,16 +60,11 @@ def test_colours_become_the_grey_that_pillow_makes_of_them():
     assert (grey[1] == np.asarray(Image.fromarray(clip[1]).convert("L"))).all()
 
 
-def test_text_outside_is_counted():
-    page = Image.new("L", (400, 200))
-    pen = ImageDraw.Draw(page)
-    pen.text((20, 10), "Okonkwo, Adaeze", font=ImageFont.load_default(size=16), fill=255)
-    pen.text((20, 150), "MRN 4711-0815", font=ImageFont.load_default(size=16), fill=255)
-    sector = Sector("linear", Parallelogram(top=60, bottom=120, left=20, right=380), (200, 400), 1.0)
-    grey, account = blank(np.asarray(page)[None], sector)
+def test_text_that_was_found_outside_is_in_the_account():
+    grey, account = blank(frames(200), BOX, None, 2)
     assert account.text_outside == 2
-    assert account.bright == 1.0
-    assert not grey.any()
+    assert account.bright == pytest.approx(1 - 800 / 4000)
+    assert not grey[:, 0].any()
 
 
 def test_the_frames_stay_as_they_are():

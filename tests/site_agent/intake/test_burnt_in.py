@@ -16,7 +16,7 @@ from shared_models.phantom.overlays import lettering
 from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import Acquisition
 from shared_models.sector import find_sector
-from site_agent.intake.burnt_in import Box, find_marks, find_text
+from site_agent.intake.burnt_in import Box, find_marks, find_text, find_texts
 
 HEARTS = [name for name, machine in MACHINES.items() if machine.geometry != "linear"]
 
@@ -126,6 +126,15 @@ def test_boxes_lie_in_the_image_and_apart(image):
         assert 0 <= y0 < y1 < image.shape[0]
         drawn[y0 : y1 + 1, x0 : x1 + 1] += 1
     assert drawn.max() <= 1
+
+
+def test_several_places_are_looked_at_as_each_by_itself(shared_data: Path):
+    path = min((shared_data / "tte47_gallery").rglob("*.[jp][pn]g"))
+    image = np.asarray(Image.open(path).convert("RGB"))
+    left = np.zeros(image.shape[:2], dtype=bool)
+    left[:, : image.shape[1] // 2] = True
+    assert find_texts(image, (left, ~left, left & ~left)) == [find_text(image, left), find_text(image, ~left), ()]
+    assert find_text(image, left) != find_text(image, ~left)
 
 
 def test_frames_of_another_size_than_the_mask_are_refused():

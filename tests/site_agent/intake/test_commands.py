@@ -27,7 +27,7 @@ def ada(federation: Federation) -> SiteHome:
 def suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is 40 pixels wide or more is taken for text."""
     monkeypatch.setattr("site_agent.intake.preparation.LEAST_FOR_TEXT", 40)
-    monkeypatch.setattr("site_agent.intake.preparation.find_text", lambda *_: ((0, 0, 9, 9),))
+    monkeypatch.setattr("site_agent.intake.preparation.find_texts", lambda *_: [((0, 0, 9, 9),)])
     monkeypatch.setattr("site_agent.intake.preparation.find_sector", lambda _: None)
 
 

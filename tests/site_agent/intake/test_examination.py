@@ -189,7 +189,7 @@ def test_an_item_that_a_person_has_cleared_is_not_looked_at_for_text(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("site_agent.intake.preparation.LEAST_FOR_TEXT", 8)
-    monkeypatch.setattr("site_agent.intake.preparation.find_text", lambda *_: ((0, 0, 9, 9),))
+    monkeypatch.setattr("site_agent.intake.preparation.find_texts", lambda *_: [((0, 0, 9, 9),)])
     monkeypatch.setattr("site_agent.intake.preparation.find_sector", lambda _: None)
     item = Item("a", picture(tmp_path / "a.png", 1))
     examiner = Examiner(archive, FolderSource(), Rules())

@@ -110,10 +110,10 @@ def test_what_would_be_blanked_is_what_ingest_blanks(tmp_path: Path) -> None:
 
 
 def test_text_inside_is_shown_and_what_blanking_would_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_box(_: object, within: NDArray[np.bool_]) -> Sequence[tuple[int, int, int, int]]:
-        return ((10, 20, 30, 40),)
+    def one_box(*_: object) -> list[Sequence[tuple[int, int, int, int]]]:
+        return [((10, 20, 30, 40),)]
 
-    monkeypatch.setattr(preparation, "find_text", one_box)
+    monkeypatch.setattr(preparation, "find_texts", one_box)
     outcome = inspect(_sector(tmp_path)).outcome
     assert (outcome.state, outcome.text_inside) == ("quarantined", ((10, 20, 30, 40),))
     assert "burnt-in text inside the sector" in outcome.reason

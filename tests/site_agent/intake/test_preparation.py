@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from federated.errors import DataError
 from shared_models.sector import Sector
-from shared_models.sector_geometry import Fan
+from shared_models.sector_geometry import Fan, Parallelogram
 from site_agent.intake import preparation as module
 from site_agent.intake.preparation import MOST_FRAMES, WORKING_SIDE, Prepared, Rules, Transform, evenly, prepare
 from site_agent.sources.source import Annotation, Facts, Opened
@@ -43,7 +44,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def settle(sector: Sector | None = None, mode: str = "b", text: Sequence[Any] = (), marks: Any = None) -> None:
         monkeypatch.setattr(module, "find_sector", lambda _: sector)
         monkeypatch.setattr(module, "image_mode", lambda _: mode)
-        monkeypatch.setattr(module, "find_text", lambda *_: tuple(text))
+        monkeypatch.setattr(module, "find_texts", lambda *_: [tuple(text)])
         monkeypatch.setattr(module, "find_marks", lambda *_: marks)
 
     return settle
@@ -357,7 +358,7 @@ def test_what_comes_later_than_what_is_held_first_is_looked_at(
     found()
     monkeypatch.setattr(module, "RAW_BYTES", 3 * frames[0].nbytes)
     if "text" in what:
-        monkeypatch.setattr(module, "find_text", lambda some, _: TEXT if (some == 255).any() else ())
+        monkeypatch.setattr(module, "find_texts", lambda some, _: [TEXT if (some == 255).any() else ()])
     else:
         monkeypatch.setattr(module, "image_mode", lambda some: "colour" if (some == 255).any() else "b")
     assert prepare(item(frames[:6]), Rules()).state == "taken"
@@ -371,9 +372,28 @@ def test_what_is_said_to_be_masked_is_looked_at_as_a_whole(found: Callable[..., 
     outside[0, 0] = 255
     found(truth(FAN))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "find_text", lambda some, within: TEXT if some[0, 0, 0] == 255 and within[0, 0] else ())
+        patch.setattr(
+            module, "find_texts", lambda some, places: [TEXT if some[0, 0, 0] == 255 and places[0][0, 0] else ()]
+        )
         assert prepare(item(outside[None], masked=True), Rules()).state == "quarantined"
         assert prepare(item(outside[None]), Rules()).state == "taken"
+
+
+def test_text_outside_the_sector_is_counted_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Image.new("L", (400, 200))
+    pen = ImageDraw.Draw(page)
+    pen.text((20, 10), "Okonkwo, Adaeze", font=ImageFont.load_default(size=16), fill=255)
+    pen.text((20, 150), "MRN 4711-0815", font=ImageFont.load_default(size=16), fill=255)
+    pen.rectangle((100, 70, 300, 110), fill=120)
+    sector = Sector("linear", Parallelogram(top=60, bottom=120, left=20, right=380), (200, 400), 1.0)
+    monkeypatch.setattr(module, "find_sector", lambda _: sector)
+    prepared = prepare(item(np.asarray(page)[None]), Rules())
+    assert prepared.state == "taken"
+    assert prepared.blanked is not None
+    assert prepared.blanked.text_outside == 2
+    assert prepared.frames.max() == 120
+    cleared = prepare(item(np.asarray(page)[None]), Rules(cleared=True))
+    assert cleared.blanked == prepared.blanked
 
 
 @pytest.mark.parametrize(("shape", "looked_at"), [((40, 300), True), ((47, 47), False), ((48, 48), True)])

@@ -15,7 +15,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     """One image taken in, one of each other state."""
     monkeypatch.setattr("site_agent.intake.preparation.LEAST_FOR_TEXT", 30)
     monkeypatch.setattr("site_agent.intake.preparation.LEAST_FOR_MODE", 30)
-    monkeypatch.setattr("site_agent.intake.preparation.find_text", lambda *_: ((0, 0, 9, 9),))
+    monkeypatch.setattr("site_agent.intake.preparation.find_texts", lambda *_: [((0, 0, 9, 9),)])
     monkeypatch.setattr("site_agent.intake.preparation.find_sector", lambda _: None)
     monkeypatch.setattr("site_agent.intake.preparation.image_mode", lambda some: "m" if some.shape[1] == 60 else "b")
     folder = tmp_path / "data" / "healthy"

@@ -162,7 +162,7 @@ def test_frames_of_a_clip_that_are_there_already_are_left_out(tmp_path: Path) ->
 def test_another_rule_for_pixels_looks_again_at_what_was_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("site_agent.intake.preparation.find_text", lambda *_: ((0, 0, 9, 9),))
+    monkeypatch.setattr("site_agent.intake.preparation.find_texts", lambda *_: [((0, 0, 9, 9),)])
     monkeypatch.setattr("site_agent.intake.preparation.LEAST_FOR_TEXT", 8)
     monkeypatch.setattr("site_agent.intake.preparation.find_sector", lambda _: None)
     index = data_set(tmp_path / "data", patients(2))
