@@ -7,8 +7,8 @@ source, and what experts drew, as ``mask.NAME`` (n, H, W) uint8 with ``mask.NAME
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,26 +41,25 @@ class FrameCache:
         Raises:
             ConsiliumError: it cannot be written.
         """
-        path = self.path(key)
-        arrays = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary = path.with_name(f".{key}.{secrets.token_hex(4)}")
-            try:
-                temporary.write_bytes(save_safetensors(arrays))
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        self.stage(key, tensors)
+        self.settle(key)
 
     def stage(self, key: str, tensors: Tensors) -> None:
-        """The file, beside the one of its key, which stays until it is settled.
+        """The file, beside the one of its key, which stays until it is settled; what is cut short is swept away.
 
         Raises:
             ConsiliumError: it cannot be written.
         """
-        self.write(f"{key}{STAGED}", tensors)
+        path = self.path(f"{key}{STAGED}")
+        data = save_safetensors({name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())})
+        try:
+            if not path.parent.is_dir():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise cannot_write(path, error) from error
 
     def settle(self, key: str) -> None:
         """What was staged takes its place.
