@@ -373,15 +373,15 @@ def test_a_disk_that_fills_up_under_the_working_images(
     index = data_set(tmp_path / "data", patients(5))
     clean = tmp_path / "clean"
     take_in(clean, index)
-    real = FrameCache.write
+    real = FrameCache.stage
 
-    def write(self: FrameCache, key: str, tensors: Any) -> None:
+    def stage(self: FrameCache, key: str, tensors: Any) -> None:
         if len(list(self.folder.rglob("*.safetensors"))) >= 2:
             monkeypatch.setattr(Path, "write_bytes", _full)
         real(self, key, tensors)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FrameCache, "write", write)
+        patch.setattr(FrameCache, "stage", stage)
         patch.setattr(Path, "write_bytes", Path.write_bytes)
         with pytest.raises(ConsiliumError, match="the disk is full; free some space") as caught:
             take_in(tmp_path / "full", index, processes=processes)
