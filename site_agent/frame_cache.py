@@ -35,17 +35,10 @@ class FrameCache:
         """Where the file of a key lies."""
         return self.folder / key[:2] / f"{key}{SUFFIX}"
 
-    def write(self, key: str, tensors: Tensors) -> None:
-        """The file, whole or not at all. Not flushed to the disk one by one: what is lost is made again.
-
-        Raises:
-            ConsiliumError: it cannot be written.
-        """
-        self.stage(key, tensors)
-        self.settle(key)
-
     def stage(self, key: str, tensors: Tensors) -> None:
         """The file, beside the one of its key, which stays until it is settled; what is cut short is swept away.
+
+        Not flushed to the disk one by one: what is lost is made again.
 
         Raises:
             ConsiliumError: it cannot be written.

@@ -15,7 +15,8 @@ def test_its_parts_are_made_once_in_their_places(tmp_path: Path) -> None:
     assert archive.cache is archive.cache
     assert archive.seal is archive.seal
     assert archive.catalogue.path == tmp_path / "catalogue.sqlite"
-    archive.cache.write("ab", {"frames": np.zeros((1, 8, 8), np.uint8)})
+    archive.cache.stage("ab", {"frames": np.zeros((1, 8, 8), np.uint8)})
+    archive.cache.settle("ab")
     assert (tmp_path / "frames" / "ab" / "ab.safetensors").is_file()
 
 

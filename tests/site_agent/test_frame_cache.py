@@ -20,7 +20,8 @@ def cache(tmp_path: Path) -> FrameCache:
 
 
 def test_frames_come_back_bit_for_bit_and_by_place(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES, "numbers": NUMBERS})
+    cache.stage(KEY, {"frames": FRAMES, "numbers": NUMBERS})
+    cache.settle(KEY)
     assert np.array_equal(cache.frames(KEY), FRAMES)
     assert np.array_equal(cache.frames(KEY, [4, 0, 4]), FRAMES[[4, 0, 4]])
     assert cache.read(KEY, "numbers").tolist() == NUMBERS.tolist()
@@ -28,18 +29,22 @@ def test_frames_come_back_bit_for_bit_and_by_place(cache: FrameCache) -> None:
 
 
 def test_a_view_is_written_as_it_looks(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES[:, ::-1, ::2]})
+    cache.stage(KEY, {"frames": FRAMES[:, ::-1, ::2]})
+    cache.settle(KEY)
     assert np.array_equal(cache.frames(KEY), FRAMES[:, ::-1, ::2])
 
 
 def test_equal_images_are_equal_bytes(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES, "numbers": NUMBERS})
-    cache.write(OTHER, {"numbers": NUMBERS, "frames": FRAMES.copy()})
+    cache.stage(KEY, {"frames": FRAMES, "numbers": NUMBERS})
+    cache.settle(KEY)
+    cache.stage(OTHER, {"numbers": NUMBERS, "frames": FRAMES.copy()})
+    cache.settle(OTHER)
     assert cache.path(KEY).read_bytes() == cache.path(OTHER).read_bytes()
 
 
 def test_what_is_staged_takes_its_place_when_it_is_settled(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.settle(KEY)
     cache.stage(KEY, {"frames": FRAMES + 1})
     assert np.array_equal(cache.frames(KEY), FRAMES)
     cache.settle(KEY)
@@ -61,13 +66,15 @@ def test_what_is_not_there_or_damaged_is_told_with_the_cure(cache: FrameCache) -
             cache.path(KEY).write_bytes(data)
         with pytest.raises(ConsiliumError, match="damaged; take the images in again: consilium site ingest"):
             cache.frames(KEY)
-    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.settle(KEY)
     with pytest.raises(ConsiliumError, match="missing or damaged"):
         cache.read(KEY, "mask.lv")
 
 
 def test_removing_is_done_once_and_may_be_asked_twice(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.settle(KEY)
     assert cache.has(KEY)
     cache.remove(KEY)
     cache.remove(KEY)
@@ -75,7 +82,8 @@ def test_removing_is_done_once_and_may_be_asked_twice(cache: FrameCache) -> None
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(cache: FrameCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.settle(KEY)
 
     def full(self: Path, data: bytes) -> int:
         with self.open("wb") as file:
@@ -84,7 +92,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(cache: FrameCache, monkey
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ConsiliumError, match="the disk is full; free some space"):
-        cache.write(KEY, {"frames": FRAMES + 1})
+        cache.stage(KEY, {"frames": FRAMES + 1})
     assert np.array_equal(cache.frames(KEY), FRAMES)
     assert [path.name for path in cache.path(KEY).parent.iterdir()] == [f"{KEY}.safetensors"]
 
@@ -93,7 +101,8 @@ def test_what_is_of_no_key_is_swept_away(cache: FrameCache) -> None:
     kept, staged, gone = "ab" * 16, "ab" + "cd" * 15, "ef" * 16
     cache.sweep({kept})
     for key in (kept, gone):
-        cache.write(key, {"frames": FRAMES})
+        cache.stage(key, {"frames": FRAMES})
+        cache.settle(key)
     cache.stage(kept, {"frames": FRAMES})
     cache.stage(staged, {"frames": FRAMES})
     (cache.path(kept).parent / f".{kept}.staged.12345678").write_bytes(b"half")
@@ -102,5 +111,6 @@ def test_what_is_of_no_key_is_swept_away(cache: FrameCache) -> None:
 
 
 def test_other_users_cannot_look(cache: FrameCache) -> None:
-    cache.write(KEY, {"frames": FRAMES})
+    cache.stage(KEY, {"frames": FRAMES})
+    cache.settle(KEY)
     assert cache.path(KEY).parent.stat().st_mode & 0o077 == 0

@@ -417,7 +417,8 @@ def test_what_a_killed_ingest_left_is_swept_away(tmp_path: Path) -> None:
     before = content(tmp_path)
     cache = archive_in(tmp_path).cache
     cache.stage("ab" * 16, {"frames": np.zeros((1, 8, 8), dtype=np.uint8)})
-    cache.write("cd" * 16, {"frames": np.zeros((1, 8, 8), dtype=np.uint8)})
+    cache.stage("cd" * 16, {"frames": np.zeros((1, 8, 8), dtype=np.uint8)})
+    cache.settle("cd" * 16)
     (cache.path("ab" * 16).parent / f".{'ab' * 16}.staged.01234567").write_bytes(b"half")
     take_in(tmp_path, index)
     assert content(tmp_path) == before

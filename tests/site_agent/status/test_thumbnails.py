@@ -57,7 +57,8 @@ def test_large_images_become_small(ada: SiteHome) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 256, 200), np.uint8)
     keys = [row[0] for row in ada.archive.catalogue.rows("SELECT item FROM clips WHERE label = 'light'")]
     for key in keys:
-        ada.archive.cache.write(key, {"frames": noise})
+        ada.archive.cache.stage(key, {"frames": noise})
+        ada.archive.cache.settle(key)
     sizes = [len(png) for png in thumbnails(ada.archive)["light"]]
     assert {_open(png).size for png in thumbnails(ada.archive)["light"]} == {(75, SIDE)}
     assert max(sizes) * MOST < 2**20 / 3
