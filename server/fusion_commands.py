@@ -50,8 +50,8 @@ def _list(current: str, *, as_json: bool) -> None:
         ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    names = (Column("", min_width=1), Column("rule", no_wrap=True))
-    table = Table(*names, "what makes the scores", "needs", box=None, padding=(0, 2), header_style="bold")
+    names = Column("  rule", no_wrap=True)
+    table = Table(names, "needs", "what makes the scores", box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name, rule in RULES.items():
-        table.add_row("*" if name == current else "", name, rule.about, ", ".join(rule.kinds))
+        table.add_row(f"{'*' if name == current else ' '} {name}", "\n".join(rule.kinds), rule.about)
     Console().print(table)
