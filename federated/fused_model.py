@@ -23,6 +23,7 @@ from federated.fusion.closed_form import (
     scatter_sites,
     solve,
 )
+from federated.fusion.effective_number import counted
 from federated.fusion.experts import Pooled
 from federated.fusion.rules import scorer_of
 from federated.fusion.targets import Silent, targets_of
@@ -72,6 +73,10 @@ class FusedModel:
     """A fused model in memory. Behind M features, B numbers of a panel may stand, which the rule alone reads.
 
     Systems with nobody silenced are carried; others are solved when asked for, where every Gram matrix in them is here.
+
+    Attributes:
+        blocks: statistics as sites sent them.
+        counted: the same as the systems count them.
     """
 
     manifest: ReleaseManifest
@@ -108,6 +113,7 @@ class FusedModel:
             site.name: means_in(self.space, class_means(self.blocks[site.name]), site.labels)
             for site in self.manifest.sites
         }
+        self.counted = counted(self.blocks, self.manifest.hyperparameters.volume)
         self.groups = self._groups()
         self._carried = self._carried_keys()
         self._scorer = scorer_of(self.manifest, self.tensors, self.blocks)
@@ -300,7 +306,7 @@ class FusedModel:
         if key not in self._solved:
             if len(self._solved) >= MAX_SOLVED:
                 del self._solved[next(iter(self._solved))]
-            self._solved[key] = solve(self.blocks, key, self.labels, self.manifest.hyperparameters, self.targets)
+            self._solved[key] = solve(self.counted, key, self.labels, self.manifest.hyperparameters, self.targets)
         return self._solved[key]
 
     def _inverse(self, key: Key) -> Array | None:
@@ -320,7 +326,7 @@ class FusedModel:
         levels = np.zeros(len(self.sites))
         levels[[self.sites.index(name) for name, _ in key.inside]] = [level for _, level in key.inside]
         weights = np.array(
-            [[self.targets.weight(self.blocks[name], self.labels[c]) for c in group.columns] for name in self.sites]
+            [[self.targets.weight(self.counted[name], self.labels[c]) for c in group.columns] for name in self.sites]
         )
         kept = weights.sum(axis=0) / (levels @ weights)
         return np.asarray(part * levels[:, None] * kept)
@@ -339,9 +345,9 @@ class FusedModel:
         inverse = self._inverse(key)
         if inverse is None:
             return {"other": np.ones(len(features))}
-        without = {name: block.gram_without(key.silent_at(name)) for name, block in self.blocks.items()}
+        without = {name: block.gram_without(key.silent_at(name)) for name, block in self.counted.items()}
         grams = {name: gram for name, gram in without.items() if gram is not None}
-        factor = scatter_factor(self.blocks, scatter_sites(key, self.manifest.hyperparameters))
+        factor = scatter_factor(self.counted, scatter_sites(key, self.manifest.hyperparameters))
         return evidence(features, inverse, key, grams, factor, self.manifest.hyperparameters)
 
     def _evidence(

@@ -226,12 +226,16 @@ class ReleaseSite(Frozen):
 
 
 class Hyperparameters(Frozen):
-    """Of the closed-form fusion (section 2 of the method page): ridge λ, scatter γ, outside weight ρ."""
+    """Of the closed-form fusion (section 2 of the method page): ridge λ, scatter γ, outside weight ρ, volume N.
+
+    Without a volume, a site's label counts by its patients.
+    """
 
     ridge: Annotated[float, Field(gt=0)]
     scatter: Annotated[float, Field(ge=0)]
     outside: Annotated[float, Field(ge=0, le=1)]
     mode: Literal["shared", "isolated"] = "shared"
+    volume: Annotated[float | None, Field(gt=1, exclude_if=lambda volume: volume is None)] = None
 
 
 class ExpertCard(Frozen):

@@ -53,9 +53,9 @@ def recompute_solutions(model: FusedModel) -> str:
     """
     hyperparameters, systems = model.manifest.hyperparameters, model.manifest.systems
     try:
-        fused = fit(model.blocks, model.labels, hyperparameters, model.targets)
+        fused = fit(model.counted, model.labels, hyperparameters, model.targets)
         for index, system in enumerate(systems):
-            solved = solve(model.blocks, system_key(system), system.labels, hyperparameters, model.targets)
+            solved = solve(model.counted, system_key(system), system.labels, hyperparameters, model.targets)
             carried = model.tensors[f"solution.{index:03d}"]
             _compare(carried, solved.solutions[[model.sites.index(name) for name in system.inside]], f"system {index}")
             columns = [model.labels.index(label) for label in system.labels]

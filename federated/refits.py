@@ -115,7 +115,7 @@ class ClosedFormRefit:
         name = (key, tuple(columns))
         if name not in self._fused:
             model, labels = self.model, [self.labels[column] for column in columns]
-            self._fused[name] = fused(model.blocks, key, labels, model.manifest.hyperparameters, model.targets)
+            self._fused[name] = fused(model.counted, key, labels, model.manifest.hyperparameters, model.targets)
         return self._fused[name]
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from federated.descent import MARGINS, tree_of
 from federated.errors import ConsiliumError
 from federated.fusion.closed_form import Key, full_systems, held_labels, solve
+from federated.fusion.effective_number import counted
 from federated.fusion.rules import BY_CLOSED_FORM, Chosen, made_of
 from federated.fusion.selection import select
 from federated.fusion.targets import Targets, targets_of
@@ -94,7 +95,7 @@ def build_candidate(
     hyperparameters: Hyperparameters | None = None,
     temperature: float = 1.0,
     mode: Literal["shared", "isolated"] = "shared",
-    weighting: Literal["refit", "graded", "scaled", "none"] = "refit",
+    weighting: Literal["refit", "graded", "scaled", "none"] = "none",
     alpha: float = 0.05,
     chosen: Chosen = BY_CLOSED_FORM,
 ) -> Built:
@@ -113,7 +114,7 @@ def build_candidate(
     _require_grams(weighting, set(blocks) - released)
     checks = {site.name: site.validation for site in sites if site.validation is not None}
     hyperparameters = hyperparameters or select(blocks, checks, labels, mode, targets)
-    systems, tensors = _carried(blocks, labels, hyperparameters, targets, released)
+    systems, tensors = _carried(counted(blocks, hyperparameters.volume), labels, hyperparameters, targets, released)
     tensors |= _sums(blocks, released) | subspace_tensors(_shared_subspace(blocks, released))
     made = made_of(chosen, blocks, checks, labels, targets, experts)
     data, specs, tensors_digest = pack_tensors(tensors | made.tensors)

@@ -44,7 +44,7 @@ def init(
     ] = "shared",
     weighting: Annotated[
         str, typer.Option(help="How foreign sites are silenced: refit, graded, scaled or none.")
-    ] = "refit",
+    ] = "none",
     alpha: Annotated[float, typer.Option(help="How often a site may wrongly refuse its own images.")] = 0.05,
     fusion: Annotated[str, typer.Option(help="What makes the scores; the fusion command lists all.")] = "closed-form",
     home: Home = HERE,

@@ -34,7 +34,7 @@ class CoordinatorConfig(Frozen):
     front_end: FrontEndCard
     superlink: Annotated[str, StringConstraints(pattern=ADDRESS)] = "127.0.0.1:18000"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    weighting: Literal["refit", "graded", "scaled", "none"] = "refit"
+    weighting: Literal["refit", "graded", "scaled", "none"] = "none"
     mode: Literal["shared", "isolated"] = "shared"
     fusion: RuleName = "closed-form"
     registry_url: str = ""

@@ -14,6 +14,7 @@ from benchmarks.incremental.kept import Arrays, kept
 from benchmarks.incremental.suite import TRAINING_FOLDS
 from federated.canonical import digest
 from federated.fused_model import FusedModel, clip_means
+from federated.fusion.selection import SCATTER
 from federated.fusion.targets import coarse_labels
 from federated.local_fold import LocalFold
 from federated.manifest import Hyperparameters, ReleaseManifest, ReportManifest, manifest_digest, unpack_tensors
@@ -28,7 +29,7 @@ NUMBER = 8  # bytes
 class ClosedForm:
     """One form of weights; in isolated mode what the first release chose holds for all that follow."""
 
-    def __init__(self, start: Start, *, form: str = "refit", isolated: bool = False) -> None:
+    def __init__(self, start: Start, *, form: str = "none", isolated: bool = False) -> None:
         self.start, self.form, self.isolated = start, form, isolated
         self.sites: list[Site] = []
         self.inputs: dict[str, SiteInput] = {}
@@ -117,19 +118,19 @@ def _report(proposed: FusedModel, site: Site) -> tuple[ReportManifest, bytes]:
 
 
 FORMS: dict[str, Callable[[Start], Contestant]] = {
-    "closed form (refit)": ClosedForm,
+    "closed form": ClosedForm,
+    "closed form (refit)": partial(ClosedForm, form="refit"),
     "closed form (graded)": partial(ClosedForm, form="graded"),
     "closed form (scaled)": partial(ClosedForm, form="scaled"),
-    "closed form (none)": partial(ClosedForm, form="none"),
-    "closed form (isolated)": partial(ClosedForm, form="none", isolated=True),
+    "closed form (isolated)": partial(ClosedForm, isolated=True),
 }
 
 
 def _with_scatter(model: FusedModel) -> Hyperparameters:
     """Those of a release; one site alone has shown no scatter, and gets the usual one, a multiple of its weight."""
     chosen = model.manifest.hyperparameters
-    weight = float(sum(block.weights.sum() for block in model.blocks.values()))
-    return chosen if len(model.sites) > 1 else chosen.model_copy(update={"scatter": weight})
+    weight = float(sum(block.weights.sum() for block in model.counted.values()))
+    return chosen if len(model.sites) > 1 else chosen.model_copy(update={"scatter": SCATTER * weight})
 
 
 def clip_rows(local: LocalFold) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from benchmarks.incremental.network_rivals import NETWORK_RIVALS
 
 __all__ = ["CLOSED_FORM", "CONTESTANTS", "GATED", "IN_ANY_ORDER", "JOINT", "MOST_FREQUENT", "OF_FEATURES", "SCATTERED"]
 
-CLOSED_FORM = "closed form (refit)"
+CLOSED_FORM = "closed form"
 MOST_FREQUENT = "most frequent label of the site"
 Made = Callable[[Start], Contestant]
 

@@ -95,13 +95,11 @@ def _unit(features: Array) -> Array:
     return np.asarray(features / np.where(length > 0, length, 1.0))
 
 
-_FORM: Made = partial(ClosedForm, form="none")
 _LDA: Made = partial(Linear, fit=tuned_discriminant)
 _SCATTERED: Made = partial(Linear, fit=tuned_scattered_discriminant)
 EXPERT_FEATURES: dict[str, Made] = {
-    "closed form (refit), base expert's features beside": partial(OnExperts, rule=ClosedForm, everybody=False),
-    "closed form (none), base expert's features beside": partial(OnExperts, rule=_FORM, everybody=False),
-    "closed form (none), all experts' features beside": partial(OnExperts, rule=_FORM, everybody=True),
+    "closed form, base expert's features beside": partial(OnExperts, rule=ClosedForm, everybody=False),
+    "closed form, all experts' features beside": partial(OnExperts, rule=ClosedForm, everybody=True),
     "streaming LDA, base expert's features beside": partial(OnExperts, rule=_LDA, everybody=False),
     "streaming LDA, all experts' features beside": partial(OnExperts, rule=_LDA, everybody=True),
     "discriminant with scatter, base expert's features beside": partial(OnExperts, rule=_SCATTERED, everybody=False),

@@ -28,7 +28,7 @@ MARKERS = "osD^vP*X"
 DRAWN = (  # a picture of everybody would show nothing
     (
         CLOSED_FORM,
-        "closed form (none)",
+        "closed form (refit)",
         JOINT_RIDGE,
         "streaming LDA",
         SCATTERED,
@@ -40,7 +40,7 @@ DRAWN = (  # a picture of everybody would show nothing
         MOST_FREQUENT,
     ),
     (
-        "closed form (none), base expert's features beside",
+        "closed form, base expert's features beside",
         "discriminant with scatter, base expert's features beside",
         "discriminant with scatter, all experts' features beside",
         NETWORK_GATED,

@@ -15,7 +15,7 @@ from benchmarks.incremental.kept import write_arrays
 from benchmarks.incremental.suite import Suite, for_training
 from federated.statistics import Array
 
-REMOVED = (CLOSED_FORM, "closed form (none)", GATED, "gated fusion, cross heads in closed form")
+REMOVED = (CLOSED_FORM, "closed form (refit)", GATED, "gated fusion, cross heads in closed form")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """How often a linear rule errs, told from validation statistics alone.
 
 Of images of label c, with mean m_c and covariance S within labels, the difference between the scores of c and d has
-mean m_c^T (w_c - w_d) + b_c - b_d and variance (w_c - w_d)^T S (w_c - w_d). Taken as normal, it is negative with
-probability Phi(-mean / sd); the sum over d bounds the share of these images that are answered wrongly. No d is a label
-above c, of which these images are images too, or one that c says nothing of, as those below it.
+mean m_c^T (w_c - w_d) + b_c - b_d and variance (w_c - w_d)^T S (w_c - w_d). Taken as normal, it is positive with
+probability Phi(mean / sd); taken as independent over d, all are with the product of these, and else the image is
+answered wrongly. No d is a label above c, of which these images are images too, or one that c says nothing of, as those
+below it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TINY = 1e-12
 
 
 def pairwise_error(rule: LinearRule, blocks: Iterable[Statistics], targets: Targets = FLAT) -> float:
-    """Mean over the images of all blocks of the bound above; labels that the rule does not know are not counted.
+    """Mean over the images of all blocks of the share above; labels that the rule does not know are not counted.
 
     Raises:
         ContractError: a block keeps its Gram matrix back.
@@ -33,7 +34,7 @@ def pairwise_error(rule: LinearRule, blocks: Iterable[Statistics], targets: Targ
 
 
 def _of_block(rule: LinearRule, block: Statistics, targets: Targets) -> tuple[float, float]:
-    """Expected wrong pairs, and the weight of the images."""
+    """Weight of the images that are answered wrongly, and of all."""
     if block.gram is None:
         raise ContractError("its Gram matrix is not here", where="validation statistics")
     weights, bias = rule.weights, rule.bias
@@ -47,7 +48,7 @@ def _of_block(rule: LinearRule, block: Statistics, targets: Targets) -> tuple[fl
             own = rule.labels.index(label)
             scores = block.class_sums[:, column] / weight @ weights + bias
             others = [number for number, other in enumerate(rule.labels) if _excludes(label, other, targets)]
-            total += weight * float(ndtr((scores - scores[own]) / scales[own])[others].sum())
+            total += weight * (1.0 - float(ndtr((scores[own] - scores) / scales[own])[others].prod()))
             counted += weight
     return total, counted
 

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from federated.errors import ContractError
 from federated.fusion.closed_form import fit, full_systems, held_labels, solve, validation_loss
 from federated.fusion.linear_rule import LinearRule
-from federated.fusion.selection import RIDGES
+from federated.fusion.selection import RIDGES, UNTOLD
 from federated.fusion.targets import FLAT, Targets
 from federated.manifest import Hyperparameters
 from federated.statistics import Statistics, merge
-
-UNTOLD = RIDGES[4]  # where there is no validation block
 
 
 def joint_ridge(

@@ -8,16 +8,16 @@ site effect of that covariance would ask for gamma near 1, but the few sites tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from federated.fusion.closed_form import held_labels, scatter_factor
+from federated.fusion.closed_form import scatter_factor
 from federated.fusion.discriminant import PRIORS, SHRINKAGES, UNTOLD, Prior, rule_under, within_covariance
 from federated.fusion.linear_rule import ClassMeans, LinearRule, class_means_of
 from federated.fusion.pairwise_error import pairwise_error
-from federated.fusion.selection import left_out_groups
+from federated.fusion.selection import left_out
 from federated.fusion.targets import FLAT, Targets
 from federated.in_distribution import shrunk
 from federated.statistics import Array, Statistics
@@ -64,11 +64,11 @@ def tuned_scattered_discriminant(
 
     scatter = 1.0
     shrinkage = min(SHRINKAGES, key=lambda value: pooled(value, scatter, prior))
-    others = list(_left_out(blocks, checks, labels, targets))
+    others = [(_parts(rest, labels, targets), judges) for rest, judges in left_out(blocks, checks)]
     if others:
 
         def transfer(value: float) -> float:
-            errors = [pairwise_error(rest.rule(shrinkage, value, prior), asked, targets) for rest, asked in others]
+            errors = [pairwise_error(rest.rule(shrinkage, value, prior), judges, targets) for rest, judges in others]
             return pooled(shrinkage, value, prior) + float(np.mean(errors))
 
         scatter = min(SCATTERS, key=transfer)
@@ -93,15 +93,3 @@ def _parts(blocks: Blocks, labels: Sequence[str], targets: Targets) -> _Parts:
     factor = scatter_factor(blocks, sorted(blocks))
     between = np.asarray(factor @ factor.T / max(1, factor.shape[1]))
     return _Parts(class_means_of(blocks, labels, targets), within_covariance(blocks), between)
-
-
-def _left_out(
-    blocks: Blocks, checks: Blocks, labels: Sequence[str], targets: Targets
-) -> Iterator[tuple[_Parts, list[Statistics]]]:
-    """What the others give, and the validation of those left out, of whose labels the others hold some."""
-    for group in left_out_groups(blocks):
-        rest = {name: block for name, block in blocks.items() if name not in group}
-        held = {label for block in rest.values() for label in held_labels(block)}
-        asked = [checks[name] for name in group if name in checks and held & held_labels(checks[name])]
-        if asked:
-            yield _parts(rest, labels, targets), asked

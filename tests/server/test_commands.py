@@ -62,7 +62,7 @@ def test_init_makes_a_home(tmp_path: Path) -> None:
     assert (made.config.federation, made.config.name, made.config.task) == ("echo", "hub", "classification")
     assert made.config.front_end.name == "texture"
     assert made.vocabulary().codes == ("plax", "a4c")
-    assert (made.config.mode, made.config.weighting, made.config.alpha) == ("shared", "refit", 0.05)
+    assert (made.config.mode, made.config.weighting, made.config.alpha) == ("shared", "none", 0.05)
     assert spoken_fingerprint(fingerprint(bytes.fromhex(public_hex(made.key())))) in said
     with pytest.raises(ConsiliumError, match="is not empty"):
         _run(*INIT, "--home", str(home))

@@ -18,7 +18,7 @@ from benchmarks.incremental.suite import Preset
 from federated.errors import ConsiliumError
 from tests.benchmarks.incremental.conftest import clouds
 
-NAMES = ("closed form (none)", "most frequent label of the site")
+NAMES = ("closed form", "most frequent label of the site")
 
 
 @pytest.fixture

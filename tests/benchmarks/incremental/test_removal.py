@@ -12,7 +12,7 @@ from benchmarks.incremental.suite import Suite
 
 
 def test_an_answer_that_only_one_site_taught_goes_with_it(suite: Suite, start: Start, tmp_path: Path) -> None:
-    found = removals("closed form (none)", suite, start)
+    found = removals("closed form", suite, start)
     assert found.displayed.shape == found.effect.shape == (len(found.patients), 2)
     labels = np.array([label for site in suite.sites for label in site.folds["test"].local.labels])
     of_a = labels == "a"  # only the first teaches it

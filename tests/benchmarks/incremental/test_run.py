@@ -31,7 +31,7 @@ def test_words_that_are_none_are_told_in_one_line(
 
 
 def test_a_whole_contest_on_features(tmp_path: Path, preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {name: run.OF_FEATURES[name] for name in ("closed form (refit)", "joint ridge (AFL)")}
+    names = {name: run.OF_FEATURES[name] for name in ("closed form", "joint ridge (AFL)")}
     for module in (cells, run):
         monkeypatch.setattr(module, "SUITES", {"clouds": clouds})
     monkeypatch.setattr(run, "WITHOUT_IMAGES", ("clouds",))
