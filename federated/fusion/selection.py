@@ -91,7 +91,7 @@ def left_out_groups(sites: Iterable[str]) -> list[list[str]]:
 
 def left_out(blocks: Blocks, checks: Blocks) -> list[tuple[Blocks, list[Statistics]]]:
     """For each group, the other sites, and the validation of those left out of whose labels the others hold some."""
-    found = []
+    found: list[tuple[Blocks, list[Statistics]]] = []
     for group in left_out_groups(blocks):
         rest = {name: block for name, block in blocks.items() if name not in group}
         held = {label for block in rest.values() for label in held_labels(block)}

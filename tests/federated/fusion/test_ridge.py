@@ -9,8 +9,8 @@ import pytest
 
 from federated.errors import ContractError
 from federated.fusion.closed_form import fit, held_labels, validation_loss
-from federated.fusion.ridge import UNTOLD, choose_ridge, joint_ridge, masked_ridge, ridge_rule
-from federated.fusion.selection import RIDGES
+from federated.fusion.ridge import choose_ridge, joint_ridge, masked_ridge, ridge_rule
+from federated.fusion.selection import RIDGES, UNTOLD
 from federated.fusion.targets import targets_of
 from federated.manifest import Hyperparameters
 from federated.statistics import merge
