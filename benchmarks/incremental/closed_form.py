@@ -14,7 +14,7 @@ from benchmarks.incremental.kept import Arrays, kept
 from benchmarks.incremental.suite import TRAINING_FOLDS
 from federated.canonical import digest
 from federated.fused_model import FusedModel, clip_means
-from federated.fusion.selection import SCATTER
+from federated.fusion.selection import SCATTERS
 from federated.fusion.targets import coarse_labels
 from federated.local_fold import LocalFold
 from federated.manifest import Hyperparameters, ReleaseManifest, ReportManifest, manifest_digest, unpack_tensors
@@ -130,7 +130,7 @@ def _with_scatter(model: FusedModel) -> Hyperparameters:
     """Those of a release; one site alone has shown no scatter, and gets the usual one, a multiple of its weight."""
     chosen = model.manifest.hyperparameters
     weight = float(sum(block.weights.sum() for block in model.counted.values()))
-    return chosen if len(model.sites) > 1 else chosen.model_copy(update={"scatter": SCATTER * weight})
+    return chosen if len(model.sites) > 1 else chosen.model_copy(update={"scatter": SCATTERS[0] * weight})
 
 
 def clip_rows(local: LocalFold) -> NDArray[np.int64]:
