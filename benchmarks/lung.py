@@ -79,7 +79,7 @@ def _held_back(sites: Sequence[SiteFolds], predictors: Mapping[str, Predictor], 
 def _with_minimum_counts(images: Images, shots: Sequence[Shot], seed: int) -> dict[str, Predictor]:
     """Our default where every site drops the blocks that the published limits would not let out."""
     sites = split(images, shots, seed, Limits())
-    return {COUNTED: fused(released(sites)[0], "refit")} if sites else {}
+    return {COUNTED: fused(released(sites)[0], "none")} if sites else {}
 
 
 def _sites_to_come(sites: Sequence[SiteFolds], seed: int) -> list[Line]:
@@ -108,7 +108,7 @@ def _unknown_labels(images: Images, shots: Sequence[Shot], seed: int) -> list[Li
         sites = split(images, rest, seed)
         if len(sites) == len(ORDER):
             strict, loose = released(sites, (ALPHA, LOOSE_ALPHA))
-            predictors = {OURS: fused(strict, "refit"), LOOSE["refit"]: fused(loose, "refit")}
+            predictors = {OURS: fused(strict, "none"), LOOSE["none"]: fused(loose, "none")}
             for name in ORDER:
                 clips = images.fold([shot for shot in gone if shot.site == name])
                 lines += ask(UNKNOWN, seed, predictors, name, clips, (label,))

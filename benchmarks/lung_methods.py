@@ -33,12 +33,12 @@ from federated.report import compute_report
 from federated.statistics import Array, Statistics, from_features
 from federated.vocabulary import plain_vocabulary
 
-FORMS = ("refit", "graded", "scaled", "none")
+FORMS = ("none", "refit", "graded", "scaled")
 FUSED = {form: f"fused experts ({form})" for form in FORMS}
 JOINT_RIDGE = "joint ridge (ρ = 1, no scatter)"
 MASK = "pure mask (ρ = 0, no scatter)"
 ALPHA, LOOSE_ALPHA = 0.05, 0.2
-LOOSE = {form: f"fused experts ({form}) at α = {LOOSE_ALPHA}" for form in FORMS if form != "none"}
+LOOSE = {form: f"fused experts ({form}) at α = {LOOSE_ALPHA}" for form in FORMS}
 METHODS = (
     *FUSED.values(),
     *LOOSE.values(),

@@ -39,7 +39,7 @@ def select(
     A ridge is a multiple of the mean eigenvalue of the summed Gram matrix, the scatter one of the summed weights; both
     of labels that count by their effective number.
     """
-    search = _Search(train, validation, labels, mode, targets)
+    search = Search(train, validation, labels, mode, targets)
     ridge, scatter = UNTOLD, SCATTERS[0]
     if not search.checks:
         return search.build(ridge, scatter)
@@ -49,7 +49,7 @@ def select(
     return search.build(search.ridge(ridge, scatter), scatter)
 
 
-class _Search:
+class Search:
     """Errors at a ridge and a scatter: of all sites together, and the mean of those with sites left out.
 
     Those left out are asked of labels that the others hold. By the first error alone, too little ridge is enough.
@@ -68,6 +68,7 @@ class _Search:
         self._found: dict[tuple[float, float], tuple[float, float]] = {}
 
     def build(self, ridge: float, scatter: float) -> Hyperparameters:
+        """These shares of the mean eigenvalue and of the summed weights, with all that is given."""
         return Hyperparameters(
             ridge=ridge * self.ridge_unit,
             scatter=scatter * self.scatter_unit,
@@ -77,10 +78,12 @@ class _Search:
         )
 
     def ridge(self, start: float, scatter: float) -> float:
+        """The first valley downhill from a start."""
         errors = [partial(self._error, ridge, scatter) for ridge in RIDGES]
         return RIDGES[first_valley(errors, RIDGES.index(start))]
 
     def scatter(self, ridge: float) -> float:
+        """The largest whose error is within a standard error of the least, over validation patients."""
         least = min(SCATTERS, key=partial(self._error, ridge))
         spread = sum(error * (1 - error) for error in self._errors(ridge, least)) / self.patients
         bound = self._error(ridge, least) + np.sqrt(spread)

@@ -22,6 +22,7 @@ from benchmarks.lung_methods import (
 )
 from deploy.demo.baselines import JOINT, MAX_SOFTMAX, MOST_FREQUENT, SITE_ALONE, SiteFolds
 from federated.fused_model import clip_means
+from federated.fusion.selection import RIDGES
 from tests.benchmarks.test_lung_data import synthetic
 
 
@@ -64,7 +65,7 @@ def test_joint_ridge_is_the_central_fit(sites: list[SiteFolds]) -> None:
     unit = float((features**2 * weights[:, None]).sum() / features.shape[1])
     fits = [
         Ridge(alpha=ratio * unit, fit_intercept=False).fit(features, truth, sample_weight=weights).coef_.T
-        for ratio in (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+        for ratio in RIDGES
     ]
     assert min(np.abs(found - fit).max() for fit in fits) < 1e-9
 
@@ -80,7 +81,7 @@ def test_the_mask_never_looks_at_sites_without_the_label(sites: list[SiteFolds])
     truth = np.array([float(label == "viral") for label in train.labels])
     fits = [
         Ridge(alpha=ratio * unit, fit_intercept=False).fit(train.features, truth, sample_weight=train.weights).coef_
-        for ratio in (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+        for ratio in RIDGES
     ]
     assert min(np.abs(found - fit).max() for fit in fits) < 1e-9
 

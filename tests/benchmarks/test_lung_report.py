@@ -24,7 +24,7 @@ def _lines(ours: float, ridge: float, refused: tuple[float, float] = (0.0, 0.0),
                 answers = {
                     OURS: "ab"[right],
                     GRADED: "ab"[right],
-                    LOOSE["refit"]: "ab"[right],
+                    LOOSE["none"]: "ab"[right],
                     JOINT_RIDGE: "ab"[other],
                 }
                 strange = rng.random() < chance
@@ -45,7 +45,7 @@ def test_a_large_gap_is_told_apart_and_a_method_is_not_told_apart_from_its_twin(
     assert "(told apart)" in gap.claim
     note = next(note for note in measured.notes if note.startswith(HELD_BACK))
     assert f"better than {JOINT_RIDGE} (+" in note
-    assert f"right as often as {GRADED}, {LOOSE['refit']} on every patient." in note
+    assert f"right as often as {GRADED}, {LOOSE['none']} on every patient." in note
 
 
 def test_a_gap_within_noise_is_not_told_apart() -> None:

@@ -9,6 +9,8 @@ from scipy.stats import binom, ks_2samp
 from federated.cross_fitting import can_leave_out, cross_fitted
 from federated.errors import ContractError
 from federated.fusion.closed_form import fit
+from federated.fusion.effective_number import counted
+from federated.fusion.selection import VOLUME
 from federated.in_distribution import one_item_a_patient
 from federated.local_fold import LocalFold, class_covariances, raw_scores
 from federated.manifest import manifest_digest, unpack_tensors
@@ -23,7 +25,7 @@ def test_a_model_without_some_images_is_the_fit_without_them(federation):
     kept = train.rows(range(20, len(train.labels)))
     block = from_features(kept.features, kept.labels, kept.weights, model.labels)
     without = model.holding("ada", block)
-    expected = fit(model.blocks | {"ada": block}, model.labels, model.manifest.hyperparameters)
+    expected = fit(counted(model.blocks | {"ada": block}, VOLUME), model.labels, model.manifest.hyperparameters)
     assert np.abs(without.full_scores(train.features) - train.features @ expected).max() < 1e-9
     assert np.abs(without.full_scores(train.features) - model.full_scores(train.features)).max() > 1e-6
 

@@ -16,7 +16,8 @@ from federated.refits import NOBODY, ClosedFormRefit, ExpertsRefit, is_right, kn
 
 def _refit(federation: Any, weighting: str | None = None, site: str = "ada") -> ClosedFormRefit:
     model = federation.model(federation.release())
-    return ClosedFormRefit(model, federation.folds[site]["test"].features, weighting=weighting)
+    features = np.concatenate([fold.features for fold in federation.folds[site].values()])
+    return ClosedFormRefit(model, features, weighting=weighting)
 
 
 def _subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:

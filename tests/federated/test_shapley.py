@@ -74,7 +74,7 @@ def test_of_a_displayed_sum_it_is_the_displayed_sum(federation: Any) -> None:
     displayed = Game(model.sites, lambda present: sum((shown[name] for name in present), 0.0))
     assert _values(displayed) == pytest.approx(contributions, abs=1e-12)
     refitted = shapley_of_scores(ClosedFormRefit(model, features), np.zeros(5, dtype=int)).values[:, 0]
-    assert np.abs(refitted - contributions).max() > 0.01
+    assert np.abs(refitted - contributions).max() > 1e-3
 
 
 def test_refitted_scores_and_accuracy_add_up(federation: Any) -> None:
@@ -102,7 +102,7 @@ def test_two_sites_with_the_same_images_get_the_same(federation: Any) -> None:
     refit = ClosedFormRefit(federation.model(built), federation.folds["ada"]["test"].features)
     shares = shapley_of_scores(refit, refit.answers(refit.sites)).values
     assert np.abs(shares[0] - shares[1]).max() < 1e-9
-    assert np.abs(shares[0] - shares[2]).max() > 0.01
+    assert np.abs(shares[0] - shares[2]).max() > 1e-3
 
 
 def test_coalitions_are_all_of_them_and_ten_sites_the_most() -> None:

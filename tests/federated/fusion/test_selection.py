@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from federated.fusion.closed_form import fit, validation_loss
-from federated.fusion.selection import RIDGES, select
+from federated.fusion.closed_form import fit
+from federated.fusion.effective_number import counted
+from federated.fusion.linear_rule import LinearRule
+from federated.fusion.pairwise_error import pairwise_error
+from federated.fusion.selection import (
+    OUTSIDE,
+    RIDGES,
+    SCATTERS,
+    UNTOLD,
+    VOLUME,
+    Search,
+    first_valley,
+    left_out,
+    left_out_groups,
+    select,
+)
+from federated.fusion.targets import FLAT
+from federated.statistics import Statistics, from_features, merge
 
 LABELS = ("plax", "a4c", "a2c", "psax", "sub")
 
@@ -14,27 +31,83 @@ def blocks_of(federation, fold):
     return {site.name: getattr(site, fold).spread(LABELS) for site in federation.inputs()}
 
 
-def test_the_ridge_has_the_least_pooled_validation_error_on_its_grid(federation):
-    train, validation = blocks_of(federation, "train"), blocks_of(federation, "validation")
-    chosen = select(train, validation, LABELS)
-    unit = sum(np.trace(block.gram) for block in train.values()) / 24
-    held = {
-        name: np.array([label in site.labels for label in LABELS])
-        for name, site in zip(train, (site.train for site in federation.inputs()), strict=True)
-    }
+def error_at(train, validation, ridge, scatter):
+    """By the words of the method page: all sites together, and the mean over those left out."""
+    total = merge(train.values())
+    unit, weight = np.trace(total.gram) / total.features, total.weights.sum()
+    chosen = select(train, {}, LABELS).model_copy(update={"ridge": ridge * unit, "scatter": scatter * weight})
 
-    def error(ridge):
-        weights = fit(train, LABELS, chosen.model_copy(update={"ridge": ridge * unit}))
-        return sum(validation_loss(weights, validation[name], LABELS, held[name]) for name in validation)
+    def judged(blocks, judges):
+        held = tuple(label for label in LABELS if any(block.weights[LABELS.index(label)] for block in blocks.values()))
+        weights = fit(blocks, held, chosen)
+        return pairwise_error(LinearRule(held, ("all",), weights[None], np.zeros((1, len(held)))), judges)
 
-    assert chosen.ridge / unit == min(RIDGES, key=error)
+    apart = [judged({n: b for n, b in train.items() if n != name}, [validation[name]]) for name in train]
+    return judged(train, validation.values()), float(np.mean(apart))
 
 
-def test_noise_calls_for_a_larger_ridge(make_federation):
-    federation = make_federation(seed=3)
-    train, validation = blocks_of(federation, "train"), blocks_of(federation, "validation")
-    quiet = select(train, train, LABELS).ridge
-    assert select(train, validation, LABELS).ridge >= quiet
+def test_the_ridge_has_the_least_error_on_its_grid(federation):
+    train, validation = (counted(blocks_of(federation, fold), VOLUME) for fold in ("train", "validation"))
+    chosen = select(blocks_of(federation, "train"), blocks_of(federation, "validation"), LABELS)
+    total = merge(train.values())
+    scatter = chosen.scatter / total.weights.sum()
+    errors = {ridge: sum(error_at(train, validation, ridge, scatter)) for ridge in RIDGES}
+    assert chosen.ridge / (np.trace(total.gram) / 24) == pytest.approx(min(errors, key=errors.get))
+
+
+def test_the_scatter_is_the_largest_within_a_standard_error(federation):
+    train, validation = (counted(blocks_of(federation, fold), VOLUME) for fold in ("train", "validation"))
+    chosen = select(blocks_of(federation, "train"), blocks_of(federation, "validation"), LABELS)
+    scatter = chosen.scatter / merge(train.values()).weights.sum()
+    patients = sum(block.weights.sum() for block in blocks_of(federation, "validation").values())
+    first = RIDGES[
+        first_valley(
+            [lambda ridge=ridge: sum(error_at(train, validation, ridge, SCATTERS[0])) for ridge in RIDGES],
+            RIDGES.index(UNTOLD),
+        )
+    ]
+    errors = {value: error_at(train, validation, first, value) for value in SCATTERS}
+    least = min(errors.values(), key=sum)
+    bound = sum(least) + np.sqrt(sum(error * (1 - error) for error in least) / patients)
+    assert scatter == pytest.approx(max(value for value in SCATTERS if sum(errors[value]) <= bound))
+
+
+def two_scanners(between: tuple[float, float, float]) -> tuple[dict[str, Statistics], dict[str, Statistics]]:
+    """Two labels far apart in the first direction and less so in the second; two sites that lie apart as told."""
+    random = np.random.default_rng(0)
+    found = []
+    for count in (60, 60):
+        blocks = {}
+        for side, name in ((-0.5, "ada"), (0.5, "ben")):
+            labels = ["plax"] * count + ["a4c"] * count
+            places = np.repeat([[-0.5, -0.2, 0.0], [0.5, 0.2, 0.0]], count, axis=0) + side * np.array(between)
+            features = np.hstack([places + 0.2 * random.normal(size=places.shape), np.ones((2 * count, 1))])
+            blocks[name] = from_features(features, labels, np.ones(2 * count), ("plax", "a4c"))
+        found.append(blocks)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(("between", "taken"), [((0.0, 0.0, 3.0), True), ((0.6, 0.0, 0.0), False)])
+def test_where_scanners_differ_as_labels_do_less_scatter_is_taken(between, taken):
+    """Expecting another scanner along the direction of the labels would leave them the second one alone."""
+    search = Search(*two_scanners(between), ("plax", "a4c"), "shared", FLAT)
+    assert (search.scatter(UNTOLD) == SCATTERS[0]) == taken
+
+
+def test_few_patients_and_many_features_call_for_a_larger_ridge():
+    random = np.random.default_rng(1)
+
+    def block(count: int) -> Statistics:
+        labels = ["plax"] * count + ["a4c"] * count
+        features = np.hstack([np.repeat([[-0.5], [0.5]], count, axis=0), np.zeros((2 * count, 40))])
+        return from_features(features + random.normal(size=features.shape), labels, np.ones(2 * count), LABELS[:2])
+
+    few, many, asked = ({"ada": block(count)} for count in (12, 2000, 2000))
+    ridges = []
+    for blocks in (few, many):
+        total = counted(blocks, VOLUME)["ada"]
+        ridges.append(select(blocks, asked, LABELS[:2]).ridge / (np.trace(total.gram) / total.features))
+    assert ridges[0] > 10 * ridges[1]
 
 
 def test_one_site_has_nothing_to_scatter(federation):
@@ -49,8 +122,29 @@ def test_isolated_mode_pins_the_outside_weight(federation):
     assert (chosen.mode, chosen.outside) == ("isolated", 0.0)
 
 
-def test_without_validation_patients_the_middle_of_the_road_is_taken(federation):
+def test_without_validation_patients_the_given_values_are_taken(federation):
     train = blocks_of(federation, "train")
-    chosen = select(train, {}, LABELS)
-    unit = sum(np.trace(block.gram) for block in train.values()) / 24
-    assert (round(chosen.ridge / unit, 9), chosen.outside) == (0.1, 0.5)
+    chosen, total = select(train, {}, LABELS), merge(counted(train, VOLUME).values())
+    assert chosen.ridge == pytest.approx(UNTOLD * np.trace(total.gram) / 24)
+    assert chosen.scatter == pytest.approx(SCATTERS[0] * total.weights.sum())
+    assert (chosen.outside, chosen.volume) == (OUTSIDE, VOLUME)
+
+
+@pytest.mark.parametrize(("values", "start", "place"), [([3, 1, 2, 0], 0, 1), ([3, 1, 2, 0], 3, 3), ([2, 2, 1], 0, 0)])
+def test_downhill_to_the_first_valley(values, start, place):
+    asked = []
+
+    def told(number):
+        asked.append(number)
+        return values[number]
+
+    found = first_valley([lambda number=number: told(number) for number in range(len(values))], start)
+    assert (found, set(asked) <= {max(0, found - 1), *range(len(values))}) == (place, True)
+
+
+def test_groups_are_judged_on_what_the_others_hold(federation):
+    train, validation = blocks_of(federation, "train"), blocks_of(federation, "validation")
+    assert [sorted(rest) for rest, _ in left_out(train, validation)] == [["ben", "cem"], ["ada", "cem"], ["ada", "ben"]]
+    strange = {"ada": train["ada"], "dan": from_features(np.ones((4, 24)), ["sub"] * 4, np.ones(4), LABELS)}
+    assert left_out(strange, {"dan": strange["dan"]}) == []
+    assert left_out_groups("abcdefg") == [["a", "f"], ["b", "g"], ["c"], ["d"], ["e"]]
