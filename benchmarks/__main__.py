@@ -110,6 +110,12 @@ def _refusal(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _arrivals(quick: bool) -> Measured:
+    from benchmarks.arrivals import measure
+
+    return measure(quick=quick)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -132,6 +138,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "sector": _sector,
     "partial_labels": _partial_labels,
     "refusal": _refusal,
+    "arrivals": _arrivals,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
