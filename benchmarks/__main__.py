@@ -120,7 +120,7 @@ def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
 
-    return measure(quick=quick, suite=suite, preset=preset, seeds=seeds, file=file, commit=commit())
+    return measure(quick=quick, suite=suite, preset=preset, seeds=seeds, file=file)
 
 
 BENCHMARKS: dict[str, Callable[..., Measured]] = {
@@ -199,10 +199,7 @@ def _of_a_suite(name: str, suite: str, preset: str, seeds: int, file: Path) -> d
 
 
 def commit() -> str:
-    """The commit that was measured; where tracked files but documents have changed since, a plus and what they are.
-
-    That is a digest, so that cells of a contest that was stopped are not mixed with those of other code.
-    """
+    """The commit that was measured; where tracked files but documents have changed since, a plus and their digest."""
     head = _git("rev-parse", "--short=12", "HEAD")
     if not head:
         return "unknown"

@@ -37,7 +37,7 @@ class Contest:
         seeds: of the draws; orders but the usual one are played on the first.
         contestants: names.
         in_any_order: those of them that play further orders as well.
-        commit: of the code; cells of another one are not mixed with these.
+        code: digest of what plays; cells of another one are not mixed with these.
         folder: of cells, drawn suites, and what contestants keep.
     """
 
@@ -47,7 +47,7 @@ class Contest:
     seeds: Sequence[int]
     contestants: Sequence[str]
     in_any_order: Sequence[str]
-    commit: str
+    code: str
     folder: Path
 
     def cells(self, orders: int) -> list[Cell]:
@@ -68,7 +68,7 @@ def play_all(contest: Contest) -> list[Answers]:
     """Answers of all cells, of which those that are there already are only read.
 
     Raises:
-        ConsiliumError: the folder holds cells of another commit or setting.
+        ConsiliumError: the folder holds cells of other code or of another setting.
     """
     claim_folder(contest)
     with _workers(contest.preset) as run:
@@ -91,10 +91,10 @@ def claim_folder(contest: Contest) -> None:
     """Writes down whose cells a folder holds, and refuses one that holds others'.
 
     Raises:
-        ConsiliumError: another commit or setting.
+        ConsiliumError: other code, or another setting.
     """
     path = contest.folder / ABOUT
-    mine = {"commit": contest.commit, "suite": contest.suite, "preset": contest.name, **asdict(contest.preset)}
+    mine = {"code": contest.code, "suite": contest.suite, "preset": contest.name, **asdict(contest.preset)}
     if not path.is_file():
         contest.folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(mine, indent=1).encode() + b"\n")

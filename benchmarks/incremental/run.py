@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.claims import Measured
 from benchmarks.incremental.cells import Contest, play_all, play_removals
+from benchmarks.incremental.code import playing
 from benchmarks.incremental.contestants import CONTESTANTS, IN_ANY_ORDER, OF_FEATURES
 from benchmarks.incremental.plots import draw_all
 from benchmarks.incremental.questions import usual
@@ -17,7 +18,7 @@ FIRST_SEED = 1993  # of the order of classes in published comparisons of increme
 QUICK_SEEDS = 2
 
 
-def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, commit: str) -> Measured:
+def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     """The contest on one suite; pictures and cells lie beside the file, and a stopped run goes on from there.
 
     Raises:
@@ -36,7 +37,7 @@ def measure(*, quick: bool, suite: str, preset: str, seeds: int, file: Path, com
         seeds=range(FIRST_SEED, FIRST_SEED + (min(seeds, QUICK_SEEDS) if quick else seeds)),
         contestants=tuple(OF_FEATURES if suite in WITHOUT_IMAGES else CONTESTANTS),
         in_any_order=tuple(OF_FEATURES if suite in WITHOUT_IMAGES else IN_ANY_ORDER),
-        commit=commit,
+        code=playing(),
         folder=file.with_suffix(".cells"),
     )
     answers, removed = play_all(contest), play_removals(contest)

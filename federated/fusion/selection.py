@@ -23,7 +23,8 @@ from federated.manifest import Hyperparameters
 from federated.statistics import Statistics, merge
 
 RIDGES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)  # less would cost the sums their ninth decimal
-UNTOLD = 1e-2  # where there is no validation block, and where the search begins
+UNTOLD = 1e-2  # where there is no validation block
+START = 1e-1  # of the search: on a plain, the side of more ridge
 SCATTERS = (10.0, 1.0, 0.1, 0.0)  # the first where there is no validation block
 OUTSIDE = 0.1
 VOLUME = 10.0  # patients
@@ -40,13 +41,12 @@ def select(
     of labels that count by their effective number.
     """
     search = Search(train, validation, labels, mode, targets)
-    ridge, scatter = UNTOLD, SCATTERS[0]
+    scatter = SCATTERS[0]
     if not search.checks:
-        return search.build(ridge, scatter)
-    ridge = search.ridge(ridge, scatter)
+        return search.build(UNTOLD, scatter)
     if len(train) > 1:
-        scatter = search.scatter(ridge)
-    return search.build(search.ridge(ridge, scatter), scatter)
+        scatter = search.scatter(search.ridge(scatter))
+    return search.build(search.ridge(scatter), scatter)
 
 
 class Search:
@@ -77,10 +77,10 @@ class Search:
             volume=VOLUME,
         )
 
-    def ridge(self, start: float, scatter: float) -> float:
-        """The first valley downhill from a start."""
+    def ridge(self, scatter: float) -> float:
+        """The first valley, downhill from the start."""
         errors = [partial(self._error, ridge, scatter) for ridge in RIDGES]
-        return RIDGES[first_valley(errors, RIDGES.index(start))]
+        return RIDGES[first_valley(errors, RIDGES.index(START))]
 
     def scatter(self, ridge: float) -> float:
         """The largest whose error is within a standard error of the least, over validation patients."""

@@ -57,7 +57,7 @@ def test_a_stopped_contest_goes_on(contest: Contest, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"commit": "def"}, "commit abc, not def"), ({"name": "paper"}, "preset cpu, not paper")],
+    [({"code": "def"}, "code abc, not def"), ({"name": "paper"}, "preset cpu, not paper")],
 )
 def test_cells_of_another_contest_are_refused_in_one_line(
     contest: Contest, change: Mapping[str, str], told: str

@@ -25,7 +25,7 @@ def test_words_that_are_none_are_told_in_one_line(
     tmp_path: Path, suite: str, preset: str, seeds: int, told: str
 ) -> None:
     with pytest.raises(ConsiliumError, match=told) as refused:
-        measure(quick=True, suite=suite, preset=preset, seeds=seeds, file=tmp_path / "x.json", commit="c")
+        measure(quick=True, suite=suite, preset=preset, seeds=seeds, file=tmp_path / "x.json")
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -37,7 +37,7 @@ def test_a_whole_contest_on_features(tmp_path: Path, preset: Preset, monkeypatch
     monkeypatch.setattr(run, "WITHOUT_IMAGES", ("clouds",))
     monkeypatch.setattr(run, "OF_FEATURES", names)
     monkeypatch.setattr(run, "QUICK", preset)
-    found = measure(quick=True, suite="clouds", preset="cpu", seeds=2, file=tmp_path / "x.json", commit="c")
+    found = measure(quick=True, suite="clouds", preset="cpu", seeds=2, file=tmp_path / "x.json")
     assert len((tmp_path / "x.cells" / "contest.json").read_text(encoding="utf-8")) > 0
     assert len(list((tmp_path / "x.cells" / "cells").iterdir())) == 6  # two seeds, and a second order of the first
     assert any(row["contestant"] == "joint ridge (AFL)" for row in found.rows)
