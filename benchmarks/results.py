@@ -1,4 +1,4 @@
-"""``python -m benchmarks.results``: write docs/results.md, and tables in other pages, from docs/results/*.json."""
+"""``python -m benchmarks.results``: write docs/results.md, docs/contest.md and tables in other pages from results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ BEGIN, END = "<!-- claims: begin, written by make docs -->", "<!-- claims: end -
 TABLES = re.compile(r"(<!-- tables of (\w+): begin, written by make docs -->\n).*?(<!-- tables: end -->)", re.DOTALL)
 HEAD = """# Results
 
-Written by `make docs` from `docs/results/*.json`, which `make bench` writes; no number here was typed.
+Written by `make docs` from `docs/results/*.json`, which `make bench` writes; no number here was typed. The contest of
+rules has [its own page](contest.md).
+"""
+CONTEST = "incremental_"
+CONTEST_HEAD = """# The contest of rules
+
+Written by `make docs` from `docs/results/incremental_*.json`, which `make contest` writes; no number here was typed.
+What each rule does is told by [weighted experts](methods/weighted_experts.md). Pictures show means over seeds.
 """
 
 
@@ -57,14 +64,21 @@ def claims_table(claims: Iterable[Claim]) -> str:
     return _markdown(rows)
 
 
-def page(results: Iterable[Result]) -> str:
-    """All of docs/results.md."""
-    return "\n".join([HEAD, *(_section(result) for result in results)])
+def page(head: str, results: Iterable[Result], pictures: Iterable[Path] = ()) -> str:
+    """A page of results, with those pictures that are named after them."""
+    names = [path.name for path in pictures]
+    return "\n".join(
+        [
+            head,
+            *(_section(result, [name for name in names if name.startswith(f"{result.name}-")]) for result in results),
+        ]
+    )
 
 
-def _section(result: Result) -> str:
+def _section(result: Result, pictures: Iterable[str]) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in result.machine.items())
     parts = [f"## {result.name}\n", f"Commit `{result.commit}`; {machine}.\n", claims_table(result.claims)]
+    parts += [f"![{Path(name).stem.rpartition('-')[2]}](results/{name})\n" for name in pictures]
     parts += [f"{note}\n" for note in result.notes]
     for title, rows in tables(result.rows).items():
         parts += [f"### {title}\n"] if title else []
@@ -117,10 +131,12 @@ def read_results(folder: Path) -> list[Result]:
 def written(root: Path) -> dict[Path, str]:
     """What the generated files of a tree should hold."""
     results = read_results(root / "docs" / "results")
-    readme, summary = root / "README.md", root / "docs" / "results.md"
-    pages = [path for path in sorted((root / "docs").rglob("*.md")) if path != summary]
+    readme, summary, contest = root / "README.md", root / "docs" / "results.md", root / "docs" / "contest.md"
+    pages = [path for path in sorted((root / "docs").rglob("*.md")) if path not in (summary, contest)]
+    played = [result for result in results if result.name.startswith(CONTEST)]
     return {
-        summary: page(results),
+        summary: page(HEAD, [result for result in results if result not in played]),
+        contest: page(CONTEST_HEAD, played, sorted((root / "docs" / "results").glob(f"{CONTEST}*.png"))),
         readme: with_claims(readme.read_text(encoding="utf-8"), results),
         **{path: with_tables(path.read_text(encoding="utf-8"), results) for path in pages},
     }

@@ -26,19 +26,15 @@ QUESTIONS: Mapping[str, figures.Choose] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """By question that has clips, then by contestant: the accuracy, and that of the closed form or another minus it."""
+    """By question that has clips, then by contestant: the accuracy, and that of the closed form minus it."""
 
     sampled: Mapping[str, Mapping[str, Sampled]]
 
     @property
     def differences(self) -> Mapping[str, Mapping[str, Difference]]:
         """The closed form minus every other."""
-        return self.minus(CLOSED_FORM)
-
-    def minus(self, first: str) -> Mapping[str, Mapping[str, Difference]]:
-        """One contestant minus every other."""
         return {
-            question: {name: difference(of[first], one) for name, one in of.items() if name != first}
+            question: {name: difference(of[CLOSED_FORM], one) for name, one in of.items() if name != CLOSED_FORM}
             for question, of in self.sampled.items()
         }
 

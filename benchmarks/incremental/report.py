@@ -9,14 +9,13 @@ import numpy as np
 from benchmarks.claims import Measured, Row
 from benchmarks.incremental import figures
 from benchmarks.incremental.answers import Answers
-from benchmarks.incremental.contestants import CLOSED_FORM, SCATTERED
+from benchmarks.incremental.contestants import CLOSED_FORM
 from benchmarks.incremental.paired import Difference
 from benchmarks.incremental.questions import ALL, Compared, Played, compare, deviations, mean_over, usual
 from benchmarks.incremental.removal import Removals
 from benchmarks.incremental.targets import targets
 from federated.faithfulness import Faithfulness, faithfulness
 
-FIRSTS = (CLOSED_FORM, SCATTERED)  # which are compared with everybody
 BY_SITE = {"accuracy": "Accuracy", "balanced": "Balanced accuracy", "macro_f1": "Macro F1"}
 
 
@@ -24,16 +23,11 @@ def summarise(suite: str, preset: str, answers: Sequence[Answers], removed: Mapp
     """Tables, claims and notes of all cells of a suite."""
     played, orders = usual(answers), deviations(answers)
     found = compare(played)
-    firsts = [name for name in FIRSTS if name in played]
+    differences = found.differences
     displays = {name: faithfulness(one.displayed, one.effect, one.patients.tolist()) for name, one in removed.items()}
     rows = [
         *(_pairs_row(name, found, orders[name]) for name in played),
-        *(
-            row
-            for first in firsts
-            for what, of in found.minus(first).items()
-            for row in _difference_rows(first, what, of)
-        ),
+        *(row for what, of in differences.items() for row in _difference_rows(CLOSED_FORM, what, of)),
         *(row for what in BY_SITE for row in _site_rows(played, what)),
         *(_learning_row(name, cells) for name, cells in played.items()),
         *(_honesty_row(name, cells) for name, cells in played.items()),
@@ -41,7 +35,7 @@ def summarise(suite: str, preset: str, answers: Sequence[Answers], removed: Mapp
         *(_cost_row(name, cells) for name, cells in played.items()),
         *(_display_row(name, one) for name, one in displays.items()),
     ]
-    words = (_in_words(first, question, of) for first in firsts for question, of in found.minus(first).items())
+    words = (_in_words(CLOSED_FORM, question, of) for question, of in differences.items())
     return Measured(
         rows=tuple(rows),
         claims=tuple(targets(suite, played, found, orders, displays)),

@@ -39,7 +39,7 @@ def test_rows_are_grouped_by_their_table() -> None:
 
 
 def test_the_page_holds_every_claim_row_and_note() -> None:
-    text = page([RESULT])
+    text = page("# Head", [RESULT])
     for part in ("## spine", "Commit `abc`; cores 2.", "### first", "What it does not say."):
         assert part in text
     assert "| solve | 0.5 s | ≤ 2 | holds |" in text
@@ -73,3 +73,23 @@ def test_a_quick_run_is_not_for_the_docs(tmp_path: Path) -> None:
     write_result(RESULT.model_copy(update={"quick": True}), tmp_path / "spine.json")
     with pytest.raises(ValueError, match="quick run"):
         read_results(tmp_path)
+
+
+def test_a_result_shows_the_pictures_that_are_named_after_it() -> None:
+    pictures = [Path(f"docs/results/{RESULT.name}-cost.png"), Path("docs/results/other-cost.png")]
+    text = page("# Head", [RESULT], pictures)
+    assert f"![cost](results/{RESULT.name}-cost.png)" in text
+    assert "other" not in text
+
+
+def test_the_contest_has_a_page_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "docs" / "results"
+    folder.mkdir(parents=True)
+    (tmp_path / "README.md").write_text("# X\n")
+    for name in ("incremental_clouds", "spine"):
+        write_result(RESULT.model_copy(update={"name": name}), folder / f"{name}.json")
+    (folder / "incremental_clouds-cost.png").write_bytes(b"")
+    found = {path.name: text for path, text in written(tmp_path).items()}
+    assert ("## spine" in found["results.md"], "## incremental_clouds" in found["results.md"]) == (True, False)
+    assert "## incremental_clouds" in found["contest.md"]
+    assert "results/incremental_clouds-cost.png" in found["contest.md"]
