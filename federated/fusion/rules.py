@@ -70,7 +70,7 @@ def _nearest(blocks: Blocks, _: Blocks, labels: Sequence[str], targets: Targets 
 
 
 RULES: dict[RuleName, Rule] = {
-    "closed-form": Rule("one solve from statistics, a site weighted by how in-distribution the image is for it"),
+    "closed-form": Rule("one solve from statistics, a site's images weighted by how like this one they are"),
     "joint-ridge": Rule("ridge regression on everything together", fit=joint_ridge),
     "masked-ridge": Rule("ridge regression of each label on the sites that label it", fit=masked_ridge),
     "nearest-mean": Rule("the nearest class mean", fit=_nearest),
