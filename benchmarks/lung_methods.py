@@ -22,7 +22,8 @@ from deploy.demo.baselines import (
     train,
 )
 from federated.canonical import digest
-from federated.fused_model import FusedModel, clip_means
+from federated.clips import clip_means
+from federated.fused_model import FusedModel
 from federated.fusion.closed_form import fit
 from federated.fusion.ridge import choose_ridge
 from federated.in_distribution import qualified

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.clips import clip_means
 from federated.deciding import decisions
 from federated.decision import Decision
 from federated.descent import tree_of
@@ -388,15 +389,6 @@ def _block(manifest: ReleaseManifest, tensors: Tensors, index: int) -> Statistic
     own = {label: tensors[coarse_name(number, site.name)] for number, label in enumerate(site.coarse)}
     own_grams = {label: unpack_symmetric(gram, size) for label, gram in own.items()}
     return Statistics(manifest.labels, unpack_symmetric(packed, size), sums, weights, own_grams)
-
-
-def clip_means(features: Array, clips: Sequence[str]) -> Array:
-    """(n, M) features to one mean row a clip, clips in order of first appearance."""
-    names = list(dict.fromkeys(clips))
-    index = np.array([names.index(clip) for clip in clips], dtype=np.int64)
-    sums = np.zeros((len(names), features.shape[1]))
-    np.add.at(sums, index, features)
-    return np.asarray(sums / np.bincount(index, minlength=len(names))[:, None])
 
 
 def _rows_by_key(keys: Sequence[Key]) -> dict[Key, list[int]]:

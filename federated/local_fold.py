@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from federated.clips import clip_means
 from federated.descent import MARGINS, Counts, count_steps, resolves
-from federated.fused_model import FusedModel, clip_means
+from federated.fused_model import FusedModel
 from federated.in_distribution import QUADRATIC, class_covariance, one_item_a_patient, shrunk_covariance
 from federated.statistics import Array, pack_symmetric
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.clips import clip_means
 from federated.errors import ConsiliumError
-from federated.fused_model import FusedModel, clip_means
+from federated.fused_model import FusedModel
 from federated.in_distribution import BINS, one_item_a_patient, p_values
 from federated.manifest import Frozen, ReleaseSite
 from federated.statistics import Array

@@ -13,7 +13,8 @@ from benchmarks.incremental.contestant import Answered, Contestant, Fold, Site, 
 from benchmarks.incremental.kept import Arrays, kept
 from benchmarks.incremental.suite import TRAINING_FOLDS
 from federated.canonical import digest
-from federated.fused_model import FusedModel, clip_means
+from federated.clips import clip_means
+from federated.fused_model import FusedModel
 from federated.fusion.selection import SCATTERS
 from federated.fusion.targets import coarse_labels
 from federated.local_fold import LocalFold

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.incremental.closed_form import clip_rows, site_input, statistics_bytes
 from benchmarks.incremental.contestant import Answered, Contestant, Fold, Site, Start
 from benchmarks.incremental.probabilities import answered, best_temperature
-from federated.fused_model import clip_means
+from federated.clips import clip_means
 from federated.fusion.closed_form import held_labels
 from federated.fusion.discriminant import tuned_discriminant
 from federated.fusion.linear_rule import LinearRule

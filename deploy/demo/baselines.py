@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.demo.evaluation import Answers, HeldBack
-from federated.fused_model import clip_means
+from federated.clips import clip_means
 from federated.local_fold import LocalFold
 
 Array = NDArray[np.float64]

@@ -21,7 +21,7 @@ from benchmarks.lung_methods import (
     statistics,
 )
 from deploy.demo.baselines import JOINT, MAX_SOFTMAX, MOST_FREQUENT, SITE_ALONE, SiteFolds
-from federated.fused_model import clip_means
+from federated.clips import clip_means
 from federated.fusion.selection import RIDGES
 from tests.benchmarks.test_lung_data import synthetic
 

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from federated.deciding import FOREIGN
 from federated.decision import check_decision
 from federated.errors import ContractError
-from federated.fused_model import FusedModel, clip_means
+from federated.fused_model import FusedModel
 from federated.fusion.closed_form import fit, full_systems
 from federated.fusion.effective_number import counted
 from federated.in_distribution import one_item_a_patient
@@ -197,11 +197,6 @@ def test_other_features_are_refused(federation):
     model = federation.model(federation.candidate())
     with pytest.raises(ContractError, match="front end"):
         model.decide(np.ones((1, 3)), ["a.png"], ["a"])
-
-
-def test_clip_means_keep_the_order_of_first_appearance():
-    means = clip_means(np.array([[1.0], [5.0], [3.0]]), ["b", "a", "b"])
-    assert means.tolist() == [[2.0], [5.0]]
 
 
 def test_labels_that_nobody_holds_are_not_answered(federation):
