@@ -21,6 +21,7 @@ from benchmarks.incremental.closed_form import ClosedForm
 from benchmarks.incremental.contestant import Contestant, Fold, Setting, Site, Start
 from benchmarks.incremental.gated import Gated
 from benchmarks.incremental.heads import head_of
+from benchmarks.incremental.suites import PRESETS, QUICK
 from federated.local_fold import LocalFold
 from federated.manifest import FrontEndCard
 from federated.vocabulary import plain_vocabulary
@@ -32,8 +33,6 @@ SITES = 6
 IMAGES = (500, 2000, 10_000)  # of training, at each site
 IMAGES_A_PATIENT = 5
 HELD_BACK = 0.2  # of each of the two folds that are not trained on
-PAPER = Setting(side=112, width=64, expert_epochs=200, fusion_epochs=50, fusion_samples=42_624, batch=64, copies=1)
-QUICK = Setting(side=16, width=4, expert_epochs=1, fusion_epochs=1, fusion_samples=64, batch=32, copies=1)
 CHEAPER, FLAT = 20.0, 2.0  # times
 SEED = 1993
 
@@ -48,7 +47,7 @@ class Taken:
 
 def measure(*, quick: bool) -> Measured:
     """Every size; the last arrival at the largest is held against the targets."""
-    sizes, setting = ((100, 200), QUICK) if quick else (IMAGES, PAPER)
+    sizes, preset = ((100, 200), QUICK) if quick else (IMAGES, PRESETS["paper"])
     features = 64 if quick else FEATURES
     rivals: dict[str, Callable[[Start], Contestant]] = {
         "closed form": ClosedForm,
@@ -56,7 +55,7 @@ def measure(*, quick: bool) -> Measured:
     }
     jobs = [(images, name) for images in sizes for name in rivals]
     found = {
-        (images, name): _played(rivals[name], setting, images, features)
+        (images, name): _played(rivals[name], preset.setting, images, features)
         for images, name in track(jobs, total=len(jobs), what="sizes")
     }
     rows = tuple(row for images in sizes for row in _rows(images, found[images, "closed form"], found[images, "gate"]))

@@ -1,4 +1,4 @@
-"""A candidate or release applied to features: scores, weights that act, contributions, evidence, refusal."""
+"""A candidate or release applied to features: scores, weights, contributions, evidence, refusal."""
 
 from __future__ import annotations
 

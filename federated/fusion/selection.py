@@ -4,7 +4,7 @@ The outside weight and the scatter say what is expected of images that no site h
 hold, and of another scanner. Validation patients are of what was shown, and leaving sites out leaves another
 federation: chosen by the least of such errors, both came out where unseen images were answered worse. So the outside
 weight holds for all, and the scatter is the largest that validation does not speak against, by the rule of one standard
-error. Draws of the phantom and of the digits that take no part in the contest told so (method page, section 2).
+error (method page, section 2, which says on what draws this was settled).
 """
 
 from __future__ import annotations

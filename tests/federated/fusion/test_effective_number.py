@@ -59,7 +59,7 @@ def test_with_a_huge_volume_it_is_the_count(federation):
 
 
 def test_labels_with_a_gram_matrix_of_their_own(nested):
-    """What is left without them is what the same block without their images counts for, weights apart."""
+    """Both parts, theirs and the others', are still sums of squares about their means."""
     block = counted(nested.blocks(), 10.0)["cem"]
     assert set(block.own_grams) == set(nested.blocks()["cem"].own_grams) == {"psax"}
     left = block.gram_without(("psax",))
