@@ -119,7 +119,8 @@ def _median(values: list[float]) -> float:
 
 def _parts(machine: str, size: tuple[int, int] | None) -> Row:
     """Where the time of one frame goes; differences of what contains one another, in milliseconds."""
-    from shared_models.phantom.contour import endocardial_curve, seven_points
+    from shared_models.long_axis import seven_points
+    from shared_models.phantom.contour import endocardial_curve
 
     held, phase = _acquisition(1, "A4C", machine, size), 0.2
     heart, scanner = held.patient.heart, held.scanner

@@ -90,7 +90,8 @@ def _ejection_error(patient: Patient, edge: int) -> float:
 
 def _simpson_error(patient: Patient, jitter: bool) -> list[float]:
     """Percent of the true volume at end-diastole and end-systole; NaN where a plane misses the long axis."""
-    from shared_models.phantom.contour import endocardial_curve, simpson_biplane
+    from shared_models.long_axis import simpson_biplane
+    from shared_models.phantom.contour import endocardial_curve
     from shared_models.phantom.motion import END_SYSTOLE
     from shared_models.phantom.planes import standard_plane
 

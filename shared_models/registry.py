@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared_models.clip_encoder import clip_encoder
+from shared_models.contour_network import contour_network
 from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
+from shared_models.unet import unet
 
 if TYPE_CHECKING:
     import torch
 
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {
+    "clip_encoder": clip_encoder,
+    "contour_network": contour_network,
     "linear_head": linear_head,
     "small_resnet18": small_resnet_expert,
     "timm": timm_expert,
+    "unet": unet,
 }
 
 

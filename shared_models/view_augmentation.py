@@ -5,7 +5,7 @@ Turned by up to 30 degrees with its border drawn on, mirrored or not, and given 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shared_models.phantom.augmentation import chosen, uniform
 
@@ -25,10 +25,13 @@ def augmented(images: Tensor, random: Generator) -> Tensor:
     return regraded(turned(images, angle, side), contrast, uniform(images, -GREY, GREY, random))
 
 
-def turned(images: Tensor, angle: Tensor, side: Tensor) -> Tensor:
+def turned(
+    images: Tensor, angle: Tensor, side: Tensor, *, between: Literal["bicubic", "nearest"] = "bicubic"
+) -> Tensor:
     """Turned anticlockwise about the middle by angles (n,) in radians, then mirrored left to right where side is -1.
 
-    Values between pixels come from cubic interpolation; what comes in from outside is the nearest border pixel.
+    Values between pixels are interpolated, or of masks the nearest; what comes in from outside is the nearest border
+    pixel.
     """
     import torch
     from torch.nn import functional
@@ -36,8 +39,8 @@ def turned(images: Tensor, angle: Tensor, side: Tensor) -> Tensor:
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     rows = [torch.stack([side * cos, -sin, zero], 1), torch.stack([side * sin, cos, zero], 1)]
     grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    found = functional.grid_sample(images, grid, mode="bicubic", padding_mode="border", align_corners=False)
-    return found.clamp(0, 1)
+    found = functional.grid_sample(images, grid, mode=between, padding_mode="border", align_corners=False)
+    return found.clamp(0, 1) if between == "bicubic" else found
 
 
 def regraded(images: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:

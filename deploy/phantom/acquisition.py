@@ -192,7 +192,8 @@ class Take:
 
     def outline(self, phase: float) -> Points | None:
         """(7, 2) pixels: the points of the contour, in sight or not; None where the plane shows no long axis."""
-        from shared_models.phantom.contour import endocardial_curve, seven_points
+        from shared_models.long_axis import seven_points
+        from shared_models.phantom.contour import endocardial_curve
 
         curve = endocardial_curve(self.patient.heart, self._held.plane, phase)
         return None if curve is None else (seven_points(curve) - self._corner) / self.spacing_mm

@@ -1,4 +1,4 @@
-"""The left ventricle's endocardium in a long-axis plane, as a curve and as seven points.
+"""The left ventricle's endocardium in a long-axis plane, as a curve.
 
 The endocardium is known in closed form: at a height z of the end-diastolic heart it has radius rho(angle, z), which
 the beat turns into k^(1/2) rho at height f(z). A plane n.(p - o) = 0 meets that ring where a cos + b sin = c /
@@ -16,7 +16,6 @@ from shared_models.phantom.planes import Plane
 LEVELS = 160
 ROUNDS = 6  # of the fixed point that finds the angle: the oval is slight
 LEAST_LENGTH = 0.7  # of the ventricle that a plane must show from the base on
-PER_SIDE = 4  # points from the apex to a base, both included
 
 
 def endocardial_curve(heart: Heart, plane: Plane, phase: float) -> NDArray[np.float64] | None:
@@ -58,43 +57,3 @@ def _ring(
 def _off_axis(spots: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance from the axis of (N, 3) points."""
     return np.hypot(spots[:, 0], spots[:, 1])
-
-
-def seven_points(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(7, 2): basal 1, mid 1a, mid 1b, apex, mid 2b, mid 2a, basal 2; side 1 is where the curve begins.
-
-    The apex is farthest from the middle of the base; each side is cut into three parts of equal length.
-    """
-    middle = (curve[0] + curve[-1]) / 2
-    apex = int(np.argmax(((curve - middle) ** 2).sum(axis=1)))
-    first = along(curve[: apex + 1], np.linspace(0, 1, PER_SIDE))
-    second = along(curve[apex:], np.linspace(0, 1, PER_SIDE))
-    return np.concatenate([first, second[1:]])
-
-
-def along(curve: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 2) points at shares of an open curve's length."""
-    steps = np.linalg.norm(np.diff(curve, axis=0), axis=1)
-    travelled = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = shares * travelled[-1]
-    return np.stack([np.interp(wanted, travelled, curve[:, axis]) for axis in range(2)], axis=1)
-
-
-def enclosed_discs(curve: NDArray[np.float64], count: int = 20) -> tuple[NDArray[np.float64], float]:
-    """Diameters of `count` discs across the long axis (mm) and that axis' length, as Simpson's method takes them."""
-    base, apex = (curve[0] + curve[-1]) / 2, seven_points(curve)[3]
-    axis = apex - base
-    length = float(np.linalg.norm(axis))
-    axis = axis / length
-    local = np.stack([(curve - base) @ [axis[1], -axis[0]], (curve - base) @ axis], axis=1)
-    top = int(np.argmax(local[:, 1]))
-    middles = (np.arange(count) + 0.5) / count * length
-    left = np.interp(middles, local[: top + 1, 1], local[: top + 1, 0])
-    right = np.interp(middles, local[top:, 1][::-1], local[top:, 0][::-1])
-    return np.abs(right - left), length
-
-
-def simpson_biplane(four: NDArray[np.float64], two: NDArray[np.float64], count: int = 20) -> float:
-    """Volume in ml from two long-axis curves: V = pi / 4 sum a_i b_i L / n (ASE, method of discs)."""
-    (a, first), (b, second) = enclosed_discs(four, count), enclosed_discs(two, count)
-    return float(np.pi / 4 * (a * b).sum() * max(first, second) / count / 1000.0)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.long_axis import seven_points
 from shared_models.phantom import labels as label
 from shared_models.phantom import overlays
-from shared_models.phantom.contour import endocardial_curve, seven_points
+from shared_models.phantom.contour import endocardial_curve
 from shared_models.phantom.heart import Heart
 from shared_models.phantom.machines import Machine, machine_named
 from shared_models.phantom.motion import END_SYSTOLE

@@ -19,8 +19,8 @@ def test_shapes_are_known_without_memory() -> None:
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="there is no model 'unet', there are linear_head"):
-        create_model("unet")
+    with pytest.raises(ValueError, match="there is no model 'perceptron', there are clip_encoder"):
+        create_model("perceptron")
 
 
 @pytest.mark.parametrize(

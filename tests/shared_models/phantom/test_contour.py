@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared_models.long_axis import seven_points, simpson_biplane
 from shared_models.phantom import labels as label
-from shared_models.phantom.contour import along, enclosed_discs, endocardial_curve, seven_points, simpson_biplane
+from shared_models.phantom.contour import endocardial_curve
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.planes import standard_plane
 from shared_models.phantom.study import Acquisition
@@ -16,12 +17,6 @@ from tests.shared_models.phantom.hearts import FEW, SOME, patients, phases
 
 LONG_AXES = ("A2C", "A3C", "A4C")
 BEATS = (0.0, 0.2, END_SYSTOLE, 0.6)
-
-
-def half_ellipse(radius, length, count=2000):
-    """From the base's left end over the apex, which is up (small y), to its right end."""
-    turns = np.linspace(np.pi, 0, count)
-    return np.stack([radius * np.cos(turns), length * (1 - np.sin(turns))], axis=1)
 
 
 def boundary(marks):
@@ -120,27 +115,3 @@ def test_simpsons_biplane_volume_is_within_five_percent_of_the_true_one(patient)
 @FEW
 def test_a_view_without_a_long_axis_has_no_curve(view, patient):
     assert endocardial_curve(patient.heart, standard_plane(patient.heart, view), 0.0) is None
-
-
-def test_the_seven_points_of_half_an_ellipse():
-    points = seven_points(half_ellipse(20.0, 80.0))
-    assert points[[0, 3, 6]] == pytest.approx(np.array([[-20, 80], [0, 0], [20, 80]]), abs=0.1)
-    assert points[::-1] * [-1, 1] == pytest.approx(points, abs=0.1)
-    tent = seven_points(along(np.array([[-3.0, 4.0], [0.0, 0.0], [3.0, 4.0]]), np.linspace(0, 1, 1201)))
-    assert tent == pytest.approx(np.array([[-3, 4], [-2, 8 / 3], [-1, 4 / 3], [0, 0], [1, 4 / 3], [2, 8 / 3], [3, 4]]))
-
-
-def test_discs_and_simpsons_volume_of_half_an_ellipsoid_in_closed_form():
-    diameters, length = enclosed_discs(half_ellipse(20.0, 80.0))
-    middles = (np.arange(20) + 0.5) / 20
-    assert length == pytest.approx(80.0)
-    assert diameters == pytest.approx(40 * np.sqrt(1 - middles**2), rel=1e-3)
-    exact = 2 / 3 * np.pi * 20 * 26 * 80 / 1000
-    assert simpson_biplane(half_ellipse(20.0, 80.0), half_ellipse(26.0, 80.0)) == pytest.approx(exact, rel=0.002)
-    tilted = half_ellipse(20.0, 80.0) @ np.array([[np.cos(0.4), np.sin(0.4)], [-np.sin(0.4), np.cos(0.4)]])
-    assert simpson_biplane(tilted, half_ellipse(26.0, 80.0)) == pytest.approx(exact, rel=0.002)
-
-
-def test_shares_of_a_bent_lines_length():
-    corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]])
-    assert along(corner, np.array([0.0, 0.5, 0.75, 0.875, 1.0])).tolist() == [[0, 0], [2, 0], [3, 0], [3, 0.5], [3, 1]]

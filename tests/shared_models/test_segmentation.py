@@ -1,0 +1,81 @@
+"""Image and mask stay together, a U-Net learns discs, and what it says of images adds up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shared_models.recipe import Recipe
+from shared_models.segmentation import DICE, Masked, SegmentationTask, at_side, augmented, normalised, segmented
+from shared_models.training import train
+from shared_models.unet import unet
+
+SIDE = 32
+
+
+def _discs(count: int, seed: int = 0, side: int = SIDE) -> Masked:
+    """A bright disc beside a ring, in noise, at random places."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    images, masks = [], []
+    for _ in range(count):
+        y, x = random.uniform(0.35, 0.65, 2) * side
+        distance = np.hypot(rows - y, columns - x) / side
+        mask = np.where(distance < 0.15, 1, np.where(distance < 0.25, 2, 0)).astype(np.uint8)
+        grey = np.array([60, 140, 220])[mask] + random.normal(0, 12, mask.shape)
+        images.append(grey.clip(0, 255).astype(np.uint8))
+        masks.append(mask)
+    return Masked(np.stack(images), np.stack(masks))
+
+
+def test_image_and_mask_are_turned_together() -> None:
+    given = _discs(6)
+    masks = torch.from_numpy(given.masks).unsqueeze(1).float()
+    shown, turned = augmented(masks / 2, masks, torch.Generator().manual_seed(3))
+    assert set(turned.unique().tolist()) <= {0.0, 1.0, 2.0}
+    assert not torch.equal(turned, masks)
+    for image, mask in zip(shown, turned, strict=True):
+        bright, dark = image[mask == 2].mean(), image[mask == 0].mean()
+        assert bright > dark + 0.5
+
+
+def test_no_gain_and_no_offset_matters() -> None:
+    images = torch.rand((3, 1, 8, 8))
+    assert torch.allclose(normalised(images), normalised(0.3 * images + 0.2), atol=1e-5)
+    assert torch.isfinite(normalised(torch.zeros((1, 1, 8, 8)))).all()
+
+
+def test_masks_are_brought_to_a_side_without_new_values() -> None:
+    given = at_side(_discs(2, side=48), SIDE)
+    assert given.images.shape == given.masks.shape == (2, SIDE, SIDE)
+    assert set(np.unique(given.masks)) == {0, 1, 2}
+    shares = [(masks == 1).mean() for masks in (given.masks, _discs(2, side=48).masks)]
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)
+
+
+def test_it_learns_and_says_how_sure_it_is() -> None:
+    torch.manual_seed(0)
+    network = unet(3, SIDE, width=8, levels=3)
+    task = SegmentationTask(network, SIDE, _discs(32), _discs(8, seed=1))
+    before = task.validate()[DICE]
+    trained = train(task, Recipe(epochs=12, batch=8, rate=1e-2, seed=0, optimiser="adam", metric=DICE), device="cpu")
+    assert before < 0.6
+    assert trained.history[trained.best_epoch - 1][DICE] > 0.85
+    found = segmented(network, _discs(40, seed=2).images)
+    assert found.probabilities.shape == (40, 3, SIDE, SIDE)
+    assert np.abs(found.probabilities.sum(axis=1) - 1).max() < 1e-5
+    assert found.features.shape == (40, 32)
+    assert (found.labels == _discs(40, seed=2).masks).mean() > 0.9
+
+
+def test_without_validation_there_is_no_figure() -> None:
+    assert SegmentationTask(unet(3, SIDE, width=2, levels=2), SIDE, _discs(2)).validate() == {}
+
+
+def test_what_cannot_be_learnt_from() -> None:
+    given = _discs(2)
+    with pytest.raises(ValueError, match="images are \\(2, 32, 32\\), their masks \\(1, 32, 32\\)"):
+        at_side(Masked(given.images, given.masks[:1]), SIDE)
+    with pytest.raises(ValueError, match="all masks are empty"):
+        at_side(Masked(given.images, np.zeros_like(given.masks)), SIDE)
