@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared_models.image_reference import with_reference
+
 if TYPE_CHECKING:
     import torch
 
@@ -27,7 +29,7 @@ def clip_encoder(width: int = WIDTH, dense: int = DENSE, projected: int = PROJEC
             layers += [nn.Conv2d(channels, after, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(after)]
         return [*layers, nn.MaxPool2d(2, stride=1)]
 
-    return nn.ModuleDict(
+    network = nn.ModuleDict(
         {
             "frames": nn.Sequential(*block(1, width), *block(width, 2 * width)),
             "dense": nn.Sequential(nn.Linear(2 * width, dense), nn.ReLU()),
@@ -40,6 +42,8 @@ def clip_encoder(width: int = WIDTH, dense: int = DENSE, projected: int = PROJEC
             ),
         }
     )
+    with_reference(network, projected)
+    return network
 
 
 def encoded(network: torch.nn.Module, clips: torch.Tensor) -> torch.Tensor:

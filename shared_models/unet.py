@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared_models.image_reference import with_reference
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,7 +32,7 @@ def unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> torc
         raise ValueError(
             f"images of {side} pixels a side do not fit a U-Net of {levels} levels: take a multiple of {stride}"
         )
-    return UNet(
+    network = UNet(
         spatial_dims=2,
         in_channels=1,
         out_channels=classes,
@@ -40,6 +42,7 @@ def unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> torc
         act=("leakyrelu", {"negative_slope": SLOPE, "inplace": True}),
         norm="instance",
     )
+    return with_reference(network, width * stride)
 
 
 def bottom_of(network: torch.nn.Module) -> torch.nn.Module:
