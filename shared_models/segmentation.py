@@ -1,7 +1,9 @@
 """How structures are segmented: a U-Net learns label maps from images, and says of each pixel how sure it is.
 
 Every image is normalised by its own mean and deviation, so that no machine's gain is relied on. The loss is soft Dice
-plus cross-entropy (MONAI's); image and mask are turned together.
+plus cross-entropy (MONAI's); image and mask are turned together. Of images whose site does not label all structures,
+what the network says of the others counts as background (marginal loss: Shi et al., Medical Image Analysis 2021), so
+that nothing is unlearnt there.
 """
 
 from __future__ import annotations
@@ -23,11 +25,14 @@ from shared_models.view_augmentation import regraded, turned
 if TYPE_CHECKING:
     import torch
 
+    from shared_models.continual import Penalty
+
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 ANGLE = 0.26  # radians: an operator's hand
 GREY = 0.2  # of contrast, as a factor, and of brightness, as a share of white
 AT_ONCE = 32  # images in one pass
+VALUES = 256  # that a mask can hold
 DICE = "dice"
 LEAST_DEVIATION = 1e-3
 
@@ -39,10 +44,12 @@ class Masked:
     Attributes:
         images: (n, H, W) grey levels.
         masks: (n, H, W) numbers of structures, 0 for none of them.
+        labelled: numbers of the structures that whoever drew the masks labels; None for all.
     """
 
     images: Images
     masks: Images
+    labelled: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,36 +78,65 @@ class SegmentationTask:
         examples: n.
     """
 
-    def __init__(self, network: torch.nn.Module, side: int, train: Masked, validation: Masked | None = None) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        side: int,
+        train: Masked | Sequence[Masked],
+        validation: Masked | Sequence[Masked] | None = None,
+        penalty: Penalty | None = None,
+    ) -> None:
         """For a U-Net of a side.
 
+        Args:
+            network: see above; changed in place.
+            side: of its images.
+            train: what is learnt from, of one site or of several.
+            validation: what it is judged by; None for nothing.
+            penalty: what is added to the loss (`continual.Penalty`, as FedProx's), given the network, the images as it
+                saw them and its logits; None for nothing.
+
         Raises:
-            ValueError: images and masks do not go together.
+            ValueError: images and masks do not go together, or a mask holds what is not labelled.
         """
-        self.network, self.examples = network, len(train.images)
-        self._train = at_side(train, side)
-        self._validation = None if validation is None else at_side(validation, side)
+        self.network, self.penalty = network, penalty
+        self._train, self._labelled = _pooled(_parts(train), side)
+        self._validation = [at_side(part, side) for part in _parts(validation)]
+        self.examples = len(self._train.images)
 
     def loss(self, rows: Rows, generator: torch.Generator, device: torch.device) -> torch.Tensor:
-        """Soft Dice plus cross-entropy of examples by number, augmented."""
+        """Soft Dice plus cross-entropy of examples by number, augmented, and the penalty."""
         import torch
         from monai.losses import DiceCELoss
 
         images = torch.from_numpy(self._train.images[rows]).unsqueeze(1).float() / 255
         masks = torch.from_numpy(self._train.masks[rows]).unsqueeze(1).float()
         images, masks = augmented(images, masks, generator)
-        logits = self.network(normalised(images.to(device)))
-        found: torch.Tensor = DiceCELoss(to_onehot_y=True, softmax=True)(logits, masks.to(device).long())
-        return found
+        shown = normalised(images.to(device))
+        logits = self.network(shown)
+        heard = marginal(logits, torch.from_numpy(self._labelled[rows][:, : logits.shape[1]]).to(device))
+        loss: torch.Tensor = DiceCELoss(to_onehot_y=True, softmax=True)(heard, masks.to(device).long())
+        return loss if self.penalty is None else loss + self.penalty(self.network, shown, logits)
 
     def validate(self) -> Mapping[str, float]:
-        """Mean Dice over structures, each over all pixels of all images."""
-        if self._validation is None or not len(self._validation.images):
-            return {}
-        found = segmented(self.network, self._validation.images).labels
-        truth = self._validation.masks
-        each = [dice_of(found == value, truth == value) for value in np.unique(truth) if value]
+        """Mean Dice over structures, each over all pixels of the images of those who label it."""
+        said = [(part, segmented(self.network, part.images).labels) for part in self._validation if len(part.images)]
+        values = {int(value) for part, _ in said for value in np.unique(part.masks) if value}
+        each = [_dice_over(said, value) for value in sorted(values)]
         return {DICE: float(np.mean(each))} if each else {}
+
+
+def marginal(logits: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
+    """Logits (n, C, S, S) as one hears them who labels some of the structures, (n, C) of which the first is background.
+
+    The probability of what is not labelled is added to the background's, and is 0 then.
+    """
+    import torch
+
+    others = ~labelled
+    others[:, 0] = True
+    background = logits.masked_fill(~others[:, :, None, None], -torch.inf).logsumexp(dim=1, keepdim=True)
+    return torch.cat([background, logits.masked_fill(others[:, :, None, None], -torch.inf)[:, 1:]], dim=1)
 
 
 def augmented(images: torch.Tensor, masks: torch.Tensor, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,7 +187,30 @@ def at_side(given: Masked, side: int) -> Masked:
         raise ValueError(f"images are {given.images.shape}, their masks {given.masks.shape}")
     if not given.masks.any():
         raise ValueError("all masks are empty")
-    return Masked(_each(given.images, side), _nearest(given.masks, side))
+    if given.labelled is not None and (strange := set(np.unique(given.masks).tolist()) - {0, *given.labelled}):
+        raise ValueError(f"masks hold structure {min(strange)}, which is not labelled")
+    return Masked(_each(given.images, side), _nearest(given.masks, side), given.labelled)
+
+
+def _parts(given: Masked | Sequence[Masked] | None) -> Sequence[Masked]:
+    return () if given is None else [given] if isinstance(given, Masked) else given
+
+
+def _pooled(parts: Sequence[Masked], side: int) -> tuple[Masked, NDArray[np.bool_]]:
+    """Images of several sites as one, and of each image the structures (n, VALUES) that are labelled."""
+    there = [at_side(part, side) for part in parts]
+    labelled = np.zeros((sum(len(part.images) for part in there), VALUES), dtype=np.bool_)
+    end = 0
+    for part in there:
+        begin, end = end, end + len(part.images)
+        labelled[begin:end, list(range(VALUES) if part.labelled is None else part.labelled)] = True
+    return Masked(*(np.concatenate([getattr(part, name) for part in there]) for name in ("images", "masks"))), labelled
+
+
+def _dice_over(said: Sequence[tuple[Masked, Images]], value: int) -> float:
+    own = [(part.masks, found) for part, found in said if part.labelled is None or value in part.labelled]
+    truth, found = (np.concatenate(each) == value for each in zip(*own, strict=True))
+    return dice_of(found, truth)
 
 
 def _each(images: Sequence[Images] | Images, side: int) -> Images:

@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from shared_models.recipe import Recipe
-from shared_models.segmentation import DICE, Masked, SegmentationTask, at_side, augmented, normalised, segmented
+from shared_models.segmentation import (
+    DICE,
+    Masked,
+    SegmentationTask,
+    at_side,
+    augmented,
+    marginal,
+    normalised,
+    segmented,
+)
 from shared_models.training import train
 from shared_models.unet import unet
 
@@ -69,6 +78,59 @@ def test_it_learns_and_says_how_sure_it_is() -> None:
     assert (found.labels == _discs(40, seed=2).masks).mean() > 0.9
 
 
+def test_what_is_not_labelled_counts_as_background() -> None:
+    logits = torch.randn((2, 4, 3, 3), generator=torch.Generator().manual_seed(1))
+    labelled = torch.tensor([[True, True, False, False], [False, True, True, True]])
+    own, heard = logits.softmax(dim=1), marginal(logits, labelled).softmax(dim=1)
+    assert torch.allclose(heard[0, 0], own[0, [0, 2, 3]].sum(dim=0))
+    assert torch.allclose(heard[0, 1], own[0, 1])
+    assert not heard[0, 2:].any()
+    assert torch.allclose(heard[1], own[1])
+
+
+def test_a_site_that_labels_one_structure_pulls_nothing_from_background_to_the_other() -> None:
+    torch.manual_seed(0)
+    network = unet(3, SIDE, width=4, levels=2)
+    given = _discs(4)
+    some = Masked(given.images, np.where(given.masks == 1, 1, 0).astype(np.uint8), labelled=(1,))
+    rows, device = np.arange(4), torch.device("cpu")
+    gradients = []
+    for each in (some, Masked(some.images, some.masks)):
+        captured: list[torch.Tensor] = []
+        hook = network.register_forward_hook(lambda _m, _i, out, to=captured: (out.retain_grad(), to.append(out))[0])
+        SegmentationTask(network, SIDE, each).loss(rows, torch.Generator().manual_seed(0), device).backward()
+        hook.remove()
+        assert captured[0].grad is not None
+        outside = captured[0].grad[:, :, 0, 0]  # a corner, which is background
+        gradients.append(outside / outside.abs().sum())
+    wrong_way = [float(grad[:, 2].mean()) for grad in gradients]
+    assert wrong_way[0] < 0 < wrong_way[1]  # more of the other structure lowers the marginal loss, and raises the plain
+
+
+def test_sites_that_label_different_structures_are_pooled() -> None:
+    torch.manual_seed(0)
+    network = unet(3, SIDE, width=8, levels=3)
+    full, other = _discs(24), _discs(24, seed=1)
+    some = Masked(other.images, np.where(other.masks == 1, 1, 0).astype(np.uint8), labelled=(1,))
+    task = SegmentationTask(network, SIDE, [full, some], [_discs(8, seed=2), some])
+    train(task, Recipe(epochs=12, batch=8, rate=1e-2, seed=0, optimiser="adam"), device="cpu")
+    assert task.examples == 48
+    assert task.validate()[DICE] > 0.85
+    found = segmented(network, other.images).labels
+    assert (found == 2)[other.masks == 2].mean() > 0.8
+
+
+def test_a_penalty_is_added() -> None:
+    network, given = unet(3, SIDE, width=2, levels=2), _discs(2)
+    plain, held = (
+        SegmentationTask(network, SIDE, given, penalty=penalty).loss(
+            np.arange(2), torch.Generator().manual_seed(0), torch.device("cpu")
+        )
+        for penalty in (None, lambda _network, _shown, logits: logits.new_tensor(3.0))
+    )
+    assert float((held - plain).detach()) == pytest.approx(3.0, abs=1e-5)
+
+
 def test_without_validation_there_is_no_figure() -> None:
     assert SegmentationTask(unet(3, SIDE, width=2, levels=2), SIDE, _discs(2)).validate() == {}
 
@@ -79,3 +141,5 @@ def test_what_cannot_be_learnt_from() -> None:
         at_side(Masked(given.images, given.masks[:1]), SIDE)
     with pytest.raises(ValueError, match="all masks are empty"):
         at_side(Masked(given.images, np.zeros_like(given.masks)), SIDE)
+    with pytest.raises(ValueError, match="masks hold structure 2, which is not labelled"):
+        at_side(Masked(given.images, given.masks, labelled=(1,)), SIDE)
