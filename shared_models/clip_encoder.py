@@ -1,8 +1,9 @@
 """The encoder of short clips of muscle: frames are seen one by one, and what is seen is averaged over time (c.2).
 
-Four 3x3 convolutions on frames, the mean over the image and then over time, one dense layer; behind it a projection
+Pairs of 3x3 convolutions on frames, the mean over the image and then over time, one dense layer; behind it a projection
 that the contrastive loss acts on. Kernels never reach over time, so that a clip of any length is read. The published
-network is called a ResNet and is none.
+network is called a ResNet and is none. Ours differs in three numbers: more levels, each of half the side of the one
+before, and means over cells of the image instead of all of it, so that what lies where is not lost.
 """
 
 from __future__ import annotations
@@ -16,23 +17,42 @@ if TYPE_CHECKING:
 
 WIDTH = 16
 DENSE, PROJECTED = 256, 512
+LEVELS, STRIDE, CELLS = 2, 1, 1
 PARTS = ("frames", "dense", "projection")
 
 
-def clip_encoder(width: int = WIDTH, dense: int = DENSE, projected: int = PROJECTED) -> torch.nn.ModuleDict:
-    """Of clips (n, T, S, S): ``frames``, ``dense`` and ``projection``, see `encoded`."""
+def clip_encoder(
+    width: int = WIDTH,
+    dense: int = DENSE,
+    projected: int = PROJECTED,
+    levels: int = LEVELS,
+    stride: int = STRIDE,
+    cells: int = CELLS,
+) -> torch.nn.ModuleDict:
+    """Of clips (n, T, S, S): ``frames``, ``dense`` and ``projection``, see `encoded`; its features are PROJECTED codes.
+
+    Args:
+        width: channels of the first level, twice as many at each that follows.
+        dense: size of the layer after the means.
+        projected: size of the code.
+        levels: of two convolutions and a maximum over 2x2 pixels each.
+        stride: of that maximum, 1 as published or 2.
+        cells: along each edge of the image, over which means are taken.
+    """
     from torch import nn
 
     def block(before: int, after: int) -> list[nn.Module]:
         layers: list[nn.Module] = []
         for channels in (before, after):
             layers += [nn.Conv2d(channels, after, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(after)]
-        return [*layers, nn.MaxPool2d(2, stride=1)]
+        return [*layers, nn.MaxPool2d(2, stride=stride)]
 
+    widths = [1, *(width * 2**level for level in range(levels))]
+    blocks = [layer for level in range(levels) for layer in block(widths[level], widths[level + 1])]
     network = nn.ModuleDict(
         {
-            "frames": nn.Sequential(*block(1, width), *block(width, 2 * width)),
-            "dense": nn.Sequential(nn.Linear(2 * width, dense), nn.ReLU()),
+            "frames": nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(cells), nn.Flatten()),
+            "dense": nn.Sequential(nn.Linear(widths[-1] * cells**2, dense), nn.ReLU()),
             "projection": nn.Sequential(
                 nn.Linear(dense, projected),
                 nn.BatchNorm1d(projected),
@@ -46,13 +66,23 @@ def clip_encoder(width: int = WIDTH, dense: int = DENSE, projected: int = PROJEC
     return network
 
 
+def clip_means(network: torch.nn.Module, clips: torch.Tensor) -> torch.Tensor:
+    """(n, F) of clips (n, T, S, S) in [0, 1]: what is seen in a frame, on average over time."""
+    count, length = clips.shape[:2]
+    seen = network.get_submodule(PARTS[0])(clips.flatten(0, 1).unsqueeze(1))
+    found: torch.Tensor = seen.view(count, length, -1).mean(dim=1)
+    return found
+
+
+def projected_means(network: torch.nn.Module, means: torch.Tensor) -> torch.Tensor:
+    """(n, projected) of what `clip_means` says; of two clips of a length in a row, of the mean of both."""
+    found: torch.Tensor = network.get_submodule(PARTS[2])(network.get_submodule(PARTS[1])(means))
+    return found
+
+
 def encoded(network: torch.nn.Module, clips: torch.Tensor) -> torch.Tensor:
     """(n, projected) of clips (n, T, S, S) in [0, 1]."""
-    frames, dense, projection = (network.get_submodule(part) for part in PARTS)
-    count, length = clips.shape[:2]
-    seen = frames(clips.flatten(0, 1).unsqueeze(1)).mean(dim=(2, 3))
-    found: torch.Tensor = projection(dense(seen.view(count, length, -1).mean(dim=1)))
-    return found
+    return projected_means(network, clip_means(network, clips))
 
 
 def retrieval_head(projected: int = PROJECTED, hidden: tuple[int, ...] = (2024, 1024, 512)) -> torch.nn.Sequential:
