@@ -107,12 +107,27 @@ class FrameCache:
             with safe_open(path, framework="numpy") as file:
                 return np.asarray(file.get_tensor(name))
         except (OSError, SafetensorError, ValueError) as error:
-            raise ConsiliumError(
-                "a working image is missing or damaged",
-                where=str(path),
-                cure="take the images in again: consilium site ingest",
-            ) from error
+            raise _unreadable(path) from error
+
+    def names(self, key: str) -> list[str]:
+        """What arrays there are, in the order of the alphabet.
+
+        Raises:
+            ConsiliumError: the file is missing or damaged.
+        """
+        path = self.path(key)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return sorted(file.keys())
+        except (OSError, SafetensorError, ValueError) as error:
+            raise _unreadable(path) from error
 
     def remove(self, key: str) -> None:
         """Deletes the file, if it is there."""
         self.path(key).unlink(missing_ok=True)
+
+
+def _unreadable(path: Path) -> ConsiliumError:
+    return ConsiliumError(
+        "a working image is missing or damaged", where=str(path), cure="take the images in again: consilium site ingest"
+    )

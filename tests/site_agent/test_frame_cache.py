@@ -114,3 +114,11 @@ def test_other_users_cannot_look(cache: FrameCache) -> None:
     cache.stage(KEY, {"frames": FRAMES})
     cache.settle(KEY)
     assert cache.path(KEY).parent.stat().st_mode & 0o077 == 0
+
+
+def test_names_of_arrays_are_told(cache: FrameCache) -> None:
+    cache.stage(KEY, {"numbers": NUMBERS, "frames": FRAMES})
+    cache.settle(KEY)
+    assert cache.names(KEY) == ["frames", "numbers"]
+    with pytest.raises(ConsiliumError, match="missing or damaged"):
+        cache.names(OTHER)
