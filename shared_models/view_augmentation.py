@@ -5,6 +5,7 @@ Turned by up to 30 degrees with its border drawn on, mirrored or not, and given 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shared_models.phantom.augmentation import chosen, uniform
@@ -19,10 +20,34 @@ GREY = 0.15  # of contrast, as a factor, and of brightness, as a share of white
 
 def augmented(images: Tensor, random: Generator) -> Tensor:
     """(n, 1, S, S) in [0, 1] to as many, changed; the generator alone decides how."""
-    angle = uniform(images, -ANGLE, ANGLE, random).flatten()
-    side = 1 - 2 * chosen(images, MIRRORED, random).flatten()
-    contrast = uniform(images, 1 - GREY, 1 + GREY, random)
-    return regraded(turned(images, angle, side), contrast, uniform(images, -GREY, GREY, random))
+    change = _drawn(images, random)
+    return regraded(turned(images, change.angle, change.side), change.contrast, change.brightness)
+
+
+def augmented_with_masks(images: Tensor, masks: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
+    """The same images, and masks (n, 1, S, S) turned as they are, each pixel the nearest."""
+    change = _drawn(images, random)
+    shown = regraded(turned(images, change.angle, change.side), change.contrast, change.brightness)
+    return shown, turned(masks, change.angle, change.side, between="nearest")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Of each image the angle in radians (n,), -1 where it is mirrored (n,), contrast and brightness (n, 1, 1, 1)."""
+
+    angle: Tensor
+    side: Tensor
+    contrast: Tensor
+    brightness: Tensor
+
+
+def _drawn(images: Tensor, random: Generator) -> _Change:
+    return _Change(
+        angle=uniform(images, -ANGLE, ANGLE, random).flatten(),
+        side=1 - 2 * chosen(images, MIRRORED, random).flatten(),
+        contrast=uniform(images, 1 - GREY, 1 + GREY, random),
+        brightness=uniform(images, -GREY, GREY, random),
+    )
 
 
 def turned(

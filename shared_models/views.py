@@ -33,6 +33,7 @@ Level = float | NDArray[np.float64]
 State = dict[str, NDArray[Any]]
 
 LOOKED_AT_ONCE = 32
+LEAST_DEVIATION = 1e-3  # of an image's own grey levels over 255; less is rounding
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,29 @@ class ExpertNetwork:
         Raises:
             ValueError: not such images, or a deviation that is not above 0.
         """
-        import torch
-
-        device = self._classifier.weight.device
-        shown = torch.from_numpy(scaled(images, self.side)).to(device).unsqueeze(1).float() / 255
+        shown = self.pixels(images)
         if augmentation:
             shown = augmented(shown, augmentation)
-        middle, width = (_a_number_each(level, len(images)).to(device) for level in (mean, deviation))
+        return self.normalised(shown, mean, deviation)
+
+    def pixels(self, images: Images) -> torch.Tensor:
+        """(n, 1, S, S) images (n, H, W) of any size in [0, 1], on the network's device.
+
+        Raises:
+            ValueError: not such images.
+        """
+        import torch
+
+        shown = torch.from_numpy(scaled(images, self.side)).to(self._classifier.weight.device)
+        return shown.unsqueeze(1).float() / 255
+
+    def normalised(self, shown: torch.Tensor, mean: Level, deviation: Level) -> torch.Tensor:
+        """(n, channels, S, S) pixels (n, 1, S, S) less a mean, in deviations; both as for `given`.
+
+        Raises:
+            ValueError: a deviation that is not above 0.
+        """
+        middle, width = (_a_number_each(level, len(shown)).to(shown.device) for level in (mean, deviation))
         if not (width > 0).all():
             raise ValueError("a site whose grey levels do not vary has nothing to look at")
         return ((shown - middle) / width).expand(-1, self._channels, -1, -1)
@@ -280,6 +297,15 @@ def grey_levels(images: Images) -> tuple[float, float]:
     """Mean and standard deviation of grey levels over 255, over all pixels of a site's images."""
     values = images.astype(np.float64) / 255
     return float(values.mean()), float(values.std())
+
+
+def own_grey_levels(images: Images, side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) means and deviations of grey levels over 255, each image's own at the side at which a network sees it.
+
+    No deviation is less than `LEAST_DEVIATION`, so that an image of one grey can be shown.
+    """
+    values = scaled(images, side).astype(np.float64) / 255
+    return values.mean(axis=(1, 2)), np.maximum(values.std(axis=(1, 2)), LEAST_DEVIATION)
 
 
 def _a_number_each(level: Level, images: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from shared_models.expert_architectures import FEATURE
 from shared_models.expert_training import (
     Examples,
     ExpertTask,
+    Presentation,
     neural_mean_feature,
     new_expert,
     paper_recipe,
@@ -20,7 +21,7 @@ from shared_models.expert_training import (
 )
 from shared_models.recipe import Recipe
 from shared_models.training import train
-from shared_models.views import ExpertNetwork
+from shared_models.views import LEAST_DEVIATION, ExpertNetwork, own_grey_levels
 
 ARCHITECTURE = "small_resnet18"
 CONFIG: dict[str, Any] = {"classes": 2, "side": 8, "width": 4}
@@ -200,6 +201,87 @@ def test_images_are_scaled_once(base: ExpertNetwork, monkeypatch: pytest.MonkeyP
 def test_every_class_has_an_image() -> None:
     with pytest.raises(ValueError, match=r"images of classes \[0\], each of 0 to 1 is to have some"):
         train_expert(ARCHITECTURE, CONFIG, of_one_class(), recipe=FEW)
+
+
+def with_sectors(shown: Examples, share: float = 1.0) -> Examples:
+    """A sector in the middle columns of a share of the images, the first ones."""
+    sectors = np.zeros(shown.images.shape, dtype=np.bool_)
+    sectors[: int(share * len(sectors)), :, 2:6] = True
+    return replace(shown, sectors=sectors)
+
+
+def test_with_no_background_changed_the_bits_are_those_of_the_network_alone(base: ExpertNetwork) -> None:
+    shown, rows = with_sectors(examples()), np.array([3, 4, 7])
+    task = ExpertTask(base, shown)
+    given = base.given(shown.images[rows], 0.45, 0.3, augmentation=torch.Generator().manual_seed(1))
+    assert torch.equal(task.shown(rows, torch.Generator().manual_seed(1)), given)
+    assert train_expert(ARCHITECTURE, CONFIG, shown, recipe=FEW).digest == base.digest
+
+
+def test_a_changed_background_leaves_the_sector_as_augmentation_alone_would(base: ExpertNetwork) -> None:
+    shown, rows = with_sectors(examples(), 0.5), np.arange(48)
+    plain, mixed = (
+        ExpertTask(base, shown, presentation=Presentation(name)).shown(rows, torch.Generator().manual_seed(1))
+        for name in ("none", "backmix")
+    )
+    changed = (plain != mixed).any(dim=(1, 2, 3))
+    assert changed[:24].all()
+    assert not changed[24:].any()
+    middle = (slice(None), slice(None), slice(3, 5), slice(3, 5))  # inside however it is turned
+    assert torch.equal(plain[middle], mixed[middle])
+
+
+def test_backgrounds_are_mixed_before_grey_levels_are_taken(base: ExpertNetwork) -> None:
+    """By each image's own levels, what the network is shown has mean 0 and deviation 1 whatever its background."""
+    task = ExpertTask(base, with_sectors(examples()), presentation=Presentation("backmix", levels="image"))
+    seen = task.shown(np.arange(24), torch.Generator().manual_seed(0)).flatten(1)
+    assert torch.allclose(seen.mean(dim=1), torch.zeros(24), atol=1e-5)
+    assert torch.allclose(seen.std(dim=1, correction=0), torch.ones(24), atol=1e-4)
+
+
+def test_images_by_their_own_levels_are_validated_so(base: ExpertNetwork) -> None:
+    held, own = examples(21, first=3), Presentation(levels="image")
+    levels = own_grey_levels(held.images, 8)
+    best = base.look(held.images, *levels).logits.argmax(axis=1)
+    task = ExpertTask(base, examples(), held, own)
+    assert task.validate() == {"accuracy": np.mean(best == held.labels)}
+    expert = train_expert(ARCHITECTURE, CONFIG, held, recipe=FEW, presentation=own)
+    assert np.array_equal(
+        expert.state()[FEATURE], neural_mean_feature(expert, replace(held, mean=levels[0], deviation=levels[1]))
+    )
+
+
+def test_an_image_of_one_grey_is_shown_as_zeros(base: ExpertNetwork) -> None:
+    flat = replace(examples(4), images=np.full((4, 8, 8), 90, np.uint8))
+    task = ExpertTask(base, flat, presentation=Presentation(levels="image"))
+    assert torch.allclose(task.shown(np.arange(4), torch.Generator().manual_seed(0)), torch.zeros(()), atol=1e-3)
+    assert own_grey_levels(flat.images, 8)[1].tolist() == [LEAST_DEVIATION] * 4
+
+
+def test_mixed_images_count_more_in_the_loss(base: ExpertNetwork) -> None:
+    shown, rows = with_sectors(examples(), 0.25), np.array([0, 20, 40])
+    plain, weighted = (ExpertTask(base, shown, presentation=Presentation("black", one)) for one in (0.0, 2.0))
+    assert torch.equal(*(task.shown(rows, torch.Generator().manual_seed(1)) for task in (plain, weighted)))
+    scores = base.network(plain.shown(rows, torch.Generator().manual_seed(1))).numpy()
+    each = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(3), examples().labels[rows]]
+    for task, weights in ((plain, [1.0, 1.0, 1.0]), (weighted, [2.5, 0.5, 0.5])):
+        loss = task.loss(rows, torch.Generator().manual_seed(1), torch.device("cpu"))
+        assert float(loss) == pytest.approx((each * weights).mean(), abs=1e-6)
+
+
+def test_sectors_are_scaled_with_their_images(base: ExpertNetwork) -> None:
+    large = with_sectors(examples(8, side=16))
+    assert large.sectors is not None
+    large.sectors[:, :, :] = False
+    large.sectors[:, :, 4:12] = True
+    task = ExpertTask(base, large, presentation=Presentation("black"))
+    dark = task.shown(np.arange(8), torch.Generator().manual_seed(0)).amin(dim=(1, 2, 3))
+    assert torch.allclose(dark, torch.tensor(-0.45 / 0.3))
+
+
+def test_backgrounds_are_changed_of_images_whose_sector_is_known() -> None:
+    with pytest.raises(ValueError, match="the sector of no image is known"):
+        train_expert(ARCHITECTURE, CONFIG, examples(), recipe=FEW, presentation=Presentation("backmix"))
 
 
 def test_a_frozen_expert_is_not_trained(base: ExpertNetwork) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from shared_models.view_augmentation import ANGLE, augmented, regraded, turned
+from shared_models.view_augmentation import ANGLE, augmented, augmented_with_masks, regraded, turned
 
 ONE = torch.ones(1)
 
@@ -75,3 +75,14 @@ def test_half_of_the_images_are_mirrored() -> None:
     changed = augmented(shown, random())
     mirrored = changed[..., 8:].mean((1, 2, 3)) > changed[..., :8].mean((1, 2, 3))
     assert 160 < int(mirrored.sum()) < 240
+
+
+def test_masks_are_turned_with_their_images_and_stay_masks() -> None:
+    """White squares on black: where the mask is, the picture is bright, wherever it was turned."""
+    masks = torch.zeros(40, 1, 24, 24)
+    masks[:, :, 3:12, 2:10] = 1
+    shown, turned_masks = augmented_with_masks(masks, masks, random())
+    assert torch.equal(shown, augmented(masks, random()))
+    assert set(turned_masks.unique().tolist()) == {0.0, 1.0}
+    assert ((shown > 0.5) == (turned_masks == 1)).float().mean() > 0.97
+    assert not torch.equal(turned_masks, masks)
