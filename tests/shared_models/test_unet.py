@@ -19,6 +19,30 @@ def test_it_grows_with_its_width() -> None:
     assert 3.5 < large / small < 4.1
 
 
+def test_every_channel_of_every_image_is_normalised_by_itself() -> None:
+    torch.manual_seed(0)
+    network, given = unet(2, 16, width=4, levels=2), torch.randn((3, 1, 16, 16))
+    pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.GroupNorm):
+            layer.register_forward_hook(lambda _layer, read, out: pairs.append((read[0].clone(), out.clone())))
+    network(given)
+    assert pairs
+    for read, out in pairs:
+        assert torch.allclose(out, torch.nn.functional.instance_norm(read), atol=1e-5)
+
+
+def test_its_state_is_that_of_the_network_with_instance_norm() -> None:
+    from monai.networks.nets import UNet
+
+    plain = UNet(2, 1, 2, [4, 8], [2], act=("leakyrelu", {"negative_slope": 0.01}), norm="instance")
+    ours, given = unet(2, 16, width=4, levels=2), torch.randn((2, 1, 16, 16))
+    missing = ours.load_state_dict(plain.state_dict(), strict=False)
+    assert not missing.unexpected_keys
+    assert all(name.startswith("reference_") for name in missing.missing_keys)
+    assert torch.allclose(ours(given), plain(given), atol=1e-5)
+
+
 @pytest.mark.parametrize(("classes", "side", "levels"), [(2, 20, 4), (2, 4, 4), (1, 32, 4), (2, 32, 1)])
 def test_what_does_not_fit(classes: int, side: int, levels: int) -> None:
     with pytest.raises(ValueError, match="U-Net of"):
