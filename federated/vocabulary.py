@@ -27,7 +27,7 @@ from federated.hierarchy import closure
 
 Code = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-BUILTIN = ("heart", "lung", "breast", "digits")
+BUILTIN = ("heart", "chambers", "muscle", "lung", "breast", "digits")
 PRIVATE = "99CONSILIUM"  # the scheme of codes that are nobody else's
 CONTRAST, ANY = "+contrast", "+any"
 NUMBERS = {"two": "2", "three": "3", "four": "4", "five": "5"}
@@ -243,7 +243,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
 
 @cache
 def builtin_vocabulary(name: str) -> Vocabulary:
-    """A vocabulary that comes with the program: heart, lung, breast or digits.
+    """A vocabulary that comes with the program, one of `BUILTIN`.
 
     Raises:
         DataError: there is none of that name.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated.errors import ConsiliumError
+from federated.tasks import task_card
 from server import averaging_commands, fusion_commands, vocabulary_commands
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ def init(
     ] = None,
     front_end_weights: Annotated[Path | None, typer.Option(help="A local file with the weights of timm.")] = None,
     vocabulary: Annotated[
-        str, typer.Option(help="The labels: heart, lung, breast or digits, or a TOML file of concepts.")
+        str,
+        typer.Option(help="heart, chambers, muscle, lung, breast or digits, or a TOML file of concepts."),
     ] = "",
     labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
-    task: Annotated[str, typer.Option(help="What the federation learns.")] = "classification",
+    task: Annotated[
+        str, typer.Option(help="What is learnt: classification, segmentation, contour or retrieval.")
+    ] = "classification",
     superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
     mode: Annotated[
         str, typer.Option(help="shared, or isolated: an arrival leaves the labels it does not bring as they are.")
@@ -54,6 +58,7 @@ def init(
     from server.coordinator import Coordinator
     from server.home import CoordinatorConfig, CoordinatorHome, validated
 
+    task_card(task)
     names = {"federation": federation, "name": name, "task": task, "superlink": superlink}
     settings = names | {"mode": mode, "weighting": weighting, "alpha": alpha, "fusion": fusion}
     card = _front_end_card(front_end, front_end_config or [], front_end_weights)

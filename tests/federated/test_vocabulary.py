@@ -212,8 +212,9 @@ def test_vocabularies_come_with_the_program(name: str, tmp_path: Path) -> None:
     assert read_vocabulary(tmp_path / "v.toml") == vocabulary
 
 
-def test_there_are_four_of_them() -> None:
-    with pytest.raises(DataError, match="no built-in vocabulary 'liver'; there are heart, lung, breast, digits"):
+def test_another_is_told_which_there_are() -> None:
+    there = "heart, chambers, muscle, lung, breast, digits"
+    with pytest.raises(DataError, match=f"no built-in vocabulary 'liver'; there are {there}"):
         builtin_vocabulary("liver")
 
 
@@ -223,6 +224,29 @@ def test_the_heart_has_all_of_dicoms_image_views() -> None:
     assert len(dicom) == 29
     assert ours == dicom | {("SCT", OF_VOLUMES)}
     assert OF_VOLUMES in {code.value for code in dicom_codes.cid501.concepts.values()}
+
+
+def test_the_chambers_are_dicoms_codes_of_them() -> None:
+    snomed = dicom_codes.SCT
+    named = (
+        snomed.LeftVentricle,
+        snomed.LeftVentricleMyocardium,
+        snomed.LeftAtrium,
+        snomed.RightVentricle,
+        snomed.RightAtrium,
+        snomed.Aorta,
+    )
+    assert builtin_vocabulary("chambers").codes == tuple(code.value for code in named)
+    short = [concept.meaning.rpartition("(")[2].rstrip(")") for concept in builtin_vocabulary("chambers").concepts]
+    assert short == ["LV", "MYO", "LA", "RV", "RA", "AO"]
+
+
+def test_the_standard_view_of_a_leg_is_a_view_of_its_thigh_and_not_of_the_other() -> None:
+    muscle = builtin_vocabulary("muscle")
+    assert muscle.codes[0] == dicom_codes.SCT.Thigh.value
+    assert target(muscle, "RF-L", "RF") == target(muscle, "RF-L", "THIGH-L") == 1
+    assert target(muscle, "RF-L", "THIGH-R") == target(muscle, "RF-L", "RF-R") == 0
+    assert target(muscle, "THIGH-L", "RF-L") is None
 
 
 def test_the_phantoms_views_come_first_and_every_label_of_its_hospitals_is_known() -> None:

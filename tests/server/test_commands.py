@@ -68,6 +68,26 @@ def test_init_makes_a_home(tmp_path: Path) -> None:
         _run(*INIT, "--home", str(home))
 
 
+def test_init_says_what_is_learnt_and_refuses_what_nobody_can_learn(tmp_path: Path) -> None:
+    named = (
+        "init",
+        "--federation",
+        "echo",
+        "--name",
+        "hub",
+        "--vocabulary",
+        "chambers",
+        "--home",
+        str(tmp_path / "hub"),
+    )
+    with pytest.raises(ConsiliumError, match="no task 'grading', there are classification, segmentation, contour"):
+        _run(*named, "--task", "grading")
+    assert not (tmp_path / "hub").exists()
+    _ok(*named, "--task", "segmentation")
+    made = CoordinatorHome(tmp_path / "hub")
+    assert (made.config.task, made.vocabulary()) == ("segmentation", builtin_vocabulary("chambers"))
+
+
 def test_init_says_how_to_fuse(tmp_path: Path) -> None:
     _ok(*INIT, "--mode", "isolated", "--weighting", "none", "--alpha", "0.2", "--home", str(tmp_path / "hub"))
     config = CoordinatorHome(tmp_path / "hub").config
@@ -91,7 +111,10 @@ def test_init_takes_a_vocabulary_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--labels", ""), "give --vocabulary FILE or one of heart, lung, breast, digits, or --labels"),
+        (
+            ("--labels", ""),
+            "give --vocabulary FILE or one of heart, chambers, muscle, lung, breast, digits, or --labels",
+        ),
         (("--labels", "plax,plax"), "a code occurs twice"),
         (("--labels", "plax,,a4c"), "--labels: concepts"),
         (("--federation", "Echo Ltd"), "init: federation"),
