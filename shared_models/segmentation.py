@@ -20,7 +20,7 @@ from shared_models.scaling import resized
 from shared_models.segmentation_metrics import dice_of
 from shared_models.training import Rows
 from shared_models.unet import bottom_of
-from shared_models.view_augmentation import regraded, turned
+from shared_models.view_augmentation import regraded
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 ANGLE = 0.26  # radians: an operator's hand
+SCALE = 0.2  # by how much an image is enlarged or shrunk at most, along each edge, as a logarithm: depth and heart
+SHIFT = 0.1  # of half an edge
 GREY = 0.2  # of contrast, as a factor, and of brightness, as a share of white
+GAMMA = 0.4  # of the exponent of the grey map, as a logarithm
 AT_ONCE = 32  # images in one pass
 VALUES = 256  # that a mask can hold
 DICE = "dice"
@@ -140,14 +143,32 @@ def marginal(logits: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
 
 
 def augmented(images: torch.Tensor, masks: torch.Tensor, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, 1, S, S) images in [0, 1] and their masks, turned together; the images regraded."""
-    import torch
-
-    angle = uniform(images, -ANGLE, ANGLE, random).flatten()
-    side = torch.ones_like(angle)
+    """(n, 1, S, S) images in [0, 1] and their masks, moved together; the images regraded."""
+    grid = _moves(images, random)
+    exponent = uniform(images, -GAMMA, GAMMA, random).exp()
     contrast, brightness = uniform(images, 1 - GREY, 1 + GREY, random), uniform(images, -GREY, GREY, random)
-    shown = regraded(turned(images, angle, side), contrast, brightness)
-    return shown, turned(masks, angle, side, between="nearest").round()
+    shown = regraded(_sampled(images, grid, "bilinear").clamp_min(0) ** exponent, contrast, brightness)
+    return shown, _sampled(masks, grid, "nearest")
+
+
+def _moves(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """(n, S, S, 2) from where each pixel comes: turned, stretched along both edges, shifted."""
+    import torch
+    from torch.nn import functional
+
+    def drawn(most: float) -> torch.Tensor:
+        return uniform(images, -most, most, random).flatten()
+
+    angle, wide, high, right, down = drawn(ANGLE), drawn(SCALE).exp(), drawn(SCALE).exp(), drawn(SHIFT), drawn(SHIFT)
+    cos, sin = angle.cos(), angle.sin()
+    rows = [torch.stack([wide * cos, -high * sin, right], 1), torch.stack([wide * sin, high * cos, down], 1)]
+    return functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+
+
+def _sampled(images: torch.Tensor, grid: torch.Tensor, between: str) -> torch.Tensor:
+    from torch.nn import functional
+
+    return functional.grid_sample(images, grid, mode=between, padding_mode="zeros", align_corners=False)
 
 
 def normalised(images: torch.Tensor) -> torch.Tensor:
@@ -204,7 +225,8 @@ def _pooled(parts: Sequence[Masked], side: int) -> tuple[Masked, NDArray[np.bool
     for part in there:
         begin, end = end, end + len(part.images)
         labelled[begin:end, list(range(VALUES) if part.labelled is None else part.labelled)] = True
-    return Masked(*(np.concatenate([getattr(part, name) for part in there]) for name in ("images", "masks"))), labelled
+    images, masks = (np.concatenate([getattr(part, name) for part in there]) for name in ("images", "masks"))
+    return Masked(images, masks), labelled
 
 
 def _dice_over(said: Sequence[tuple[Masked, Images]], value: int) -> float:
