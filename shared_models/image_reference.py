@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-Floats = NDArray[np.floating[Any]]
+Features = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 BINS = 320  # of the histogram
 MEAN, DEVIATION, STANDARD, COUNTS = "reference_mean", "reference_deviation", "reference_standard", "reference_counts"
@@ -55,16 +56,16 @@ class Reference:
         """How many calibrated it, one image each; 0 where nobody did."""
         return int(self.counts.sum())
 
-    def distances(self, features: Floats) -> Floats:
+    def distances(self, features: Features) -> Floats:
         """(n,) mean squared distances of (n, D) features, in deviations."""
         return np.asarray((((features - self.mean) / self.deviation) ** 2).mean(axis=1), dtype=np.float64)
 
-    def scores(self, features: Floats) -> Floats:
+    def scores(self, features: Features) -> Floats:
         """(n,) how much nearer an image lies than calibration images, in their deviations: larger is more alike."""
         return np.asarray((self.standard[0] - self.distances(features)) / self.standard[1], dtype=np.float64)
 
 
-def reference(train: Floats, calibration: Floats, histogram: Callable[[Floats], Counts]) -> Reference:
+def reference(train: Features, calibration: Features, histogram: Callable[[Floats], Counts]) -> Reference:
     """From (n, D) features of the images learnt from and (p, D) of other patients', one image each.
 
     Args:
@@ -72,7 +73,8 @@ def reference(train: Floats, calibration: Floats, histogram: Callable[[Floats], 
         calibration: none leaves it without counts, so that no image is called foreign.
         histogram: (p,) scores -> (BINS,) counts.
     """
-    mean, deviation = train.mean(axis=0), np.maximum(train.std(axis=0), LEAST)
+    mean = np.asarray(train.mean(axis=0), dtype=np.float64)
+    deviation = np.maximum(np.asarray(train.std(axis=0), dtype=np.float64), LEAST)
     plain = Reference(mean, deviation, np.array([0.0, 1.0]), np.zeros(BINS, dtype=np.int64))
     if not len(calibration):
         return plain

@@ -18,6 +18,14 @@ def resized(image: Gray, side: int) -> Gray:
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
 
 
+def resized_labels(labels: Gray, shape: tuple[int, int]) -> Gray:
+    """(H, W) label map brought to a shape, each new pixel the old one at its middle."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return np.asarray(labels[rows[:, None], columns])
+
+
 def unit(values: Array) -> Array:
     """The vector at length 1; zeros stay zeros."""
     length = float(np.linalg.norm(values))

@@ -32,9 +32,10 @@ from federated.keys import (
 )
 from federated.label_map import LabelMap, read_label_map
 from federated.manifest import FrontEndCard, Frozen, Name
-from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
+from federated.vocabulary import Vocabulary, builtin_vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 from site_agent.expert_settings import ExpertSettings
+from site_agent.network_settings import NetworkSettings
 
 SECRET_BYTES = 32
 
@@ -47,6 +48,7 @@ class SiteConfig(Frozen):
         class_balance: whether every label weighs the same in this site's sums.
         backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
         expert: what this site trains and sends as `weights`.
+        segmentation, contour: how the networks of these tasks are trained here.
     """
 
     version: Literal[1] = 1
@@ -60,6 +62,8 @@ class SiteConfig(Frozen):
     class_balance: Literal["none", "site"] = "site"
     backbone_weights: str = ""
     expert: ExpertSettings = ExpertSettings()
+    segmentation: NetworkSettings = NetworkSettings()
+    contour: NetworkSettings = NetworkSettings()
 
 
 class SiteHome:
@@ -101,6 +105,11 @@ class SiteHome:
         """The federation's labels."""
         return read_vocabulary(self.path / "vocabulary.toml")
 
+    @property
+    def image_vocabulary(self) -> Vocabulary:
+        """What images are labelled with: the federation's labels, or, where these are structures, the heart's views."""
+        return builtin_vocabulary("heart") if self.config.task == "segmentation" else self.vocabulary
+
     def follow_vocabulary(self, newer: Vocabulary) -> None:
         """Takes over labels that the coordinator has appended; one that changes or drops a label changes nothing."""
         current = self.vocabulary
@@ -115,7 +124,7 @@ class SiteHome:
     @property
     def label_map(self) -> LabelMap:
         """What the site's own words stand for."""
-        return read_label_map(self.labels_path, self.vocabulary) if self.labels_path.exists() else LabelMap()
+        return read_label_map(self.labels_path, self.image_vocabulary) if self.labels_path.exists() else LabelMap()
 
     @property
     def keys_path(self) -> Path:

@@ -51,6 +51,23 @@ class Predicted(Frozen):
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A working image of a file.
+
+    Attributes:
+        row: that it answers.
+        name: of its own.
+        image: (H, W).
+        spacing_mm: height and width of a pixel, where they are known.
+    """
+
+    row: Row
+    name: str
+    image: Gray
+    spacing_mm: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Seen:
     """Images that were looked at: their names, clips and (n, width) features, and those that could not be used."""
 
@@ -138,26 +155,33 @@ def _row(path: Path, name: str) -> Row:
     return Row(name, name, path.absolute(), label="", patient="", site="", clip="", frame=None, fold=None)
 
 
-def look(reader: FrontEnd | Reader, rows: Sequence[Row]) -> Seen:
-    """Features of every image, file by file, prepared as when images are taken in; what cannot be used is told."""
+def by_file(rows: Sequence[Row]) -> dict[Path, list[Row]]:
+    """Rows by their file, files in the order of their first row."""
     files: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
         files[row.path].append(row)
+    return files
+
+
+def look(reader: FrontEnd | Reader, rows: Sequence[Row]) -> Seen:
+    """Features of every image, file by file, prepared as when images are taken in; what cannot be used is told."""
+    files = by_file(rows)
     clips = _clip_names(rows)
     found: list[tuple[str, str, Array]] = []
     unreadable: list[tuple[str, str]] = []
     for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
         try:
-            for row, name, image in _images(path, its_rows):
-                found.append((name, clips[row.patient, row.clip or row.name], reader(image)))
+            for each in shown_in(path, its_rows):
+                clip = clips[each.row.patient, each.row.clip or each.row.name]
+                found.append((each.name, clip, reader(each.image)))
         except DataError as error:
             unreadable.append((its_rows[0].name, error.what))
     features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, reader.features))
     return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
 
 
-def _images(path: Path, rows: Sequence[Row]) -> Iterator[tuple[Row, str, Gray]]:
-    """Working images of a file, with the row each answers and a name.
+def shown_in(path: Path, rows: Sequence[Row]) -> Iterator[Shown]:
+    """Working images of a file.
 
     Raises:
         DataError: the file cannot be used.
@@ -167,12 +191,13 @@ def _images(path: Path, rows: Sequence[Row]) -> Iterator[tuple[Row, str, Gray]]:
     if named:
         kept = _prepared(opened, [frame for _, frame in named])
         for (row, number), image in zip(named, kept.frames, strict=True):
-            yield row, _part_name(row, opened, number), image
+            yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm)
     for row in rows:
         if row.frame is None:
             kept = _prepared(opened, None)
             for place in evenly(len(kept.numbers), LEARNT_FROM):
-                yield row, _part_name(row, opened, kept.numbers[place]), kept.frames[place]
+                name = _part_name(row, opened, kept.numbers[place])
+                yield Shown(row, name, kept.frames[place], kept.spacing_mm)
 
 
 def _prepared(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:

@@ -41,11 +41,11 @@ def ingest(
     processes = max(2, cores())  # with one, a decoder that crashes would end everything
     order = Order(form, parse_columns(columns), site, machine, "whole" if pixels == "whole" else "sector", processes)
     with opened.lock():
-        report = take_in(opened.archive, opened.vocabulary, opened.label_map, root, order)
+        report = take_in(opened.archive, opened.image_vocabulary, opened.label_map, root, order)
     if as_json:
         print_model(report)
     else:
-        tables.print_ingest(report, {concept.code: concept.meaning for concept in opened.vocabulary.concepts})
+        tables.print_ingest(report, {concept.code: concept.meaning for concept in opened.image_vocabulary.concepts})
 
 
 def quarantine(

@@ -63,7 +63,7 @@ class Taking(Frozen):
 
 def words_of(home: SiteHome) -> list[Word]:
     """Words with a line, in its order, then those that images were taken in under without one."""
-    vocabulary, label_map = home.vocabulary, home.label_map
+    vocabulary, label_map = home.image_vocabulary, home.label_map
     taken = words_taken(home.archive)
     return [*_with_lines(label_map, vocabulary, taken), *_without_lines(label_map, vocabulary, taken)]
 
@@ -83,14 +83,14 @@ def take_over(home: SiteHome, path: Path) -> Taking:
         DataError: it is wrong, its version does not grow with its lines, or images were taken in under a word that
             it gives another concept.
     """
-    old, new = home.label_map, read_label_map(path, home.vocabulary)
+    old, new = home.label_map, read_label_map(path, home.image_vocabulary)
     if new.lines != old.lines and new.version <= old.version:
         raise DataError(
             f"is version {new.version} with other lines than version {old.version}, which is in use",
             where=str(path),
             cure=f"give it version {old.version + 1}",
         )
-    _check_taken(old, new, home.vocabulary, words_taken(home.archive), str(path))
+    _check_taken(old, new, home.image_vocabulary, words_taken(home.archive), str(path))
     write_whole(home.labels_path, _bytes(path))  # as it is, with its comments
     return _taking(old, new)
 

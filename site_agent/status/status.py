@@ -102,7 +102,7 @@ def site_status(home: SiteHome) -> SiteStatus:
         releases=shelf.releases,
         answers=shelf.current.number if shelf.current else None,
         last=read_progress(home).last,
-        holdings=holdings(home.archive, home.vocabulary),
+        holdings=holdings(home.archive, home.image_vocabulary),
     )
 
 

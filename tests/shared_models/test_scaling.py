@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared_models.scaling import resized, unit
+from shared_models.scaling import resized, resized_labels, unit
 
 
 def test_an_image_of_the_right_size_is_left_alone():
@@ -21,3 +21,10 @@ def test_shrinking_keeps_the_mean_of_what_a_pixel_covers():
 def test_vectors_have_length_one_and_zeros_stay_zeros():
     assert np.isclose(np.linalg.norm(unit(np.array([3.0, 4.0]))), 1)
     assert unit(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+def test_a_label_map_is_shrunk_and_enlarged_without_new_labels():
+    labels = np.kron(np.array([[1, 2], [3, 0]], dtype=np.uint8), np.ones((4, 4), dtype=np.uint8))
+    assert resized_labels(labels, (2, 2)).tolist() == [[1, 2], [3, 0]]
+    assert set(np.unique(resized_labels(labels, (13, 5)))) == {0, 1, 2, 3}
+    assert np.array_equal(resized_labels(resized_labels(labels, (2, 2)), (8, 8)), labels)

@@ -1,0 +1,242 @@
+"""Experts of tasks on still images that this site has trained, each until a later one of its batch takes its place.
+
+One is told from another by everything that it depends on, so that the same images and settings give the same expert,
+which is trained once, and goes on where its training was stopped. Several sites' experts of one task stand beside each
+other as a panel, each weighed by how in-distribution an image is for it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.canonical import canonical, digest
+from federated.contract import Scalar, Tensors
+from federated.errors import ConsiliumError, ContractError
+from federated.in_distribution import acting_weights, p_values
+from site_agent.panel import BROKEN, Expert, received
+from site_agent.progress import TrainingBar
+
+if TYPE_CHECKING:
+    import torch
+
+    from shared_models.recipe import Recipe
+    from shared_models.training import Task
+    from site_agent.home import SiteHome
+
+History = tuple[dict[str, float], ...]
+Floats = NDArray[np.floating[Any]]
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An expert that is to be there.
+
+    Attributes:
+        task: segmentation, contour or retrieval.
+        batch: of whose images.
+        labels: what it speaks of.
+        architecture, config: its line in the registry of models.
+        key: of everything else that it depends on.
+        metric: of its validation, to be shown while it learns.
+    """
+
+    task: str
+    batch: str
+    labels: tuple[str, ...]
+    architecture: str
+    config: Mapping[str, Scalar]
+    key: object
+    metric: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An expert with how it was learnt."""
+
+    expert: Expert
+    history: History
+    path: Path
+
+
+def trained(
+    home: SiteHome,
+    wanted: Wanted,
+    learn: Callable[[torch.nn.Module], tuple[Task, Recipe]],
+    finish: Callable[[torch.nn.Module], None],
+) -> Trained:
+    """The expert from its file, or trained now.
+
+    Args:
+        home: the site's.
+        wanted: which.
+        learn: what a new network learns and how; called only where there is no file.
+        finish: what is done with a network that has learnt: its reference is put in.
+
+    Raises:
+        ConsiliumError: the network cannot be built, the training goes astray, or a file is damaged.
+    """
+    path = _path(home, wanted)
+    try:
+        if not path.exists():
+            _train(path, home, wanted, learn, finish)
+        found = read(home, path)
+        _drop_others(path, f"{wanted.task}-{wanted.batch}")
+    except BROKEN as error:
+        raise ConsiliumError(
+            f"no expert could be trained: {error}",
+            where=f"batch {wanted.batch}",
+            cure=f"mend [{wanted.task}] of config.toml",
+        ) from error
+    return found
+
+
+def _train(
+    path: Path,
+    home: SiteHome,
+    wanted: Wanted,
+    learn: Callable[[torch.nn.Module], tuple[Task, Recipe]],
+    finish: Callable[[torch.nn.Module], None],
+) -> None:
+    from shared_models.checkpoint import write_checkpoint
+    from shared_models.training import train
+
+    network = new_network(wanted.architecture, wanted.config, seed=0)
+    task, recipe = learn(network)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TrainingBar(wanted.metric) as watch:
+        done = train(task, recipe, folder=path.with_suffix(""), watch=watch)
+    finish(network)
+    said = {
+        "task": wanted.task,
+        "batch": wanted.batch,
+        "labels": list(wanted.labels),
+        "architecture": wanted.architecture,
+        "config": dict(wanted.config),
+        "history": list(done.history),
+        "site": home.config.site,
+    }
+    write_checkpoint(path, network.cpu().state_dict(), said)
+
+
+def new_network(architecture: str, config: Mapping[str, Scalar], *, seed: int) -> torch.nn.Module:
+    """A network with random weights of a seed.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: it cannot be built.
+    """
+    import torch
+
+    from shared_models.registry import create_model
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return create_model(architecture, **config)
+
+
+def read(home: SiteHome, path: Path) -> Trained:
+    """An expert from its file.
+
+    Raises:
+        ValueError: the file cannot be read, is damaged, or holds another network than it says.
+    """
+    from shared_models.checkpoint import read_checkpoint
+    from shared_models.registry import state_form
+
+    tensors, said = read_checkpoint(path)
+    state = {name: tensor.numpy() for name, tensor in tensors.items()}
+    found = {name: (str(array.dtype), array.shape) for name, array in state.items()}
+    if found != state_form(said["architecture"], **said["config"]):
+        raise ValueError(f"{path}: is of another architecture than it says; remove it and train again")
+    expert = Expert("", home.config.site, 0, said["architecture"], dict(said["config"]), tuple(said["labels"]), state)
+    return Trained(expert, tuple(said["history"]), path)
+
+
+def kept(home: SiteHome, task: str) -> list[Trained]:
+    """All that this site has trained for a task, in the order of their batches.
+
+    Raises:
+        ConsiliumError: a file is damaged.
+    """
+    try:
+        return [read(home, path) for path in sorted(_folder(home).glob(f"{task}-*{SUFFIX}"))]
+    except BROKEN as error:
+        raise ConsiliumError(str(error), where=task) from error
+
+
+def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
+    """Own experts of a task and those of other sites, by a name for each: the site's, numbered where it has several.
+
+    Raises:
+        ConsiliumError: there is none, or a file is damaged.
+    """
+    own = [each.expert for each in kept(home, task)]
+    others = [expert for expert in received(home) if expert.architecture == architecture]
+    experts = [*own, *others]
+    if not experts:
+        raise ConsiliumError(
+            f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
+        )
+    sites = [expert.site for expert in experts]
+    numbers = [sites[:place].count(site) + 1 for place, site in enumerate(sites)]
+    several = {site for site in sites if sites.count(site) > 1}
+    names = [f"{site}-{number}" if site in several else site for site, number in zip(sites, numbers, strict=True)]
+    return dict(zip(names, experts, strict=True))
+
+
+def network_of(expert: Expert) -> torch.nn.Module:
+    """An expert's network in evaluation mode, with its state.
+
+    Raises:
+        ContractError: it cannot be built here, or its state is of another network.
+    """
+    from shared_models.views import load_state
+
+    try:
+        network = new_network(expert.architecture, expert.config, seed=0)
+        load_state(network, expert.state)
+    except BROKEN as error:
+        raise ContractError(str(error), where=f"expert of {expert.site}") from error
+    return network.eval()
+
+
+def p_values_of(state: Tensors, features: Floats, prefix: str = "") -> Floats:
+    """(n,) conformal p-values of (n, D) features under the reference in an expert's state; 1 where it has none."""
+    from shared_models.image_reference import reference_in
+
+    known = reference_in(state, prefix)
+    return p_values(np.asarray(known.scores(features), dtype=np.float64), known.counts)
+
+
+def weights_of(states: Sequence[Tensors], p: Floats, alpha: float, prefix: str = "") -> Floats:
+    """(n, K) acting weights of K experts from (n, K) p-values."""
+    from shared_models.image_reference import reference_in
+
+    patients = np.array([reference_in(state, prefix).patients for state in states], dtype=np.float64)
+    return acting_weights(np.asarray(p, dtype=np.float64), patients, alpha)
+
+
+def _folder(home: SiteHome) -> Path:
+    return home.experts / "own"
+
+
+def _path(home: SiteHome, wanted: Wanted) -> Path:
+    whole = [wanted.task, wanted.batch, list(wanted.labels), wanted.architecture, dict(wanted.config), wanted.key]
+    name = f"{wanted.task}-{wanted.batch}-{digest(canonical(whole))[7:23]}{SUFFIX}"
+    return _folder(home) / name
+
+
+def _drop_others(path: Path, beginning: str) -> None:
+    """The folder of the training, and what was trained of the batch before: it may know who was forgotten since."""
+    for other in path.parent.glob(f"{beginning}-*"):
+        if other.is_dir():
+            shutil.rmtree(other)
+        elif other != path:
+            other.unlink()

@@ -1,0 +1,209 @@
+"""Experts of segmentation on the site's held-back patients: each alone and all fused, with the ejection fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from federated.errors import DataError
+from federated.manifest import Frozen
+from federated.statistics import Array
+from site_agent.catalogue import Catalogue
+from site_agent.evaluation import FEWEST, Interval, draws_of
+from site_agent.progress import track
+from site_agent.segmenting import Seen, Segmenter
+from site_agent.tasks.segmentation import TEST, structures_of
+from site_agent.truth import LV, MYOCARDIUM, MaskedCase, masked_cases
+
+if TYPE_CHECKING:
+    from shared_models.ejection_fraction import Chamber
+    from site_agent.home import SiteHome
+
+FUSED = "all, fused"
+AT_ONCE = 16
+FOUR, TWO = "399214001", "399232001"  # codes of the apical views
+
+
+class StructureFit(Frozen):
+    """How well one structure is found, over the images in which the expert drew it.
+
+    Attributes:
+        by: which expert, or all of them fused.
+        hausdorff_mm, hausdorff_95_mm: mean over images whose pixels have a known size and in which it was found.
+        missed: images in which it is and was not found.
+    """
+
+    by: str
+    structure: str
+    images: int
+    patients: int
+    dice: Interval
+    hausdorff_mm: Interval
+    hausdorff_95_mm: Interval
+    missed: int
+
+
+class EjectionFraction(Frozen):
+    """Of patients with both apical views at both ends of the beat, in points of percent.
+
+    Attributes:
+        error, bias: mean absolute and mean signed difference to what is known of the patient.
+        unreadable: patients of whose maps no outline could be found.
+    """
+
+    by: str
+    patients: int
+    error: Interval
+    bias: Interval
+    unreadable: int
+
+
+class SegmentationEvaluation(Frozen):
+    """What experts of segmentation do on the test fold."""
+
+    images: int
+    patients: int
+    shares: dict[str, dict[str, float]]
+    fits: tuple[StructureFit, ...]
+    ejection_fractions: tuple[EjectionFraction, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An image of the test fold and what was seen in it."""
+
+    truth: MaskedCase
+    seen: Seen
+
+
+def evaluate(home: SiteHome) -> SegmentationEvaluation:
+    """All experts that are here on the images of the test fold that have masks.
+
+    Raises:
+        DataError: no test patient has an image with a mask.
+        ConsiliumError: no expert is here.
+    """
+    structures = structures_of(home)
+    cases = masked_cases(home, structures, fold=TEST)
+    if not cases:
+        raise DataError("no test patient has an image with a mask", where=str(home.path), cure="take in more patients")
+    segmenter = Segmenter(home)
+    ways = {name: (name,) for name in segmenter.experts} if len(segmenter.experts) > 1 else {}
+    judged = {by: _judged(segmenter, cases, names) for by, names in ways.items()}
+    judged[FUSED if ways else next(iter(segmenter.experts))] = fused = _judged(segmenter, cases, ())
+    known = Catalogue(home.catalogue_path).rows("SELECT id, ejection_fraction FROM clips")
+    fractions = {int(clip): float(value) for clip, value in known if value is not None}
+    return SegmentationEvaluation(
+        images=len(cases),
+        patients=len({each.case.patient for each in cases}),
+        shares=_mean_shares([each.seen for each in fused]),
+        fits=tuple(
+            fit for by, each in judged.items() for code in structures if (fit := _fit(by, code, structures, each))
+        ),
+        ejection_fractions=tuple(
+            found for by, each in judged.items() if (found := _fraction(by, each, fractions)) is not None
+        ),
+    )
+
+
+def _judged(segmenter: Segmenter, cases: Sequence[MaskedCase], names: tuple[str, ...]) -> list[Judged]:
+    parts = [cases[begin : begin + AT_ONCE] for begin in range(0, len(cases), AT_ONCE)]
+    found: list[Judged] = []
+    for part in track(parts, total=len(parts), what=f"segmenting by {names[0] if names else FUSED}"):
+        seen = segmenter.look([each.image for each in part], names)
+        found += [Judged(truth, one) for truth, one in zip(part, seen, strict=True)]
+    return found
+
+
+def _mean_shares(seen: Sequence[Seen]) -> dict[str, dict[str, float]]:
+    """Structure -> expert -> mean share over the images in which anything of the structure is seen."""
+    found: dict[str, dict[str, float]] = {}
+    for structure in dict.fromkeys(code for each in seen for code in each.structures):
+        told = [each.shares[structure] for each in seen if each.shares.get(structure)]
+        names = dict.fromkeys(name for each in told for name in each)
+        found[structure] = {name: float(np.mean([each.get(name, 0.0) for each in told])) for name in names}
+    return found
+
+
+def _fit(by: str, code: str, structures: Sequence[str], judged: Sequence[Judged]) -> StructureFit | None:
+    from shared_models.segmentation_metrics import fits
+
+    value = 1 + structures.index(code)
+    drawn = [each for each in judged if (each.truth.mask == value).any()]
+    if not drawn:
+        return None
+    each = [
+        fits(one.seen.mask(code).astype(np.uint8), (one.truth.mask == value).astype(np.uint8), {code: 1}, 1.0)[code]
+        for one in drawn
+    ]
+    spacing = np.array([one.truth.spacing_mm or np.nan for one in drawn])
+    patients = [one.truth.case.patient for one in drawn]
+    return StructureFit(
+        by=by,
+        structure=code,
+        images=len(drawn),
+        patients=len(set(patients)),
+        dice=interval([fit.dice for fit in each], patients),
+        hausdorff_mm=interval(spacing * [fit.hausdorff_mm for fit in each], patients),
+        hausdorff_95_mm=interval(spacing * [fit.hausdorff_95_mm for fit in each], patients),
+        missed=sum(not one.seen.mask(code).any() for one in drawn),
+    )
+
+
+def interval(values: Sequence[float] | Array, patients: Sequence[str]) -> Interval:
+    """The mean of numbers, without those that are none, and its 95 % interval over draws of patients."""
+    numbers = np.asarray(values, dtype=np.float64)
+    there = ~np.isnan(numbers)
+    if not there.any():
+        return Interval(value=None, low=None, high=None)
+    mean = float(numbers[there].mean())
+    whose = [patient for patient, is_there in zip(patients, there, strict=True) if is_there]
+    if len(set(whose)) < FEWEST:
+        return Interval(value=mean, low=None, high=None)
+    draws = draws_of(whose)
+    total = draws.sum(axis=1)
+    means = np.divide(draws @ numbers[there], total, out=np.full(len(draws), np.nan), where=total > 0)
+    low, high = np.nanquantile(means, [0.025, 0.975])
+    return Interval(value=mean, low=float(low), high=float(high))
+
+
+def _fraction(by: str, judged: Sequence[Judged], known: Mapping[int, float]) -> EjectionFraction | None:
+    """Where patients have both views at both moments, and their ejection fraction is known."""
+    from shared_models.ejection_fraction import ejection_fraction
+
+    places: dict[str, dict[tuple[str, str], Judged]] = {}
+    for each in judged:
+        places.setdefault(each.truth.case.patient, {})[each.truth.view, each.truth.moment] = each
+    wanted = [(view, moment) for moment in ("ED", "ES") for view in (FOUR, TWO)]
+    differences, patients, unreadable = [], [], 0
+    for patient, found in places.items():
+        if not all(place in found and found[place].truth.spacing_mm for place in wanted):
+            continue
+        true = known.get(found[wanted[0]].truth.case.id)
+        if true is None:
+            continue
+        four, two, late_four, late_two = (_chamber(found[place]) for place in wanted)
+        try:
+            differences.append(ejection_fraction((four, two), (late_four, late_two)) - true)
+            patients.append(patient)
+        except ValueError:
+            unreadable += 1
+    if not differences and not unreadable:
+        return None
+    return EjectionFraction(
+        by=by,
+        patients=len(patients),
+        error=interval(np.abs(np.array(differences, dtype=np.float64)), patients),
+        bias=interval(differences, patients),
+        unreadable=unreadable,
+    )
+
+
+def _chamber(each: Judged) -> Chamber:
+    from shared_models.ejection_fraction import Chamber
+
+    assert each.truth.spacing_mm
+    return Chamber(each.seen.mask(LV), each.seen.mask(MYOCARDIUM), each.truth.spacing_mm)

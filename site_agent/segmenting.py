@@ -1,0 +1,114 @@
+"""What the experts of segmentation that are here see in images, fused image by image, each site's share told.
+
+Every expert sees an image at its own side, its map is brought back to the image's size, and counts by how
+in-distribution the image is for it. What is fused is cleaned up: of every structure its largest piece, without holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.fusion.probability_maps import ExpertMap, FusedMap, fuse_maps
+from site_agent.local_experts import network_of, p_values_of, panel, weights_of
+from site_agent.tasks.segmentation import ARCHITECTURE, TASK
+
+if TYPE_CHECKING:
+    import torch
+
+    from site_agent.home import SiteHome
+    from site_agent.panel import Expert
+
+Gray = NDArray[np.uint8]
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen in one image.
+
+    Attributes:
+        structures: codes; value n of the labels is the n-th.
+        labels: (H, W), cleaned up.
+        shares: structure -> expert -> share of its probability.
+        p: expert -> how in-distribution the image is for it.
+        weights: expert -> with what it counts.
+    """
+
+    structures: tuple[str, ...]
+    labels: Gray
+    shares: Mapping[str, Mapping[str, float]]
+    p: Mapping[str, float]
+    weights: Mapping[str, float]
+
+    def mask(self, structure: str) -> NDArray[np.bool_]:
+        """(H, W) where a structure is; nowhere if no expert knows it."""
+        if structure not in self.structures:
+            return np.zeros(self.labels.shape, dtype=np.bool_)
+        return self.labels == 1 + self.structures.index(structure)
+
+
+class Segmenter:
+    """The experts of segmentation that are here.
+
+    Attributes:
+        experts: by name, own ones first.
+    """
+
+    def __init__(self, home: SiteHome) -> None:
+        """All that there are.
+
+        Raises:
+            ConsiliumError: there is none.
+        """
+        self.experts = panel(home, TASK, ARCHITECTURE)
+        self._alpha = home.config.segmentation.alpha
+
+    @cached_property
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        return {name: network_of(expert) for name, expert in self.experts.items()}
+
+    def look(self, images: Sequence[Gray], names: Collection[str] = ()) -> list[Seen]:
+        """What the experts, or those named, see in images (H, W) of any sizes."""
+        chosen = {name: expert for name, expert in self.experts.items() if not names or name in names}
+        read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
+        p = np.stack([p_values_of(expert.state, read[name].features) for name, expert in chosen.items()], axis=1)
+        weights = weights_of([expert.state for expert in chosen.values()], p, self._alpha)
+        found = []
+        for row, image in enumerate(images):
+            maps = {
+                name: ExpertMap(expert.labels, enlarged(read[name].probabilities[row], image.shape))
+                for name, expert in chosen.items()
+            }
+            told = dict(zip(chosen, weights[row].tolist(), strict=True))
+            found.append(_seen(fuse_maps(maps, told), dict(zip(chosen, p[row].tolist(), strict=True)), told))
+        return found
+
+    def _read(self, name: str, expert: Expert, images: Sequence[Gray]) -> Any:
+        from shared_models.scaling import resized
+        from shared_models.segmentation import segmented
+
+        side = int(expert.config["side"])
+        return segmented(self._networks[name], np.stack([resized(image, side) for image in images]))
+
+
+def _seen(fused: FusedMap, p: Mapping[str, float], weights: Mapping[str, float]) -> Seen:
+    from shared_models.mask_components import largest_pieces
+
+    labels = largest_pieces(fused.labels, range(1, 1 + len(fused.structures)))
+    return Seen(fused.structures, labels, fused.shares, p, weights)
+
+
+def enlarged(maps: Maps, shape: tuple[int, ...]) -> Maps:
+    """(C, s, s) probabilities at a shape, between pixels as their neighbours say; they add up to one as before."""
+    import torch
+    from torch.nn import functional
+
+    size = (int(shape[0]), int(shape[1]))
+    found = functional.interpolate(torch.from_numpy(maps)[None], size=size, mode="bilinear", align_corners=False)[0]
+    return np.asarray(found.numpy())

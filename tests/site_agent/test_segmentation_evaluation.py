@@ -1,0 +1,85 @@
+"""Experts of segmentation measured on held-back patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from federated.enrolment import Kit
+from federated.errors import DataError
+from site_agent import segmentation_evaluation
+from site_agent.home import SiteHome
+from site_agent.segmentation_evaluation import EjectionFraction, evaluate, interval
+from site_agent.segmenting import Seen, Segmenter
+from site_agent.tasks.segmentation import train
+from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
+from tests.site_agent.segmentation_making import segmentation_home
+from tests.site_agent.sources.conftest import Exported, exported
+
+__all__ = ["exported"]
+
+SIZE = {"patients": 8, "frames": 8, "size": 96}
+STRUCTURES = (LV, MYOCARDIUM, LA)
+
+
+@pytest.fixture
+def home(tmp_path: Path, kit: Kit, exported: Exported) -> SiteHome:
+    home = segmentation_home(tmp_path / "site", kit, exported("camus", **SIZE)[0])
+    train(home, "b0001")
+    return home
+
+
+class _Knowing(Segmenter):
+    """Says what the expert drew."""
+
+    def look(self, images, names=()):  # noqa: ARG002
+        drawn = {each.image.tobytes(): each.mask for each in masked_cases(self._home, STRUCTURES)}
+        return [Seen(STRUCTURES, drawn[image.tobytes()], {}, {}, {}) for image in images]
+
+    def __init__(self, home: SiteHome) -> None:
+        super().__init__(home)
+        self._home = home
+
+
+def test_every_structure_is_measured_on_the_test_fold(home: SiteHome) -> None:
+    found = evaluate(home)
+    assert found.patients == len({each.case.patient for each in masked_cases(home, STRUCTURES, fold="test")})
+    assert {fit.structure for fit in found.fits} == set(STRUCTURES)
+    assert {fit.by for fit in found.fits} == {"ada"}
+    for fit in found.fits:
+        assert fit.dice.value is None or 0 <= fit.dice.value <= 1
+        assert fit.missed <= fit.images
+
+
+def test_who_says_what_was_drawn_is_perfect_and_near_the_true_ejection_fraction(
+    home: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmentation_evaluation, "Segmenter", _Knowing)
+    found = evaluate(home)
+    assert all(fit.dice.value == 1 and fit.hausdorff_mm.value == 0 and not fit.missed for fit in found.fits)
+    (fraction,) = found.ejection_fractions
+    assert isinstance(fraction, EjectionFraction)
+    assert fraction.patients == found.patients
+    assert fraction.error.value is not None
+    assert fraction.error.value < 8
+
+
+def test_without_test_patients_it_says_so(tmp_path: Path, kit: Kit, exported: Exported) -> None:
+    few = {"patients": 2, "frames": 8, "size": 64}
+    home = segmentation_home(tmp_path / "few", kit, exported("camus", **few)[0])
+    with pytest.raises(DataError, match="no test patient has an image with a mask"):
+        evaluate(home)
+
+
+def test_an_interval_is_of_patients_and_leaves_out_what_is_no_number() -> None:
+    values, patients = [1.0, 3.0, np.nan, 5.0], ["a", "a", "b", "c"]
+    found = interval(values, patients)
+    assert found.value == pytest.approx(3.0)
+    assert found.low is None
+    wide = interval(list(range(40)), [str(number // 2) for number in range(40)])
+    assert wide.low is not None
+    assert wide.high is not None
+    assert wide.low < 19.5 < wide.high
+    assert interval([np.nan], ["a"]).value is None
