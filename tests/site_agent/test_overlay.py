@@ -23,7 +23,8 @@ def _is(shown: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 def test_nothing_drawn_is_the_image_in_grey() -> None:
     for labels in (None, np.zeros_like(IMAGE)):
         shown = overlay(IMAGE, labels, None)
-        assert (shown.shape, shown.dtype) == ((40, 60, 3), np.uint8)
+        assert shown.shape == (40, 60, 3)
+        assert shown.dtype == np.uint8
         assert _same(shown).all()
 
 
