@@ -2,8 +2,9 @@
 
 A reconstruction of how such points are taken from masks (contours, d.2): the base ends where the longest stretch of
 border that does not touch the myocardium ends, the apex lies farthest from the middle of the base, and from there the
-one-pixel border is followed to both ends. Where it cannot be followed, as in a mask that the image cuts off, it is
-sampled by angle.
+one-pixel border is followed to both ends, smoothed a little and moved out to the pixels' edge. Of long stretches the
+lowest is the valve, since another may be where the sector ends. Where the border cannot be followed, as in a mask that
+the image cuts off, it is sampled by angle.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ Points = NDArray[np.float64]
 FEWEST = 12  # pixels of a ventricle that has an outline
 REACH = 2  # pixels
 RAYS = 181
+SMOOTH, SLOPE = 1.0, 2.0  # pixels: how much the walk is smoothed, and its direction
+HALF = 0.5  # from a pixel's centre to its edge
+LONG = 0.5  # of the longest stretch without myocardium, from which on another may be the valve
 
 
 def outline(ventricle: Mask, myocardium: Mask) -> Points:
@@ -44,7 +48,8 @@ def outline(ventricle: Mask, myocardium: Mask) -> Points:
     sides = [_walked(wall, end, apex) for end in (left, right)]
     if any(side is None for side in sides):
         return _by_angle(cavity, left, right, apex)
-    return np.concatenate([sides[0], sides[1][::-1][1:]])[:, ::-1].astype(np.float64)  # type: ignore[index]
+    walked = np.concatenate([sides[0], sides[1][::-1][1:]])[:, ::-1]  # type: ignore[index]
+    return _at_the_edge(walked.astype(np.float64), np.argwhere(cavity).mean(axis=0)[::-1])
 
 
 def border(mask: Mask) -> Mask:
@@ -64,7 +69,8 @@ def _base(cavity: Mask, myocardium: Mask) -> tuple[Points, Points, NDArray[np.in
     if not count:
         raise ValueError("the myocardium encloses the left ventricle, so that there is no base to be seen")
     sizes = np.bincount(numbered.ravel())[1:]
-    valve = np.argwhere(numbered == 1 + int(sizes.argmax()))
+    long = 1 + np.flatnonzero(sizes >= LONG * sizes.max())
+    valve = max((np.argwhere(numbered == number) for number in long), key=lambda pixels: float(pixels[:, 0].mean()))
     one, other = np.unravel_index(int(cdist(valve, valve).argmax()), (len(valve), len(valve)))
     held = np.argwhere(edge & touched)
     pair = [_hinge(held, valve[this], valve[that]) for this, that in ((one, other), (other, one))]
@@ -75,15 +81,23 @@ def _base(cavity: Mask, myocardium: Mask) -> tuple[Points, Points, NDArray[np.in
 
 
 def _hinge(held: NDArray[np.int64], end: NDArray[np.int64], other: NDArray[np.int64]) -> Points:
-    """Of the border pixels by an end of the valve that the myocardium holds, the one farthest from the other end."""
+    """Of the border pixels by an end of the valve that the myocardium holds, the one farthest out along the valve.
+
+    A step off the valve's line, as up the wall, counts against it as much as a step along it counts for it.
+    """
     near = held[np.abs(held - end).max(axis=1) <= REACH] if len(held) else held
     choices = np.concatenate([end[None], near])
-    return np.asarray(choices[((choices - other) ** 2).sum(axis=1).argmax()], dtype=np.float64)
+    valve = (end - other) / max(1.0, float(np.linalg.norm(end - other)))
+    along, off = (choices - end) @ valve, (choices - end) @ [-valve[1], valve[0]]
+    return np.asarray(choices[(along - np.abs(off)).argmax()], dtype=np.float64)
 
 
 def _apex(cavity: Mask, middle: Points) -> Points:
+    """The pixel nearest to the middle of those that are, to a pixel, the farthest from the middle of the base."""
     pixels = np.argwhere(cavity)
-    return np.asarray(pixels[((pixels - middle) ** 2).sum(axis=1).argmax()], dtype=np.float64)
+    distance = np.linalg.norm(pixels - middle, axis=1)
+    top = pixels[distance > distance.max() - 1]
+    return np.asarray(top[((top - top.mean(axis=0)) ** 2).sum(axis=1).argmin()], dtype=np.float64)
 
 
 def _walked(wall: Mask, end: Points, apex: Points) -> NDArray[np.int64] | None:
@@ -98,6 +112,21 @@ def _walked(wall: Mask, end: Points, apex: Points) -> NDArray[np.int64] | None:
     except ValueError:
         return None
     return np.array(path, dtype=np.int64)
+
+
+def _at_the_edge(curve: Points, middle: Points) -> Points:
+    """Centres of border pixels, smoothed so that stairs count less, and half a pixel out, where the pixels end."""
+    from scipy.ndimage import gaussian_filter1d
+
+    def smoothed(values: Points, width: float) -> Points:
+        return np.asarray(gaussian_filter1d(values, width, axis=0, mode="nearest"))
+
+    found = smoothed(curve, SMOOTH)
+    slope = np.gradient(smoothed(found, SLOPE), axis=0)
+    out = np.stack([slope[:, 1], -slope[:, 0]], axis=1)
+    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+    found[[0, -1]] = curve[[0, -1]]
+    return found + HALF * np.sign(((found - middle) * out).sum()) * out
 
 
 def _by_angle(cavity: Mask, left: Points, right: Points, apex: Points) -> Points:
