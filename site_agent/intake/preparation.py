@@ -295,7 +295,7 @@ def _prepared(
         "",
         replace(facts, mode=look.mode),
         len(frames),
-        tuple(wanted) if wanted is not None else tuple(numbers),
+        tuple(wanted) if wanted is not None else tuple(opened.first + number for number in numbers),
         kept,
         tensors,
         sector,

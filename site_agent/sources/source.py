@@ -160,6 +160,7 @@ class Opened:
         frames: begins anew at the first frame: (H, W) grey or (H, W, 3) RGB, all of one shape. It raises `DataError`
             where the file is damaged.
         annotations: drawn by an expert; it raises `DataError` where they do not fit.
+        first: number in the file of the first frame, where these are a section of it.
     """
 
     count: int | None
@@ -167,6 +168,7 @@ class Opened:
     facts: Facts
     frames: Callable[[], Iterator[Pixels]]
     annotations: Callable[[], tuple[Annotation, ...]] = tuple
+    first: int = 0
 
 
 class Source(Protocol):
