@@ -65,8 +65,8 @@ def test_a_second_piece_of_the_ventricle_is_left_out() -> None:
 def test_a_cut_by_the_sector_is_not_taken_for_the_valve() -> None:
     cavity, wall = _heart()
     rows, columns = np.mgrid[:SIDE, :SIDE]
-    seen = columns - 0.35 * rows < 66  # the wall and the cavity's upper right are out of sight
-    free = border(cavity & seen) & ~binary_dilation(wall & seen, np.ones((3, 3)))
+    seen = columns - 0.35 * rows < 72  # the wall and the cavity's upper right are out of sight
+    free = border(cavity & seen) & ~binary_dilation(wall & seen, np.ones((3, 3), dtype=bool))
     cut, base = (int((free & part).sum()) for part in (rows < 121, rows >= 121))
     assert 0.5 * cut < base < cut
     points = seven_points(outline(cavity & seen, wall & seen))
