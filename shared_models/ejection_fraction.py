@@ -1,8 +1,4 @@
-"""The ejection fraction from label maps of two apical views at both ends of the beat, by Simpson's biplane method.
-
-An outline runs through the middles of a mask's outermost pixels, half a pixel inside the cavity on either side; in
-pixels a quarter as large that half hardly counts.
-"""
+"""The ejection fraction from label maps of two apical views at both ends of the beat, by Simpson's biplane method."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from shared_models.long_axis import simpson_biplane
 from shared_models.mask_contour import outline
 
 Mask = NDArray[np.bool_]
-FINER = 4
 
 
 @dataclass(frozen=True)
@@ -42,10 +37,7 @@ def volume_ml(four: Chamber, two: Chamber) -> float:
 
 
 def _curve_mm(chamber: Chamber) -> NDArray[np.float64]:
-    cavity, myocardium = (
-        mask.repeat(FINER, axis=0).repeat(FINER, axis=1) for mask in (chamber.cavity, chamber.myocardium)
-    )
-    return outline(cavity, myocardium) * (chamber.spacing_mm / FINER)
+    return outline(chamber.cavity, chamber.myocardium) * chamber.spacing_mm
 
 
 def ejection_fraction(diastole: tuple[Chamber, Chamber], systole: tuple[Chamber, Chamber]) -> float:

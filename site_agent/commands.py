@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from site_agent import drift_commands, egress_commands, release_commands, tables
+from site_agent import drift_commands, egress_commands, learning_commands, release_commands, tables
 from site_agent.backup import commands as backup_commands
 from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
@@ -152,6 +152,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     intake_commands.quarantine,
     label_commands.labels,
     forget_commands.forget,
+    learning_commands.train,
     egress_commands.policy,
     egress_commands.preview,
     egress_commands.approve,

@@ -9,6 +9,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from site_agent import tables
+from site_agent.learning_commands import VIEWS, Task, evaluate_experts, predict_by_experts
 from site_agent.options import HERE, Floor, Home, Json, open_home, print_model
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ Release = Annotated[str | None, typer.Argument(help="Its number, or the beginnin
 PREDICTIONS = Path("predictions.jsonl")
 
 
-def evaluate(release: Release = None, home: Home = HERE, as_json: Json = False) -> None:
-    """Measure a release on your own held-back patients, beside the one in use."""
+def evaluate(release: Release = None, task: Task = VIEWS, home: Home = HERE, as_json: Json = False) -> None:
+    """Measure a release, or the experts of a task, on your own held-back patients."""
     from site_agent import adopt as shelf
 
     opened = open_home(home)
+    if task != VIEWS:
+        evaluate_experts(opened, task, release=release, as_json=as_json)
+        return
     with opened.lock():
         held = _release(opened, release)
         evaluation = shelf.evaluate(opened, held.digest)
@@ -70,19 +74,28 @@ def refuse(release: Release = None, reason: Reason = "", home: Home = HERE) -> N
 
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Images, cine files, folders of them, or indexes.")],
-    out: Annotated[Path, typer.Option(help="The file for one line an image and one a clip.")] = PREDICTIONS,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"The file for one line an image and one a clip, {PREDICTIONS}; of a task, the folder."),
+    ] = None,
     columns: Annotated[str, typer.Option(help="Other names of the indexes' columns, as in clip=clip_id.")] = "",
     release: Annotated[str | None, typer.Option(help="Another release than the one in use.")] = None,
+    task: Task = VIEWS,
+    form: Annotated[str, typer.Option("--format", help="How a task's findings are written: png or nifti.")] = "",
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
-    """Apply the release in use to images, with every site's part in every answer."""
+    """Apply the release in use, or the experts of a task, to images, with every site's part in every answer."""
     from site_agent import adopt as shelf
     from site_agent.asking import Reader
     from site_agent.predict import predict as predict_images
     from site_agent.sources.index import parse_columns
 
     opened = open_home(home)
+    if task != VIEWS:
+        predict_by_experts(opened, task, images, out, form, parse_columns(columns), release=release, as_json=as_json)
+        return
+    out = out or PREDICTIONS
     held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)
     model = shelf.model_of(opened, held.digest)
     done = predict_images(model, Reader(opened, model.manifest), images, out, parse_columns(columns))

@@ -14,8 +14,9 @@ from federated.statistics import Array
 from site_agent.catalogue import Catalogue
 from site_agent.evaluation import FEWEST, Interval, draws_of
 from site_agent.progress import track
-from site_agent.segmenting import Seen, Segmenter
-from site_agent.tasks.segmentation import TEST, structures_of
+from site_agent.segmenting import Seen, Segmenter, segmenter_of
+from site_agent.tasks.segmentation import TEST, meanings_of, structures_of
+from site_agent.training_report.page import Table
 from site_agent.truth import LV, MYOCARDIUM, MaskedCase, masked_cases
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ class Judged:
     truth: MaskedCase
     seen: Seen
 
+    @property
+    def dice(self) -> float:
+        """Of all structures as one: 0 to 1."""
+        from shared_models.segmentation_metrics import dice_of
+
+        return dice_of(self.seen.labels > 0, self.truth.mask > 0)
+
 
 def evaluate(home: SiteHome) -> SegmentationEvaluation:
     """All experts that are here on the images of the test fold that have masks.
@@ -86,20 +94,25 @@ def evaluate(home: SiteHome) -> SegmentationEvaluation:
         DataError: no test patient has an image with a mask.
         ConsiliumError: no expert is here.
     """
-    structures = structures_of(home)
-    cases = masked_cases(home, structures, fold=TEST)
+    cases = masked_cases(home, structures_of(home), fold=TEST)
     if not cases:
         raise DataError("no test patient has an image with a mask", where=str(home.path), cure="take in more patients")
-    segmenter = Segmenter(home)
+    segmenter = segmenter_of(home)
     ways = {name: (name,) for name in segmenter.experts} if len(segmenter.experts) > 1 else {}
-    judged = {by: _judged(segmenter, cases, names) for by, names in ways.items()}
-    judged[FUSED if ways else next(iter(segmenter.experts))] = fused = _judged(segmenter, cases, ())
+    judged = {by: judge(segmenter, cases, names) for by, names in ways.items()}
+    judged[FUSED if ways else next(iter(segmenter.experts))] = judge(segmenter, cases)
+    return figures(home, judged)
+
+
+def figures(home: SiteHome, judged: Mapping[str, Sequence[Judged]]) -> SegmentationEvaluation:
+    """Of the same images, judged by several; shares are those of the last."""
+    structures, last = structures_of(home), list(judged.values())[-1]
     known = Catalogue(home.catalogue_path).rows("SELECT id, ejection_fraction FROM clips")
     fractions = {int(clip): float(value) for clip, value in known if value is not None}
     return SegmentationEvaluation(
-        images=len(cases),
-        patients=len({each.case.patient for each in cases}),
-        shares=_mean_shares([each.seen for each in fused]),
+        images=len(last),
+        patients=len({each.truth.case.patient for each in last}),
+        shares=_mean_shares([each.seen for each in last]),
         fits=tuple(
             fit for by, each in judged.items() for code in structures if (fit := _fit(by, code, structures, each))
         ),
@@ -109,7 +122,52 @@ def evaluate(home: SiteHome) -> SegmentationEvaluation:
     )
 
 
-def _judged(segmenter: Segmenter, cases: Sequence[MaskedCase], names: tuple[str, ...]) -> list[Judged]:
+def tables(home: SiteHome, found: SegmentationEvaluation) -> list[Table]:
+    """The figures for a person, the ejection fraction and the shares where there are any."""
+    meanings = meanings_of(home)
+    columns = ("by", "structure", "images", "patients", "Dice", "Hausdorff mm", "95 % of it mm", "not found")
+    fits = [
+        (
+            fit.by,
+            meanings.get(fit.structure, fit.structure),
+            fit.images,
+            fit.patients,
+            shown(fit.dice, 3),
+            shown(fit.hausdorff_mm, 1),
+            shown(fit.hausdorff_95_mm, 1),
+            fit.missed,
+        )
+        for fit in found.fits
+    ]
+    fractions = [
+        (each.by, each.patients, shown(each.error, 1), shown(each.bias, 1), each.unreadable)
+        for each in found.ejection_fractions
+    ]
+    shares = [
+        (meanings.get(code, code), name, f"{100 * share:.0f} %")
+        for code, parts in found.shares.items()
+        for name, share in parts.items()
+    ]
+    title = f"{found.images} images of {found.patients} held-back patients, 95 % intervals by patient"
+    heads = ("by", "patients", "mean error", "bias", "no outline")
+    return [
+        Table(title, columns, fits),
+        Table("ejection fraction by Simpson's biplane method, points of percent", heads, fractions),
+        Table("mean share of each site in what is fused", ("structure", "site", "share"), shares),
+    ]
+
+
+def shown(figure: Interval, digits: int) -> str:
+    """A figure with its interval, where there is one."""
+    if figure.value is None:
+        return "–"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.{digits}f}"
+    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def judge(segmenter: Segmenter, cases: Sequence[MaskedCase], names: tuple[str, ...] = ()) -> list[Judged]:
+    """What the experts, or those named, see in images beside what was drawn in them."""
     parts = [cases[begin : begin + AT_ONCE] for begin in range(0, len(cases), AT_ONCE)]
     found: list[Judged] = []
     for part in track(parts, total=len(parts), what=f"segmenting by {names[0] if names else FUSED}"):

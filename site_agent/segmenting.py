@@ -53,21 +53,26 @@ class Seen:
         return self.labels == 1 + self.structures.index(structure)
 
 
+def segmenter_of(home: SiteHome) -> Segmenter:
+    """All experts of segmentation that are here.
+
+    Raises:
+        ConsiliumError: there is none.
+    """
+    return Segmenter(panel(home, TASK, ARCHITECTURE), home.config.segmentation.alpha)
+
+
+@dataclass(frozen=True)
 class Segmenter:
-    """The experts of segmentation that are here.
+    """Experts of segmentation.
 
     Attributes:
         experts: by name, own ones first.
+        alpha: an image whose p-value for an expert is no larger is foreign to it.
     """
 
-    def __init__(self, home: SiteHome) -> None:
-        """All that there are.
-
-        Raises:
-            ConsiliumError: there is none.
-        """
-        self.experts = panel(home, TASK, ARCHITECTURE)
-        self._alpha = home.config.segmentation.alpha
+    experts: Mapping[str, Expert]
+    alpha: float
 
     @cached_property
     def _networks(self) -> dict[str, torch.nn.Module]:
@@ -78,7 +83,7 @@ class Segmenter:
         chosen = {name: expert for name, expert in self.experts.items() if not names or name in names}
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
         p = np.stack([p_values_of(expert.state, read[name].features) for name, expert in chosen.items()], axis=1)
-        weights = weights_of([expert.state for expert in chosen.values()], p, self._alpha)
+        weights = weights_of([expert.state for expert in chosen.values()], p, self.alpha)
         found = []
         for row, image in enumerate(images):
             maps = {

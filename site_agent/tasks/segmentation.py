@@ -62,8 +62,13 @@ class Lesson:
 
 def structures_of(home: SiteHome) -> tuple[str, ...]:
     """Codes of the structures that a site may teach: its federation's, or those that the program knows."""
+    return tuple(meanings_of(home))
+
+
+def meanings_of(home: SiteHome) -> dict[str, str]:
+    """What these codes mean, in their order."""
     vocabulary = home.vocabulary if home.config.task == TASK else builtin_vocabulary("chambers")
-    return vocabulary.codes
+    return {concept.code: concept.meaning for concept in vocabulary.concepts}
 
 
 def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from federated.errors import DataError
 from site_agent import segmentation_evaluation
 from site_agent.home import SiteHome
 from site_agent.segmentation_evaluation import EjectionFraction, evaluate, interval
-from site_agent.segmenting import Seen, Segmenter
+from site_agent.segmenting import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
 from tests.site_agent.segmentation_making import segmentation_home
@@ -31,16 +32,15 @@ def home(tmp_path: Path, kit: Kit, exported: Exported) -> SiteHome:
     return home
 
 
+@dataclass(frozen=True)
 class _Knowing(Segmenter):
     """Says what the expert drew."""
 
-    def look(self, images, names=()):  # noqa: ARG002
-        drawn = {each.image.tobytes(): each.mask for each in masked_cases(self._home, STRUCTURES)}
-        return [Seen(STRUCTURES, drawn[image.tobytes()], {}, {}, {}) for image in images]
+    home: SiteHome | None = None
 
-    def __init__(self, home: SiteHome) -> None:
-        super().__init__(home)
-        self._home = home
+    def look(self, images, names=()):  # noqa: ARG002
+        drawn = {each.image.tobytes(): each.mask for each in masked_cases(self.home, STRUCTURES)}
+        return [Seen(STRUCTURES, drawn[image.tobytes()], {}, {}, {}) for image in images]
 
 
 def test_every_structure_is_measured_on_the_test_fold(home: SiteHome) -> None:
@@ -56,7 +56,8 @@ def test_every_structure_is_measured_on_the_test_fold(home: SiteHome) -> None:
 def test_who_says_what_was_drawn_is_perfect_and_near_the_true_ejection_fraction(
     home: SiteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmentation_evaluation, "Segmenter", _Knowing)
+    experts = segmenter_of(home).experts
+    monkeypatch.setattr(segmentation_evaluation, "segmenter_of", lambda home: _Knowing(experts, 0.05, home))
     found = evaluate(home)
     assert all(fit.dice.value == 1 and fit.hausdorff_mm.value == 0 and not fit.missed for fit in found.fits)
     (fraction,) = found.ejection_fractions

@@ -11,10 +11,9 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError
 from shared_models.image_reference import COUNTS, MEAN
-from site_agent import segmenting
 from site_agent.home import SiteHome
 from site_agent.panel import Expert
-from site_agent.segmenting import Segmenter, enlarged
+from site_agent.segmenting import Segmenter, enlarged, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
 from tests.site_agent.segmentation_making import segmentation_home
@@ -45,7 +44,7 @@ def _stranger(own: Expert) -> Expert:
 
 
 def test_one_expert_alone_has_all_of_every_share(home: SiteHome) -> None:
-    for seen in Segmenter(home).look(_images(home)):
+    for seen in segmenter_of(home).look(_images(home)):
         assert seen.structures == (LV, MYOCARDIUM, LA)
         assert seen.labels.shape == (64, 64)
         assert seen.labels.max() <= 3
@@ -53,19 +52,18 @@ def test_one_expert_alone_has_all_of_every_share(home: SiteHome) -> None:
         assert set(seen.weights) == {"ada"}
 
 
-def test_an_expert_to_whom_an_image_is_foreign_has_no_share(home: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    (own,) = Segmenter(home).experts.values()
-    monkeypatch.setattr(segmenting, "panel", lambda *_: {"ada": own, "beta": _stranger(own)})
-    for seen in Segmenter(home).look(_images(home)):
+def test_an_expert_to_whom_an_image_is_foreign_has_no_share(home: SiteHome) -> None:
+    (own,) = segmenter_of(home).experts.values()
+    both = Segmenter({"ada": own, "beta": _stranger(own)}, 0.05)
+    for seen in both.look(_images(home)):
         assert seen.p["beta"] < 0.05 < seen.p["ada"]
         assert seen.weights["beta"] == 0
         assert all(shares["beta"] == 0 for shares in seen.shares.values() if shares)
 
 
-def test_two_alike_share_alike_and_one_may_be_asked_alone(home: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    (own,) = Segmenter(home).experts.values()
-    monkeypatch.setattr(segmenting, "panel", lambda *_: {"ada": own, "beta": replace(own, site="beta")})
-    both, alone = Segmenter(home), ("beta",)
+def test_two_alike_share_alike_and_one_may_be_asked_alone(home: SiteHome) -> None:
+    (own,) = segmenter_of(home).experts.values()
+    both, alone = Segmenter({"ada": own, "beta": replace(own, site="beta")}, 0.05), ("beta",)
     for fused, single in zip(both.look(_images(home)), both.look(_images(home), alone), strict=True):
         assert np.array_equal(fused.labels, single.labels)
         assert all(shares["ada"] == pytest.approx(0.5) for shares in fused.shares.values() if shares)
@@ -73,7 +71,7 @@ def test_two_alike_share_alike_and_one_may_be_asked_alone(home: SiteHome, monkey
 
 
 def test_what_no_expert_knows_is_nowhere(home: SiteHome) -> None:
-    (seen,) = Segmenter(home).look(_images(home, 1))
+    (seen,) = segmenter_of(home).look(_images(home, 1))
     assert not seen.mask("15825003").any()
     assert np.array_equal(seen.mask(LV), seen.labels == 1)
 
@@ -81,7 +79,7 @@ def test_what_no_expert_knows_is_nowhere(home: SiteHome) -> None:
 def test_without_an_expert_it_says_how_to_get_one(tmp_path: Path, kit: Kit, exported: Exported) -> None:
     home = segmentation_home(tmp_path / "new", kit, exported("camus", **SIZE)[0])
     with pytest.raises(ConsiliumError, match="no expert of segmentation is here; consilium site train --task segment"):
-        Segmenter(home)
+        segmenter_of(home)
 
 
 def test_enlarged_maps_still_add_up_to_one() -> None:

@@ -1,0 +1,81 @@
+"""What a site can learn by itself, kind by kind: experts trained, measured and applied at its own command.
+
+A new kind is its task under `tasks`, its test, and one line in `LEARNING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from federated.errors import ConsiliumError
+from site_agent import segmentation_evaluation, segmentation_prediction, segmentation_report
+from site_agent.catalogue import Catalogue
+from site_agent.tasks import segmentation
+
+if TYPE_CHECKING:
+    from site_agent.home import SiteHome
+    from site_agent.local_experts import Trained
+    from site_agent.segmentation_prediction import Written
+    from site_agent.sources.index import Columns
+    from site_agent.training_report.page import Report, Table
+
+
+@dataclass(frozen=True)
+class Learning:
+    """One kind of expert.
+
+    Attributes:
+        forms: in which it writes what it predicts, the first where nothing is said.
+        train: home, batch -> the expert, trained once.
+        report: home, expert -> what a person should see of its training.
+        evaluate: home -> figures of all experts that are here, on the site's own held-back patients.
+        tables: home, figures -> the same for a person.
+        predict: home, images, folder, form, columns of indexes -> what was written.
+    """
+
+    forms: tuple[str, ...]
+    train: Callable[[SiteHome, str], Trained]
+    report: Callable[[SiteHome, Trained], Report]
+    evaluate: Callable[[SiteHome], Any]
+    tables: Callable[[SiteHome, Any], Sequence[Table]]
+    predict: Callable[[SiteHome, Sequence[Path], Path, str, Columns | None], Written]
+
+
+LEARNING: dict[str, Learning] = {
+    "segmentation": Learning(
+        forms=tuple(segmentation_prediction.WRITERS),
+        train=segmentation.train,
+        report=segmentation_report.report,
+        evaluate=segmentation_evaluation.evaluate,
+        tables=segmentation_evaluation.tables,
+        predict=segmentation_prediction.predict,
+    ),
+}
+
+
+def learning(task: str) -> Learning:
+    """What can be learnt under a name.
+
+    Raises:
+        ConsiliumError: nothing of that name.
+    """
+    if task not in LEARNING:
+        raise ConsiliumError(f"there is no task '{task}', there are {', '.join(LEARNING)}", where="--task")
+    return LEARNING[task]
+
+
+def batch_named(home: SiteHome, name: str) -> str:
+    """A batch by its name; the newest where none is given.
+
+    Raises:
+        ConsiliumError: there is none.
+    """
+    there = Catalogue(home.catalogue_path).batches()
+    if not there:
+        raise ConsiliumError("no images yet", where=str(home.path), cure="consilium site ingest FOLDER")
+    if name and name not in there:
+        raise ConsiliumError(f"there is no batch '{name}', there are {', '.join(there)}", where="--batch")
+    return name or there[-1]

@@ -1,0 +1,93 @@
+"""Commands about what a site learns by itself: experts trained on its own images, measured and applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from federated.errors import ConsiliumError
+from site_agent.options import HERE, Home, Json, open_home, print_json, print_model
+from site_agent.tables import counted, print_table
+
+if TYPE_CHECKING:
+    from site_agent.home import SiteHome
+    from site_agent.sources.index import Columns
+
+VIEWS = "views"
+REPORT = Path("training.html")
+Task = Annotated[str, typer.Option(help="views, for the federation's releases, or a task of still images.")]
+
+
+def train(
+    task: Annotated[str, typer.Option(help="What is learnt, as in segmentation.")],
+    batch: Annotated[str, typer.Option(help="Of whose images; the newest batch by default.")] = "",
+    report: Annotated[Path, typer.Option(help="The page on the training, which stays in the hospital.")] = REPORT,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Train the site's own expert of a task; it goes on where it was stopped, and is there at once the next time."""
+    from site_agent.learning import batch_named, learning
+    from site_agent.training_report.page import write_report
+
+    opened, kind = open_home(home), learning(task)
+    with opened.lock():
+        done = kind.train(opened, batch_named(opened, batch))
+        write_report(report, kind.report(opened, done))
+    if as_json:
+        print_json({"expert": str(done.path), "epochs": len(done.history), "report": str(report)})
+    else:
+        typer.echo(f"trained in {counted(len(done.history), 'epoch')}: {done.path}")
+        typer.echo(f"wrote {report}; it shows images of patients, though without their names")
+
+
+def evaluate_experts(home: SiteHome, task: str, *, release: str | None, as_json: bool) -> None:
+    """All experts of a task that are here, measured on the site's own held-back patients."""
+    from site_agent.learning import learning
+
+    kind = learning(task)
+    _refuse_release(release)
+    with home.lock():
+        found = kind.evaluate(home)
+    if as_json:
+        print_model(found)
+        return
+    for table in kind.tables(home, found):
+        print_table(table.title, table.columns, table.rows)
+
+
+def predict_by_experts(
+    home: SiteHome,
+    task: str,
+    images: Sequence[Path],
+    out: Path | None,
+    form: str,
+    columns: Columns,
+    *,
+    release: str | None,
+    as_json: bool,
+) -> None:
+    """All experts of a task that are here, applied to images; what they find goes into a folder."""
+    from site_agent.learning import learning
+
+    kind = learning(task)
+    _refuse_release(release)
+    chosen = form or kind.forms[0]
+    if chosen not in kind.forms:
+        raise ConsiliumError(f"'{chosen}' is none of {', '.join(kind.forms)}", where="--format")
+    done = kind.predict(home, images, out or Path(task), chosen, columns)
+    if as_json:
+        print_model(done)
+    else:
+        typer.echo(f"wrote {counted(done.images, 'image')} into {done.out}")
+    for name, reason in done.unreadable:
+        typer.echo(f"left out {name}: {reason}", err=True)
+    if done.unreadable:
+        raise typer.Exit(1)
+
+
+def _refuse_release(release: str | None) -> None:
+    if release is not None:
+        raise ConsiliumError("experts of a task are fused where the image is, and not in a release", where=release)
