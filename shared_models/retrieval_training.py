@@ -165,7 +165,15 @@ def erased(clips: torch.Tensor, chance: float, random: torch.Generator) -> torch
         for begin in torch.randint(side - edge + 1, (2, count, 1), generator=random)
     )
     there = rows[:, :, None] & columns[:, None, :] & (torch.rand(count, 1, 1, generator=random) < chance)
-    return clips.masked_fill(there.unsqueeze(1), 0.0)
+    return clips.masked_fill(there.unsqueeze(1), 0)
+
+
+def erased_copies(clips: Clips, seed: int) -> Clips:
+    """(n, T, S, S) with a block black in each."""
+    import torch
+
+    random = torch.Generator().manual_seed(seed)
+    return erased(torch.from_numpy(clips), 1.0, random).numpy()
 
 
 def codes(network: torch.nn.Module, clips: Clips) -> Codes:
