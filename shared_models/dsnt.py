@@ -67,3 +67,8 @@ def divergence(one: Tensor, other: Tensor) -> Tensor:
         return (part * ((part + TINY).log() - (middle + TINY).log())).sum(dim=(2, 3))
 
     return (towards(one) + towards(other)) / 2
+
+
+def cross_entropy(one: Tensor, wanted: Tensor) -> Tensor:
+    """(n, K) cross-entropy, in nats, of heatmaps for those that are wanted; each adds up to one."""
+    return -(wanted * (one + TINY).log()).sum(dim=(2, 3))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared_models.bounds import CLASSES, SIDES, require_room, require_sizes
 from shared_models.image_reference import with_reference
 
 if TYPE_CHECKING:
@@ -15,26 +16,29 @@ if TYPE_CHECKING:
 
 SLOPE = 0.01
 LEVELS = 4
+WIDTHS, DEPTHS = range(1, 257), range(2, 9)
 
 
-def unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> torch.nn.Module:
-    """(n, 1, side, side) images to (n, classes, side, side) logits.
+def unet(classes: int, side: int, width: int = 16, levels: int = LEVELS, channels: int = 1) -> torch.nn.Module:
+    """(n, channels, side, side) images to (n, classes, side, side) logits.
 
     Raises:
-        ValueError: the side is no multiple of the stride 2^(levels - 1), or there are fewer than two levels or classes.
+        TypeError: a size that is no whole number.
+        ValueError: one that is far too large or too small, or a side that is no multiple of 2^(levels - 1).
     """
     from monai.networks.nets import UNet
 
-    if levels < 2 or classes < 2:
-        raise ValueError(f"a U-Net of {levels} levels and {classes} classes; 2 are the fewest of each")
+    sizes = {"classes": (classes, CLASSES[1:]), "side": (side, SIDES), "width": (width, WIDTHS)}
+    require_sizes("a U-Net", **sizes, levels=(levels, DEPTHS))
     stride = stride_of(levels)
+    require_room("a U-Net", width * stride, max(width, classes) * side**2)
     if side < stride or side % stride:
         raise ValueError(
             f"images of {side} pixels a side do not fit a U-Net of {levels} levels: take a multiple of {stride}"
         )
     network = UNet(
         spatial_dims=2,
-        in_channels=1,
+        in_channels=channels,
         out_channels=classes,
         channels=[width * 2**level for level in range(levels)],
         strides=[2] * (levels - 1),

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from shared_models.dsnt import centres, divergence, expectation, gaussians, spatial_softmax, to_coordinates, to_pixels
+from shared_models.dsnt import (
+    TINY,
+    centres,
+    cross_entropy,
+    divergence,
+    expectation,
+    gaussians,
+    spatial_softmax,
+    to_coordinates,
+    to_pixels,
+)
 
 
 def test_a_delta_is_where_it_is() -> None:
@@ -42,6 +52,13 @@ def test_divergence_is_nought_of_equals_and_log_two_of_strangers() -> None:
     assert divergence(one, other).item() == pytest.approx(np.log(2), abs=1e-4)
     near = gaussians(torch.tensor([[[-0.78, -0.8]]]), 64, 64, 1.0)
     assert 0 < divergence(one, near).item() < divergence(one, other).item()
+
+
+def test_cross_entropy_is_least_of_equals() -> None:
+    one = gaussians(torch.tensor([[[-0.8, -0.8]]]), 64, 64, 1.0)
+    other = gaussians(torch.tensor([[[0.8, 0.8]]]), 64, 64, 1.0)
+    assert cross_entropy(one, one).item() == pytest.approx(np.log(2 * np.pi * np.e), abs=1e-3)  # of a Gaussian
+    assert cross_entropy(other, one).item() == pytest.approx(-np.log(TINY), abs=1e-3)
 
 
 def test_the_point_is_learnt_through_it() -> None:
