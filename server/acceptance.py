@@ -109,7 +109,7 @@ def _counterpart(
 
 def _expert(session: Session, artefacts: Artefacts, digest: str) -> Asked | None:
     network = network_of(session, artefacts, digest)
-    return network.asked if network else None
+    return network.asked if network and network.is_asked else None
 
 
 def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseManifest | None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from federated.averaging import AverageManifest, UpdateManifest, check_update, check_values
 from federated.errors import ContractError
-from federated.fusion.rules import HEAD
 from federated.fusion.targets import coarse_labels
 from federated.manifest import (
     AdoptionManifest,
@@ -275,12 +274,11 @@ def _is_positive(matrix: NDArray[np.float64], slack: float) -> bool:
 
 def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Expectations) -> None:
     """The tensors are the state of the declared network, which is built without memory to read off their shapes."""
-    from shared_models.registry import state_form
-    from shared_models.views import sizes_of
+    from shared_models.registry import labels_of, state_form
 
     try:
         expected = state_form(manifest.architecture, **manifest.config)
-        logits = None if manifest.architecture == HEAD else sizes_of(manifest.architecture, manifest.config).logits
+        labels = labels_of(manifest.architecture, manifest.config)
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ContractError(f"cannot be built ({error})", where=f"architecture {manifest.architecture}") from error
     if manifest.config.get("features", expectations.front_end.features) != expectations.front_end.features:
@@ -289,8 +287,8 @@ def _check_weights(manifest: WeightsManifest, tensors: Tensors, expectations: Ex
     for name in sorted(set(expected) | set(found)):
         if found.get(name) != expected.get(name):
             raise ContractError(f"is {found.get(name)}, the network has {expected.get(name)}", where=f"tensor {name}")
-    if logits not in (None, len(manifest.labels)):
-        raise ContractError(f"{logits} logits for {len(manifest.labels)} labels", where="config")
+    if labels not in (None, len(manifest.labels)):
+        raise ContractError(f"speaks of {labels} labels, the manifest of {len(manifest.labels)}", where="config")
     check_values(tensors)
 
 

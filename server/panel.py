@@ -19,9 +19,10 @@ from federated.fusion.experts import Consulted, merged_labels, together
 from federated.fusion.rules import HEAD, RULES, Chosen, expert_names, panel_shape
 from federated.manifest import ExpertCard, Fold, RuleName, Tensors, WeightsManifest, manifest_bytes
 from federated.panel import Asked, ConsultationManifest, ExpertManifest, PanelCard, Unasked, consulted_in
+from federated.tasks import task_card
 from server.artefacts import Artefacts
 from server.contributions import Stored, load, load_manifest
-from server.deliveries import enqueue
+from server.deliveries import enqueue, sent_to
 from server.experts import SEED, not_sent
 from server.home import CoordinatorHome
 from server.registry import DeliveryRow, ParcelRow
@@ -50,9 +51,16 @@ class Network:
             site=manifest.site, contribution=self.digest, architecture=manifest.architecture, labels=manifest.labels
         )
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether features, logits and neural means can be asked of it, as of networks that classify."""
+        from shared_models.registry import CLASSIFIERS
+
+        return self.manifest.architecture in CLASSIFIERS
+
     @cached_property
     def asked(self) -> Asked:
-        """What it says of an image, discrepancies included."""
+        """What it says of an image, discrepancies included; of a network that classifies."""
         from shared_models.views import sizes_of
 
         sizes = sizes_of(self.manifest.architecture, self.manifest.config)
@@ -78,8 +86,14 @@ def network_of(session: Session, artefacts: Artefacts, digest: str) -> Network |
 
 
 def forward(session: Session, artefacts: Artefacts, home: CoordinatorHome, site: str) -> None:
-    """Puts every current network of the others in line for a site, where the rule asks networks; drops those gone."""
-    if not RULES[home.config.fusion].networks:
+    """Puts every current network of the others in line for a site, where anybody asks networks; drops those gone.
+
+    Sites of a task whose experts are exchanged ask them, whatever the rule of releases.
+
+    Raises:
+        ConsiliumError: this program knows no such task.
+    """
+    if not (task_card(home.config.task).exchanged or RULES[home.config.fusion].networks):
         return
     known = networks(session, artefacts)
     ready = _ready(session, artefacts)
@@ -95,6 +109,12 @@ def forward(session: Session, artefacts: Artefacts, home: CoordinatorHome, site:
     session.flush()
     for digest in sorted(wanted, key=lambda name: load_manifest(artefacts, name).place):
         enqueue(session, [site], digest, "expert")
+
+
+def forwarded_to(session: Session, artefacts: Artefacts, contribution: str) -> list[str]:
+    """Sites to which the network of a contribution was handed over."""
+    manifest = _ready(session, artefacts).get(contribution)
+    return sent_to(session, manifest) if manifest else []
 
 
 def _ready(session: Session, artefacts: Artefacts) -> dict[str, str]:
@@ -148,7 +168,8 @@ def chosen_panel(
     Raises:
         ConsiliumError: nothing was sent to learn from.
     """
-    present = [network for network in known if network.state == "current" and network.manifest.site in sites]
+    counted = [network for network in known if network.state == "current" and network.is_asked]
+    present = [network for network in counted if network.manifest.site in sites]
     if not present:
         raise not_sent(rule, "weights of expert networks")
     consultations = sorted((item for item in sent if item.manifest.site in sites), key=lambda item: item.digest)

@@ -30,7 +30,7 @@ from server.contributions import Stored, expert_cards, load, load_manifest, site
 from server.deliveries import enqueue, sent_to
 from server.experts import heads_in, trained_gate
 from server.home import CoordinatorHome
-from server.panel import chosen_panel, networks
+from server.panel import chosen_panel, forwarded_to, networks
 from server.registry import (
     CandidateRow,
     ParcelRow,
@@ -339,7 +339,7 @@ def _holds(artefacts: Artefacts, name: str) -> set[str]:
 
 
 def _residue(session: Session, artefacts: Artefacts, row: ParcelRow, releases: Sequence[ReleaseRow]) -> list[str]:
-    """One line for each release that was sent with this contribution in it."""
+    """One line for each release that was sent with this contribution in it, and one for those who keep its network."""
     known = {"weights": "names this expert", "consultation": "has a gate that learnt from this consultation"}
     what = known.get(row.kind, f"was computed from these {row.kind}")
     lines = []
@@ -347,6 +347,12 @@ def _residue(session: Session, artefacts: Artefacts, row: ParcelRow, releases: S
         sites = sent_to(session, each.digest)
         if sites and row.digest in _holds(artefacts, each.digest):
             lines.append(f"release {each.number}, sent to {', '.join(sites)}, {what}; it is recalled, not unsent")
+    keepers = forwarded_to(session, artefacts, row.digest)
+    if keepers:
+        lines.append(
+            f"the network of {row.site} was sent to {', '.join(keepers)}, which keep{'s' * (len(keepers) == 1)} it "
+            f"until a newer one of batch {row.batch} replaces it"
+        )
     return lines
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared_models.bounds import SIDES, require_room, require_sizes
 from shared_models.image_reference import with_reference
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 WIDTH = 16
 DENSE, PROJECTED = 256, 512
 LEVELS, STRIDE, CELLS = 2, 1, 1
+SIDE = 64
+LAYER = range(1, 4097)  # sizes of a dense layer
+MOST_WEIGHTS = 2**25  # of the layer after the means
 PARTS = ("frames", "dense", "projection")
 
 
@@ -28,6 +32,7 @@ def clip_encoder(
     levels: int = LEVELS,
     stride: int = STRIDE,
     cells: int = CELLS,
+    side: int = SIDE,
 ) -> torch.nn.ModuleDict:
     """Of clips (n, T, S, S): ``frames``, ``dense`` and ``projection``, see `encoded`; its features are PROJECTED codes.
 
@@ -38,8 +43,21 @@ def clip_encoder(
         levels: of two convolutions and a maximum over 2x2 pixels each.
         stride: of that maximum, 1 as published or 2.
         cells: along each edge of the image, over which means are taken.
+        side: of the frames that it is shown, in pixels; it would read any.
+
+    Raises:
+        TypeError: a size that is no whole number.
+        ValueError: one that is far too large or too small.
     """
     from torch import nn
+
+    layers = {"dense": (dense, LAYER), "projected": (projected, LAYER), "cells": (cells, range(1, 17))}
+    require_sizes("an encoder", **layers, levels=(levels, range(1, 9)), stride=(stride, range(1, 3)))
+    require_sizes("an encoder", side=(side, SIDES), width=(width, range(1, 257)))
+    sizes = [(width * 2**level, side // stride**level) for level in range(levels)]
+    require_room("an encoder", sizes[-1][0], max(channels * edge**2 for channels, edge in sizes))
+    if sizes[-1][0] * cells**2 * dense > MOST_WEIGHTS:
+        raise ValueError(f"an encoder of {sizes[-1][0] * cells**2} means and dense {dense}; that is too much")
 
     def block(before: int, after: int) -> list[nn.Module]:
         layers: list[nn.Module] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared_models.bounds import CLASSES, MOST_BYTES, SIDES, require_sizes
 from shared_models.neural_means import heard_in
 from shared_models.small_resnet import small_resnet18
 from shared_models.timm_networks import first_line, timm_network
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 FEATURE = "neural_mean_feature"
 DROPOUT = 0.1
-SIDES = range(8, 1025)  # pixels
-MOST_CLASSES = 256
-MOST_BYTES = 512 * 2**20  # of weights
 
 
 def small_resnet_expert(classes: int, side: int, width: int) -> torch.nn.Module:
@@ -33,7 +31,7 @@ def small_resnet_expert(classes: int, side: int, width: int) -> torch.nn.Module:
         TypeError: something that is no whole number.
         ValueError: something far too large or too small.
     """
-    _check(classes, side)
+    require_sizes("an expert", classes=(classes, CLASSES), side=(side, SIDES))
     return _with_neural_means(small_resnet18(classes, width, DROPOUT), (1, side, side))
 
 
@@ -53,7 +51,7 @@ def timm_expert(architecture: str, classes: int, side: int, channels: int) -> to
     """
     import torch
 
-    _check(classes, side)
+    require_sizes("an expert", classes=(classes, CLASSES), side=(side, SIDES))
     if type(architecture) is not str or type(channels) is not int:
         raise TypeError(f"{architecture!r} is no name or {channels!r} no whole number")
     if channels not in {1, 3}:
@@ -89,15 +87,6 @@ def _with_neural_means(network: Any, shape: tuple[int, int, int]) -> torch.nn.Mo
     classifier_of(network)
     network.register_buffer(FEATURE, torch.zeros(heard_in(network, shape).channels))
     return network.to(memory_format=torch.channels_last)  # half as fast again
-
-
-def _check(classes: int, side: int) -> None:
-    if type(classes) is not int or type(side) is not int:
-        raise TypeError(f"{classes!r} classes and side {side!r} are no whole numbers")
-    if not 1 <= classes <= MOST_CLASSES or side not in SIDES:
-        raise ValueError(
-            f"{classes} classes and {side} pixels a side; 1 to {MOST_CLASSES} and {SIDES[0]} to {SIDES[-1]} are taken"
-        )
 
 
 def _bytes(network: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from shared_models.clip_encoder import clip_encoder
@@ -22,6 +22,31 @@ MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "timm": timm_expert,
     "unet": unet,
 }
+
+CLASSIFIERS = ("small_resnet18", "timm")
+"""Expert networks of which features, a logit a label and neural means can be asked (`views`)."""
+
+Config = Mapping[str, bool | int | float | str]
+LABELS: dict[str, Callable[[Config], int | None]] = {
+    "clip_encoder": lambda _: None,
+    "contour_network": lambda _: None,
+    "linear_head": lambda config: int(config["labels"]),
+    "small_resnet18": lambda config: int(config["classes"]),
+    "timm": lambda config: int(config["classes"]),
+    "unet": lambda config: int(config["classes"]) - 1,  # the first is the background
+}
+
+
+def labels_of(name: str, config: Config) -> int | None:
+    """How many labels a network speaks of, of a configuration with which it can be built; None for any number.
+
+    Raises:
+        ValueError: no such name.
+        KeyError: a configuration that does not say.
+    """
+    if name not in LABELS:
+        raise ValueError(f"there is no model '{name}', there are {', '.join(MODELS)}")
+    return LABELS[name](config)
 
 
 def create_model(name: str, **config: bool | int | float | str) -> torch.nn.Module:

@@ -50,6 +50,13 @@ class Expert:
     labels: tuple[str, ...]
     state: Tensors
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether features, logits and neural means can be asked of it, as of networks that classify."""
+        from shared_models.registry import CLASSIFIERS
+
+        return self.architecture in CLASSIFIERS
+
     @cached_property
     def network(self) -> ExpertNetwork:
         """Frozen, as it answers.
@@ -66,7 +73,7 @@ class Expert:
 
     @cached_property
     def asked(self) -> Asked:
-        """What it says of an image, discrepancies included."""
+        """What it says of an image, discrepancies included; of a network that classifies."""
         from shared_models.views import sizes_of
 
         sizes = sizes_of(self.architecture, self.config)
@@ -98,19 +105,19 @@ def require_sound(home: SiteHome, manifest: ExpertManifest, tensors: Tensors) ->
         ContractError: it is of another task, has labels that are unknown here, cannot be built, or its state is not one
             of the network that it names.
     """
-    from shared_models.registry import state_form
-    from shared_models.views import expert_digest, sizes_of
+    from shared_models.registry import labels_of, state_form
+    from shared_models.views import expert_digest
 
     where = f"expert of {manifest.site}"
     if manifest.task != home.config.task or manifest.architecture == HEAD:
         raise ContractError("is no expert network for this home's task", where=where)
     try:
         wanted = state_form(manifest.architecture, **manifest.config)
-        classes = sizes_of(manifest.architecture, manifest.config).logits
+        labels = labels_of(manifest.architecture, manifest.config)
     except BROKEN as error:
         raise ContractError(f"cannot be built here ({error})", where=where) from error
-    if classes != len(manifest.labels):
-        raise ContractError(f"has {len(manifest.labels)} labels and {classes} logits", where=where)
+    if labels not in (None, len(manifest.labels)):
+        raise ContractError(f"has {len(manifest.labels)} labels and speaks of {labels}", where=where)
     found = {name: (str(array.dtype), array.shape) for name, array in tensors.items()}
     for name in sorted(set(wanted) | set(found)):
         if found.get(name) != wanted.get(name):
@@ -121,13 +128,13 @@ def require_sound(home: SiteHome, manifest: ExpertManifest, tensors: Tensors) ->
 
 
 def panel_of(home: SiteHome) -> list[Expert]:
-    """Every expert that this site can ask, by the digest of its contribution.
+    """Every expert that classifies and that this site can ask, by the digest of its contribution.
 
     Raises:
         ConsiliumError: a file is missing or was changed.
     """
     found = {expert.contribution: expert for expert in (*received(home), *own_experts(home).values())}
-    return [found[name] for name in sorted(found)]
+    return [found[name] for name in sorted(found) if found[name].is_asked]
 
 
 def received(home: SiteHome) -> list[Expert]:
@@ -157,14 +164,14 @@ def own_experts(home: SiteHome) -> dict[str, Expert]:
 
 
 def base_of(home: SiteHome, batch: str) -> Expert | None:
-    """The first expert of the panel, from which a new one starts (step 2); None where this is the first.
+    """The first expert that classifies, from which a new one starts (step 2); None where this is the first.
 
     An earlier one of the same batch is none to start from: it may know a patient who was forgotten since.
     """
     others = received(home)
     own = [expert for name, expert in own_experts(home).items() if name != batch]
     first = [expert for expert in others if expert.place == 1]
-    return next(iter([*first, *own, *others]), None)
+    return next((expert for expert in [*first, *own, *others] if expert.is_asked), None)
 
 
 def _expert(contribution: str, place: int, manifest: Any, state: Tensors) -> Expert:

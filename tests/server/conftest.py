@@ -248,7 +248,8 @@ class World:
 
     def __init__(self, folder: Path, vocabulary: Vocabulary | None = None, **config: Any) -> None:
         self.folder = folder
-        settings = CoordinatorConfig(federation="test", name="hub", task="classification", front_end=CARD, **config)
+        fixed = {"federation": "test", "name": "hub", "task": "classification", "front_end": CARD}
+        settings = CoordinatorConfig.model_validate(fixed | config)
         views = vocabulary or plain_vocabulary("views", list(LABELS))
         home = CoordinatorHome.create(folder / "hub", settings, views)
         self.coordinator = Coordinator(home)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from federated.contract import Tensors
 from federated.envelope import Opened, open_parcel
@@ -15,10 +16,12 @@ from federated.manifest import ConsultationManifest, ReleaseManifest, WeightsMan
 from federated.panel import Asked, width_of
 from server.event import run_event
 from shared_models.expert_training import new_expert
+from shared_models.registry import create_model
 from shared_models.views import expert_digest
 from tests.server.conftest import COUNTS, HELD, LABELS, Draft, Site, World, draw
 
 NETWORK = {"classes": 2, "side": 16, "width": 4}
+UNET = {"classes": 3, "side": 16, "width": 2, "levels": 2}
 SIZES = (32, 2, 244)
 OWNERS: dict[str, str] = {}  # of networks, by digest
 
@@ -26,6 +29,14 @@ OWNERS: dict[str, str] = {}  # of networks, by digest
 @cache
 def _state(name: str, version: int = 0) -> Tensors:
     return new_expert("small_resnet18", NETWORK, seed=[*HELD].index(name) + 10 * version).state()
+
+
+def _segmenter(site: Site, version: int = 0, **changes: Any) -> Draft:
+    """A network that speaks of as many structures as the site has labels, of a federation of segmentation."""
+    torch.manual_seed([*HELD].index(site.name) + 10 * version)
+    state = {name: tensor.numpy() for name, tensor in create_model("unet", **UNET).state_dict().items()}
+    fields = {"task": "segmentation", "architecture": "unet", "config": UNET}
+    return Draft(WeightsManifest, site.card("b0001") | fields, state, changes)
 
 
 def _weights(site: Site, **changes: Any) -> Draft:
@@ -118,6 +129,64 @@ def test_nothing_is_forwarded_where_the_rule_asks_no_network(world: World) -> No
     run_event(world.coordinator, world)
     world.join("cem")
     assert _experts(world, "cem") == []
+
+
+def test_experts_of_a_task_that_exchanges_them_go_to_all_others_whatever_the_rule(make_world: Any) -> None:
+    world = make_world(task="segmentation")
+    sent = {name: world.join(name).put(_segmenter(world.members[name])) for name in ("ada", "ben")}
+    found = run_event(world.coordinator, world)
+    assert [(each.kind, each.outcome) for each in found.accepted] == 2 * [("weights", "accepted")]
+    assert (found.candidate, found.release, found.trouble) == (None, None, "")
+    assert [each.parcels_sent for each in found.rounds[-1]] == [1, 1]
+    status = world.coordinator.status()
+    assert (status["candidate"], status["releases"], status["quarantine"]) == (None, [], [])
+    kept = {each["name"]: [one["digest"] for one in each["contributions"]] for each in status["sites"]}
+    assert kept == {name: [digest] for name, digest in sent.items()}
+    world.join("cem")
+    assert {each.manifest.contribution for each in _experts(world, "cem")} == set(sent.values())
+    assert run_event(world.coordinator, world).accepted == ()
+
+
+def test_who_keeps_a_network_that_is_withdrawn_is_told(make_world: Any) -> None:
+    world = make_world(task="segmentation")
+    ada = world.join("ada").put(_segmenter(world.members["ada"]))
+    for name in ("ben", "cem"):
+        world.join(name)
+    world.offline.add("cem")
+    run_event(world.coordinator, world)
+    (line,) = world.coordinator.withdraw("ada", [ada]).residue
+    assert line == "the network of ada was sent to ben, which keeps it until a newer one of batch b0001 replaces it"
+    world.offline.clear()
+    assert _experts(world, "cem") == []
+    newer = world.members["ada"].put(_segmenter(world.members["ada"], version=1))
+    run_event(world.coordinator, world)
+    (again,) = _experts(world, world.join("dan").name)
+    assert (again.manifest.contribution, again.manifest.replaces) == (newer, (ada,))
+
+
+def test_a_network_of_other_structures_than_it_says_is_quarantined(make_world: Any) -> None:
+    world = make_world(task="segmentation")
+    ada = world.join("ada")
+    three = _segmenter(ada, config=UNET | {"classes": 4})
+    assert "tensor model.2" in _accepted(world, three, "ada")
+    few: dict[str, Any] = {"labels": ("plax",), "patients": {"plax": 8}, "images": {"plax": 16}}
+    assert "speaks of 2 labels, the manifest of 1" in _accepted(world, _segmenter(ada, **few), "ada")
+    huge = _segmenter(ada, config=UNET | {"width": 10**6})
+    assert "cannot be built (a U-Net of width 1000000" in _accepted(world, huge, "ada")
+
+
+def test_a_network_that_does_not_classify_is_no_expert_to_be_asked(make_world: Any) -> None:
+    world = make_world(fusion="gated-experts")
+    ada = _arrive(world, "ada")
+    other = world.members["ada"].put(_segmenter(world.members["ada"], task="classification", batch="b0002"))
+    run_event(world.coordinator, world)
+    OWNERS[other] = "ada"
+    draft = _consultation(world.members["ada"], _asked(ada), _asked(other))
+    assert "is no expert network that was taken in" in _accepted(world, draft, "ada")
+    world.members["ada"].put(_consultation(world.members["ada"], _asked(ada)))
+    panel = _released(world).manifest.panel
+    assert panel is not None
+    assert [each.contribution for each in panel.experts] == [ada]
 
 
 def test_a_network_that_does_not_count_any_more_is_not_forwarded(make_world: Any) -> None:
@@ -232,7 +301,7 @@ def test_what_is_wrong_with_a_consultation_is_quarantined(make_world: Any) -> No
 def test_a_network_of_other_labels_than_its_logits_is_quarantined(world: World) -> None:
     ada = world.join("ada")
     assert (
-        "2 logits for 1 labels"
+        "speaks of 2 labels, the manifest of 1"
         in world.coordinator.accept(
             ada.seal(_weights(ada, labels=("plax",), patients={"plax": 8}, images={"plax": 16}))
         ).reason

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shared_models.registry import MODELS, create_model, state_form
+from shared_models.registry import LABELS, MODELS, create_model, labels_of, state_form
 
 
 def test_a_linear_head_has_the_shapes_its_configuration_says() -> None:
@@ -33,8 +33,60 @@ def test_a_wrong_configuration_is_a_type_error(config: dict[str, int | str]) -> 
 
 @pytest.mark.parametrize("config", [{"width": 10**9}, {"classes": 10**9}, {"side": 10**9}, {"classes": 0}])
 def test_an_absurd_expert_is_refused_before_memory_is_taken(config: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"1000000000|0 classes"):
+    with pytest.raises(ValueError, match=r"1000000000|classes 0"):
         create_model("small_resnet18", **{"classes": 2, "side": 48, "width": 16} | config)
+
+
+SMALL: dict[str, dict[str, int]] = {
+    "unet": {"classes": 3, "side": 32, "width": 4, "levels": 3},
+    "contour_network": {"side": 32, "width": 4, "levels": 3},
+    "clip_encoder": {"side": 32, "width": 4, "dense": 8, "projected": 8, "levels": 2, "stride": 2, "cells": 2},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("size", [0, -8, 10**6, 10**12])
+def test_a_network_of_absurd_size_is_refused_before_memory_is_taken(name: str, size: int) -> None:
+    assert create_model(name, **SMALL[name])
+    for each in SMALL[name]:
+        with pytest.raises(ValueError, match=rf"of {each} {size}; \d+ to \d+ are taken"):
+            create_model(name, **SMALL[name] | {each: size})
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("size", [True, 16.0, "16"])
+def test_a_size_that_is_no_whole_number_is_a_type_error(name: str, size: float | str) -> None:
+    for each in SMALL[name]:
+        with pytest.raises(TypeError, match="no whole number"):
+            create_model(name, **SMALL[name] | {each: size})
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("unet", {"width": 64, "side": 512}),
+        ("unet", {"width": 256, "levels": 8, "side": 128}),
+        ("unet", {"classes": 256, "side": 256}),
+        ("contour_network", {"width": 64, "side": 512}),
+        ("clip_encoder", {"width": 64, "side": 512}),
+        ("clip_encoder", {"width": 256, "levels": 8, "side": 16}),
+        ("clip_encoder", {"width": 64, "cells": 16, "dense": 4096}),
+    ],
+)
+def test_sizes_that_are_absurd_together_are_refused(name: str, config: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"are the most|too much"):
+        create_model(name, **SMALL[name] | config)
+
+
+def test_how_many_labels_a_network_speaks_of() -> None:
+    assert set(LABELS) == set(MODELS)
+    assert labels_of("unet", SMALL["unet"]) == 2
+    assert labels_of("contour_network", SMALL["contour_network"]) is None
+    assert labels_of("clip_encoder", SMALL["clip_encoder"]) is None
+    assert labels_of("linear_head", {"features": 5, "labels": 3}) == 3
+    assert labels_of("small_resnet18", {"classes": 4, "side": 32, "width": 4}) == 4
+    with pytest.raises(ValueError, match="no model 'perceptron'"):
+        labels_of("perceptron", {})
 
 
 def test_every_name_is_a_valid_architecture_of_a_manifest() -> None:

@@ -15,6 +15,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.panel import ExpertManifest
 from shared_models import views
 from shared_models.expert_training import new_expert
+from shared_models.registry import create_model
 from shared_models.views import expert_digest
 from site_agent.agent import work
 from site_agent.home import SiteHome
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG = {"classes": 2, "side": 16, "width": 4}
 LABELS = ("dark", "light")
+UNET = {"classes": 3, "side": 16, "width": 2, "levels": 2}
 
 
 @cache
@@ -94,6 +96,24 @@ def test_experts_that_come_are_kept_in_order_of_arrival(ada: SiteHome, post: Pos
     assert not Inbox(ada).unread()
 
 
+def unet_of(site: str, place: int, **changes: Any) -> tuple[ExpertManifest, bytes]:
+    """An expert that segments two structures, sound unless something is changed."""
+    state = {name: tensor.numpy() for name, tensor in create_model("unet", **UNET).state_dict().items()}
+    about = {"architecture": "unet", "config": UNET, "network": expert_digest("unet", UNET, state)}
+    return expert_of(site, place, state, **about | changes)
+
+
+def test_an_expert_that_does_not_classify_is_kept_and_not_asked_as_one_that_does(ada: SiteHome, post: Post) -> None:
+    post.send(*unet_of("ben", 1))
+    post.send(*expert_of("cem", 2))
+    assert [step.state for step in work(ada).steps] == ["kept", "kept"]
+    assert [(expert.site, expert.is_asked) for expert in received(ada)] == [("ben", False), ("cem", True)]
+    assert [expert.site for expert in panel_of(ada)] == ["cem"]
+    base = base_of(ada, "b0001")
+    assert base is not None
+    assert base.site == "cem"
+
+
 def test_a_later_expert_of_a_batch_replaces_the_one_before(ada: SiteHome, post: Post) -> None:
     post.send(*expert_of("ben", 1))
     work(ada)
@@ -112,7 +132,12 @@ HOSTILE: dict[str, tuple[Callable[[], tuple[ExpertManifest, bytes]], str]] = {
     "no such network": (lambda: expert_of("ben", 1, architecture="hundred_nets"), "cannot be built here"),
     "a giant": (lambda: expert_of("ben", 1, config=CONFIG | {"side": 10**6}), "cannot be built here"),
     "a word for a number": (lambda: expert_of("ben", 1, config=CONFIG | {"side": "16"}), "cannot be built here"),
-    "other labels": (lambda: expert_of("ben", 1, labels=("dark", "light", "striped")), "has 3 labels and 2 logits"),
+    "other labels": (lambda: expert_of("ben", 1, labels=("dark", "light", "striped")), "has 3 labels and speaks of 2"),
+    "other structures": (
+        lambda: unet_of("ben", 1, labels=("dark", "light", "striped")),
+        "has 3 labels and speaks of 2",
+    ),
+    "a giant that segments": (lambda: unet_of("ben", 1, config=UNET | {"width": 10**6}), "cannot be built here"),
     "another shape": (
         lambda: expert_of("ben", 1, _with(conv1__weight=np.zeros((4, 1, 3, 4), np.float32))),
         r"tensor conv1.weight is \('float32', \(4, 1, 3, 4\)\)",
