@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IMAGES, TRUTH = "images", "truth"
 INDEX, CONTOURS, VOLUMES = "index.csv", "contours.csv", "volumes.csv"
 INDEX_COLUMNS = ("path", "label", "patient", "site", "clip", "frame", "split", "view", "machine", "spacing_mm")
+MASK_COLUMN = "mask"
 POINTS = 7
 WHITE = 255
 CONTOUR_COLUMNS = ("path", "frame", *(f"{axis}{point}" for point in range(1, POINTS + 1) for axis in "xy"))
@@ -43,10 +44,11 @@ of the view, with '+contrast' appended where the left ventricle is filled with c
 side of a pixel."""
 ABOUT_TRUTH = f"""
 In {TRUTH}/: NAME.labels holds 0 outside the sector, 1 background inside it, 2 left ventricle, 3 myocardium,
-4 left atrium, 5 right ventricle, 6 right atrium, 7 aorta; NAME.sector is 255 inside the sector. {CONTOURS}
-has seven points of the left ventricle's border in pixels (x to the right, y down; the middle of the first
-pixel is 0, 0), from one end of the base over the apex to the other. {VOLUMES} has the left ventricle's
-volume at every frame, and counts frames from 0."""
+4 left atrium, 5 right ventricle, 6 right atrium, 7 aorta; {INDEX} names it in its column {MASK_COLUMN}, so that
+what is drawn is taken in with the image. NAME.sector is 255 inside the sector. {CONTOURS} has seven points of
+the left ventricle's border in pixels (x to the right, y down; the middle of the first pixel is 0, 0), from one
+end of the base over the apex to the other. {VOLUMES} has the left ventricle's volume at every frame, and counts
+frames from 0."""
 
 
 def site_plan(command: str, orders: Sequence[SiteOrder], pictures: Pictures, given: Mapping[str, str]) -> Plan:
@@ -118,6 +120,10 @@ class _Writer:
     def suffix(self) -> str:
         return ".png" if self.still else ".avi"
 
+    @property
+    def labels_path(self) -> str:
+        return f"{TRUTH}/{self.stem}.labels{self.suffix}"
+
     def files(self, *, truth: bool) -> Iterator[File | Line]:
         images, labels = self._film(), self._film()
         for number, frame in enumerate(self.take.frames()):
@@ -126,19 +132,20 @@ class _Writer:
                 labels.add(frame.labels)
                 yield from self._truth_lines(number, frame)
         yield File(self.path, images.close())
-        yield self._index_line()
+        yield self._index_line(truth=truth)
         if truth:
-            yield File(f"{TRUTH}/{self.stem}.labels{self.suffix}", labels.close())
+            yield File(self.labels_path, labels.close())
             yield File(f"{TRUTH}/{self.stem}.sector.png", png(self.take.sector.astype(np.uint8) * WHITE))
 
     def _film(self) -> Still | Cine:
         return Still() if self.still else Cine(self.take.rate_hz)
 
-    def _index_line(self) -> Line:
+    def _index_line(self, *, truth: bool) -> Line:
         take, order = self.take, self.order
         clip = "" if self.still else f"{self.patient}/{take.shot.name}"
         seen = take.shot.name, take.machine, decimal(take.spacing_mm, 6)
-        return Line(INDEX, (self.path, take.shot.label, self.patient, order.site, clip, "", order.split, *seen))
+        drawn = (self.labels_path,) if truth else ()
+        return Line(INDEX, (self.path, take.shot.label, self.patient, order.site, clip, "", order.split, *seen, *drawn))
 
     def _truth_lines(self, number: int, frame: Frame) -> Iterator[Line]:
         take, place = self.take, (self.path, str(number))
@@ -151,7 +158,7 @@ class _Writer:
 
 
 def _tables(lines: Lines, *, truth: bool) -> Iterator[File]:
-    yield csv_file(INDEX, INDEX_COLUMNS, lines(INDEX))
+    yield csv_file(INDEX, (*INDEX_COLUMNS, MASK_COLUMN) if truth else INDEX_COLUMNS, lines(INDEX))
     if truth:
         yield csv_file(CONTOURS, CONTOUR_COLUMNS, lines(CONTOURS))
         yield csv_file(VOLUMES, VOLUME_COLUMNS, lines(VOLUMES))

@@ -283,6 +283,8 @@ def _prepared(
     kept = np.stack([frames[number] for number in numbers])
     check_usable(max(kept, key=np.ptp))  # a clip may begin in the dark
     facts, annotations = _believed(opened, len(frames), shape)
+    if wanted is not None and not opened.moving:  # what is drawn in a still is drawn in the frame that it is said to be
+        annotations = tuple(replace(each, frame=number) for number in wanted for each in annotations)
     tensors = _annotations(annotations, transform)
     sector = look.sector
     if sector is not None:
@@ -341,13 +343,19 @@ def _drawn(opened: Opened, count: int, shape: tuple[int, ...], doubts: list[str]
     except DataError as error:
         doubts.append(error.what)
         return ()
-    strange = [one for one in annotations if not _fits(one, count, shape)]
-    doubts += [f"the {one.kind} '{one.name}' does not fit frame {one.frame} of {count}: left out" for one in strange]
-    return tuple(one for one in annotations if _fits(one, count, shape))
+    found = [(one, _misfit(one, count, shape)) for one in annotations]
+    doubts += [f"the {one.kind} '{one.name}' {why}: left out" for one, why in found if why]
+    return tuple(one for one, why in found if not why)
 
 
-def _fits(one: Annotation, count: int, shape: tuple[int, ...]) -> bool:
-    return 0 <= one.frame < count and (one.kind != "mask" or one.values.shape == shape)
+def _misfit(one: Annotation, count: int, shape: tuple[int, ...]) -> str:
+    """Why something drawn cannot lie in its frame; "" if it can."""
+    if not 0 <= one.frame < count:
+        return f"does not fit frame {one.frame} of {count}"
+    if one.kind == "mask" and one.values.shape != shape:
+        tall, wide = one.values.shape
+        return f"has {wide}x{tall} pixels, its frame {one.frame} has {shape[1]}x{shape[0]}"
+    return ""
 
 
 def _annotations(annotations: Sequence[Annotation], transform: Transform) -> Tensors:

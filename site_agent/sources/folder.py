@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from site_agent.sources.files import open_file
 from site_agent.sources.index import INDEX, Columns, Row, read_folders, read_index
+from site_agent.sources.index_masks import MaskFile, read_masks
 from site_agent.sources.source import Item, Opened, Refused, Relation
 
 Said = tuple[Path, str, str, str, str, str | None, bool]
@@ -54,8 +55,17 @@ class FolderSource:
         return read_index(root, self.columns, labelled=self.labelled)
 
     def open(self, item: Item) -> Opened:
-        """The file, whatever its form."""
-        return open_file(item.path)
+        """The file, whatever its form, with the label maps that its lines name.
+
+        Raises:
+            DataError: as of `Source.open`.
+        """
+        opened, masks = open_file(item.path), item.known
+        if not masks:
+            return opened
+        drawn, doubts = read_masks(masks, moving=opened.moving)
+        told = replace(opened.facts, doubts=(*opened.facts.doubts, *doubts))
+        return replace(opened, facts=told, annotations=lambda: (*opened.annotations(), *drawn))
 
 
 def _said(row: Row) -> Said:
@@ -65,13 +75,16 @@ def _said(row: Row) -> Said:
 def _item(rows: list[Row]) -> Item:
     first = rows[0]
     frames = tuple(dict.fromkeys(row.frame for row in rows if row.frame is not None))
+    masks = tuple(dict.fromkeys(MaskFile(row.mask, row.frame) for row in rows if row.mask is not None))
     return Item(
         name=first.name,
         path=first.path,
+        companions=tuple(mask.path for mask in masks),
         patient=first.patient,
         clip=first.clip,
         label=first.label,
         site=first.site,
         frames=frames or None,
         fold=first.fold,
+        known=masks or None,
     )

@@ -32,6 +32,7 @@ class Columns(Frozen):
     clip: str = "clip"
     frame: str = "frame"
     split: str = "split"
+    mask: str = "mask"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Row:
         path: absolute.
         label, patient, site, clip: the hospital's own words; "" where it says nothing.
         fold: the split the index asks for, if any.
+        mask: absolute, of the file with the label map, if one is named.
     """
 
     line: str
@@ -55,6 +57,7 @@ class Row:
     clip: str
     frame: int | None
     fold: str | None
+    mask: Path | None = None
 
 
 def parse_columns(text: str) -> Columns:
@@ -138,6 +141,7 @@ def _row(fields: Cells, present: dict[str, str], index: Path, labelled: bool) ->
         clip=said.get("clip", ""),
         frame=_frame(said.get("frame", ""), where),
         fold=_fold(said.get("split", ""), where),
+        mask=(index.parent / said["mask"]).absolute() if said.get("mask") else None,
     )
 
 

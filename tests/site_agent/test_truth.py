@@ -10,6 +10,7 @@ import pytest
 from deploy.phantom.exports.camus_clips import camus_values, half_beats
 from federated.enrolment import Kit
 from federated.errors import DataError
+from federated.vocabulary import builtin_vocabulary
 from site_agent.home import SiteHome
 from site_agent.intake.quarantine import item_names
 from site_agent.sources.camus_views import LABELS
@@ -22,6 +23,7 @@ from site_agent.truth import (
     NO_STRUCTURE,
     RA,
     RV,
+    STRUCTURES,
     MaskedCase,
     clips_of,
     find_masked,
@@ -134,3 +136,9 @@ def test_the_view_is_known_by_label_and_by_the_words_of_the_format(
     with archive.catalogue.transaction() as connection:
         connection.execute("UPDATE clips SET word = ?, source = 'images'", (archive.seal.close("2CH"),))
     assert view_of(camus, case) == "", "another form's words are not this one's"
+
+
+def test_structures_are_labels_of_the_chambers() -> None:
+    codes = {code for values in STRUCTURES.values() for code in values.values()}
+    assert codes == set(builtin_vocabulary("chambers").codes)
+    assert list(STRUCTURES["index"].values()) == list(builtin_vocabulary("chambers").codes)

@@ -88,6 +88,15 @@ def test_truth_lies_beside_every_image(clips: Path) -> None:
         assert float(of_clip[0]["ejection_fraction"]) == 50.0
 
 
+def test_the_index_names_the_truth_of_stills_and_clips(stills: Path, clips: Path, tmp_path: Path) -> None:
+    for folder, suffix in ((stills, "png"), (clips, "avi")):
+        for row in read_index(folder):
+            stem = row.path.relative_to(folder.absolute() / "images").with_suffix("")
+            assert row.mask == folder.absolute() / "truth" / f"{stem}.labels.{suffix}"
+            assert row.mask.is_file()
+    assert {row.mask for row in read_index(_made(tmp_path / "without"))} == {None}
+
+
 def test_contours_lie_on_the_border_of_the_ventricle(clips: Path) -> None:
     lines = _rows(clips / "contours.csv")
     assert len(lines) >= 6

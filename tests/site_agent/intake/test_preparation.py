@@ -210,7 +210,7 @@ def test_what_cannot_be_is_left_out_and_told(found: Callable[..., None]) -> None
     assert prepared.facts.doubts == (
         "an ejection fraction of 250 % cannot be: left out",
         "end-diastole in frame 4 of 4 cannot be: left out",
-        "the mask 'lv' does not fit frame 1 of 4: left out",
+        "the mask 'lv' has 60x59 pixels, its frame 1 has 60x60: left out",
         "the mask 'lv' does not fit frame 4 of 4: left out",
     )
     assert prepared.tensors["mask.lv.at"].tolist() == [2]
