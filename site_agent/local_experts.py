@@ -233,10 +233,21 @@ def _path(home: SiteHome, wanted: Wanted) -> Path:
     return _folder(home) / name
 
 
+def learnt_from(home: SiteHome, batches: Sequence[str]) -> list[Path]:
+    """Experts, and unfinished trainings, of whatever task on still images, that learnt from some batches."""
+    return [path for batch in batches for path in sorted(_folder(home).glob(f"*-{batch}-*"))]
+
+
+def drop(path: Path) -> None:
+    """Deletes an expert, or the folder of its training."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _drop_others(path: Path, beginning: str) -> None:
     """The folder of the training, and what was trained of the batch before: it may know who was forgotten since."""
     for other in path.parent.glob(f"{beginning}-*"):
-        if other.is_dir():
-            shutil.rmtree(other)
-        elif other != path:
-            other.unlink()
+        if other != path:
+            drop(other)

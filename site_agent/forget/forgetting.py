@@ -24,6 +24,7 @@ from site_agent.features import erase_vectors
 from site_agent.forget import renewal
 from site_agent.intake.examination import file_digest
 from site_agent.ledger import drafts, drop_draft, facts_by_digest, names_in, rename_patient, sent, transaction
+from site_agent.local_experts import drop, learnt_from
 from site_agent.mailbox import Inbox
 from site_agent.sealing import pseudonym, token
 from site_agent.steps import keep_only
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PREFIX = re.compile(r"[0-9a-f]{12,64}")
 KNOWN = "SELECT pseudonym FROM patients UNION SELECT patient FROM clips UNION SELECT whose FROM items"
 ITEMS = "SELECT key FROM items WHERE whose = ? UNION SELECT item FROM clips WHERE patient = ?"
+BATCHES = "SELECT DISTINCT batch FROM clips WHERE patient = ? AND batch IS NOT NULL ORDER BY batch"
 DIGESTS = "SELECT DISTINCT sha256 FROM frames JOIN clips ON frames.clip = clips.id WHERE patient = ?"
 
 
@@ -49,6 +51,7 @@ class Forgetting(Frozen):
         done: whether anything was changed.
         items, clips, images: of the catalogue, with their working images.
         drafts: kinds of the drafts that waited and held the patient.
+        experts: how many of the site's own experts on still images learnt from a batch that held the patient.
         sums: what left and holds the patient still, and until when.
         updates: how many updates of averaged models that left were trained on the patient.
         reports: how many reports that left counted the patient.
@@ -62,6 +65,7 @@ class Forgetting(Frozen):
     clips: int
     images: int
     drafts: tuple[str, ...]
+    experts: int
     sums: tuple[str, ...]
     updates: int
     reports: int
@@ -74,6 +78,11 @@ class Forgetting(Frozen):
         return [
             f"patient {self.patient}, {'forgotten' if self.done else 'would be forgotten'} on {self.day}",
             f"{did}: {self.images} images in {self.clips} files, {self.items} names, their features{waited}",
+            *(
+                (f"{did}: {self.experts} experts that learnt from the patient; train them anew",)
+                if self.experts
+                else ()
+            ),
             "kept here: a keyed token, by which the patient is not taken in again, and in the ledger of what left",
             *(f"the patient {line}" for line in self.sums),
             *(() if self.sums else ("no sums that left hold the patient",)),
@@ -92,11 +101,12 @@ class Forgetting(Frozen):
 
 @dataclass(frozen=True)
 class Traces:
-    """Where a patient is found here: keys of items, digests of images, how many clips."""
+    """Where a patient is found here: keys of items, digests of images, how many clips, and of which batches."""
 
     items: Sequence[str]
     digests: Sequence[str]
     clips: int
+    batches: Sequence[str]
 
 
 def find_patient(home: SiteHome, word: str) -> str:
@@ -146,6 +156,7 @@ def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting
     mark = token(home.secret(), patient)
     day = home.archive.catalogue.forgotten().get(mark) or datetime.now(UTC).date().isoformat()
     traces, waiting = _traces(home, patient), _waiting(home, patient)
+    experts = learnt_from(home, traces.batches)
     if not dry_run:
         _remove(home, patient, day)
     names = frozenset({patient, mark})
@@ -162,6 +173,7 @@ def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting
         clips=traces.clips,
         images=len(traces.digests),
         drafts=tuple(waiting.values()),
+        experts=len(experts),
         sums=tuple(line for digest, line in sums.items() if digest in holding),
         updates=sum(facts.kind == "update" for facts in holding.values()),
         reports=len(reports),
@@ -186,6 +198,7 @@ def _traces(home: SiteHome, patient: str) -> Traces:
         [row[0] for row in rows(ITEMS, (patient, patient))],
         [row[0] for row in rows(DIGESTS, (patient,))],
         rows("SELECT count(*) FROM clips WHERE patient = ?", (patient,))[0][0],
+        [row[0] for row in rows(BATCHES, (patient,))],
     )
 
 
@@ -205,6 +218,8 @@ def _remove(home: SiteHome, patient: str, day: str) -> None:
     with transaction(home.state_path) as connection:
         rename_patient(connection, patient, partial(token, secret))
     erase_vectors(home.features_path, traces.digests)
+    for path in learnt_from(home, traces.batches):
+        drop(path)
     others = {row[0] for row in archive.catalogue.rows("SELECT item FROM clips")} - set(traces.items)
     archive.cache.sweep(others)  # of what a stopped ingest has half written nobody can say whose it is
     with archive.catalogue.transaction() as connection:
