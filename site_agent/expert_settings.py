@@ -24,6 +24,9 @@ class ExpertSettings(Frozen):
         epochs: passes over the training images.
         copies: augmented copies of each training image in a consultation, beside the image itself.
         neural_means: whether consultations hold neural mean discrepancies, which a gate may read.
+        augment: what becomes of what lies outside the sector while it learns, ``backmix`` or another background.
+        augment_share: of the training images in which that is done, if their sector was found at intake.
+        augment_strength: by which those count more than the others (lambda of wBackMix); 0 for all alike.
     """
 
     architecture: Literal["linear_head", "small_resnet18", "timm"] = HEAD
@@ -33,11 +36,20 @@ class ExpertSettings(Frozen):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 200
     copies: Annotated[int, Field(ge=0, le=MAX_COPIES)] = 0
     neural_means: bool = False
+    augment: Literal["none", "black", "noise", "bokeh", "shuffle", "backmix"] = "none"
+    augment_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    augment_strength: Annotated[float, Field(ge=0, le=100)] = 0.0
 
     @model_validator(mode="after")
     def _names_a_network_of_timm(self) -> Self:
         if (self.architecture == TIMM) != bool(self.name):
             raise ValueError("'timm' needs the name of a network, and no other architecture has one")
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_is_done_to_backgrounds(self) -> Self:
+        if self.augment == "none" and (self.augment_share != 1 or self.augment_strength):
+            raise ValueError("a share or a strength is given, but no 'augment' that it is of")
         return self
 
     @property

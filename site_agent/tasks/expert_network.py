@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -22,6 +24,7 @@ from federated.files import write_whole
 from site_agent.asking import grey_levels_of, images_of
 from site_agent.panel import base_of
 from site_agent.progress import TrainingBar
+from site_agent.sectors import sectors_of
 from site_agent.tasks.blocks import TRAIN
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def trained_expert(
     Raises:
         ConsiliumError: the network cannot be built, or the training goes astray.
     """
-    from shared_models.expert_training import ACCURACY, paper_recipe, train_expert
+    from shared_models.expert_training import ACCURACY, Presentation, paper_recipe, train_expert
     from shared_models.views import frozen_expert
 
     settings = home.config.expert
@@ -60,6 +63,8 @@ def trained_expert(
             return frozen_expert(settings.architecture, config, load(path.read_bytes()))
         train, validation = (_examples(home, labels, folds.get(fold, ())) for fold in (TRAIN, VALIDATION))
         assert train is not None
+        if settings.augment != "none":
+            train = replace(train, sectors=_known_sectors(home, folds[TRAIN]))
         with TrainingBar(ACCURACY) as watch:
             expert = train_expert(
                 settings.architecture,
@@ -67,6 +72,7 @@ def trained_expert(
                 train,
                 recipe=paper_recipe(epochs=settings.epochs),
                 validation=validation,
+                presentation=Presentation(settings.augment, settings.augment_strength),
                 start=base.state if base else None,
                 folder=path.with_suffix(""),
                 watch=watch,
@@ -94,7 +100,10 @@ def _base(home: SiteHome, batch: str, config: Mapping[str, Scalar]) -> Expert | 
 def _key(home: SiteHome, labels: Sequence[str], folds: Mapping[str, Sequence[Case]], base: Expert | None) -> str:
     """What tells this expert from any other that might be trained of the batch."""
     images = {fold: sorted([case.sha256, case.label] for case in cases) for fold, cases in folds.items()}
-    settings = home.config.expert.model_dump(mode="json", include={"architecture", "name", "side", "width", "epochs"})
+    chosen = {"architecture", "name", "side", "width", "epochs"}
+    if home.config.expert.augment != "none":
+        chosen |= {"augment", "augment_share", "augment_strength"}
+    settings = home.config.expert.model_dump(mode="json", include=chosen)
     start = base.contribution if base else ""
     return digest(canonical([images, list(labels), settings, start, list(grey_levels_of(home))]))[7:23]
 
@@ -107,6 +116,15 @@ def _examples(home: SiteHome, labels: Sequence[str], cases: Sequence[Case]) -> E
     mean, deviation = grey_levels_of(home)
     answers = np.array([labels.index(case.label) for case in cases], dtype=np.int64)
     return Examples(images_of(home, cases, home.config.expert.side), answers, mean, deviation)
+
+
+def _known_sectors(home: SiteHome, cases: Sequence[Case]) -> NDArray[np.bool_]:
+    """(n, side, side) sectors of the share of images that the settings say; nowhere in the others."""
+    from shared_models.backmix import masked_items
+
+    settings = home.config.expert
+    chosen = masked_items([case.sha256 for case in cases], settings.augment_share)
+    return sectors_of(home, cases, settings.side) & chosen[:, None, None]
 
 
 def _remove_others(path: Path, batch: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,47 @@ def test_from_another_architecture_nothing_is_taken_over(
     monkeypatch.setattr(expert_training, "train_expert", lambda *_, **options: pytest.fail(str(options["start"])))
     with pytest.raises(pytest.fail.Exception, match="None"):
         _trained(federation, with_network(ada, width=8), "b0002")
+
+
+def _with_sectors(home: SiteHome) -> SiteHome:
+    """The left part of every image is its sector."""
+    left = {"kind": "linear", "height": 32, "width": 32, "quality": 0.9}
+    left |= {"top": -0.5, "bottom": 31.5, "left": -0.5, "right": 15.5, "slope": 0.0}
+    with Catalogue(home.catalogue_path).transaction() as connection:
+        connection.execute("UPDATE clips SET sector = ?", (json.dumps(left),))
+    return home
+
+
+def test_backgrounds_are_changed_in_a_share_of_the_training_images(
+    federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = _trained(federation, _with_sectors(ada)).digest
+    seen: list[Any] = []
+    really = expert_training.train_expert
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        seen.append((arguments[2], options["validation"], options["presentation"]))
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(expert_training, "train_expert", watched)
+    mixing = {"augment": "backmix", "augment_share": 0.5, "augment_strength": 1.0}
+    mixed = _trained(federation, with_network(ada, **mixing)).digest
+    ((train, validation, presentation),) = seen
+    assert presentation == expert_training.Presentation("backmix", 1.0)
+    assert train.sectors.any(axis=(1, 2)).mean() == pytest.approx(0.5, abs=0.05)
+    assert train.sectors[..., 8:].sum() == 0
+    assert validation is None or validation.sectors is None
+    assert mixed != plain
+    assert (
+        _trained(federation, with_network(ada, augment="none", augment_share=1.0, augment_strength=0.0)).digest == plain
+    )
+
+
+def test_without_a_sector_no_background_can_be_changed(federation: Federation, ada: SiteHome) -> None:
+    with Catalogue(ada.catalogue_path).transaction() as connection:
+        connection.execute("UPDATE clips SET sector = ''")
+    with pytest.raises(ConsiliumError, match="the sector of no image is known"):
+        _trained(federation, with_network(ada, augment="backmix"))
 
 
 def test_a_patient_of_many_images_dominates_a_network_that_counts_images(federation: Federation, ada: SiteHome) -> None:
