@@ -278,3 +278,16 @@ def test_a_folder_of_forgotten_patients_only_is_refused_in_one_line(federation: 
     forget(ada, find_patient(ada, "dark-0"))
     with pytest.raises(DataError, match="forgotten on"):
         ingest(ada.archive, ada.vocabulary, ada.label_map, folder)
+
+
+def test_experts_that_learnt_from_the_patients_batch_are_gone(ada: SiteHome) -> None:
+    patient, own = _of_fold(ada, "train"), ada.experts / "own"
+    batch = next(case.batch for case in ada.archive.catalogue.cases() if case.patient == patient)
+    names = (f"segmentation-{batch}-ab", f"contour-{batch}-cd.safetensors", "segmentation-b0099-ef.safetensors")
+    (own / names[0]).mkdir(parents=True)
+    for name in names[1:]:
+        (own / name).write_bytes(b"weights")
+    assert forget(ada, patient, dry_run=True).experts == 2
+    assert len(list(own.iterdir())) == 3
+    assert "2 experts that learnt from the patient" in "\n".join(forget(ada, patient).lines())
+    assert [path.name for path in own.iterdir()] == [names[2]]
