@@ -28,6 +28,8 @@ from shared_models.view_augmentation import regraded
 if TYPE_CHECKING:
     import torch
 
+    from shared_models.continual import Penalty
+
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 SIGMA = 1.0  # pixels of the heatmaps
@@ -98,13 +100,24 @@ class ContourTask:
         validation: Contoured | None = None,
         strengths: Strengths | None = None,
         changes: Changes | None = None,
+        penalty: Penalty | None = None,
     ) -> None:
         """For a contour network of a side.
+
+        Args:
+            network: changed in place.
+            side: of its images.
+            train: what is learnt from.
+            validation: what it is judged by; None for nothing.
+            strengths: of the parts of the loss.
+            changes: at random, of the images.
+            penalty: what is added to the loss (`continual.Penalty`, as FedProx's), given the network, the images as it
+                saw them and its points; None for nothing.
 
         Raises:
             ValueError: images and points do not go together, or a contour is none.
         """
-        self.network, self.side, self.examples = network, side, len(train.images)
+        self.network, self.side, self.examples, self.penalty = network, side, len(train.images), penalty
         self._train, self._strengths, self._changes = (
             at_side(train, side),
             strengths or Strengths(),
@@ -123,8 +136,10 @@ class ContourTask:
         distance = torch.from_numpy(self._distance[rows]).unsqueeze(1)
         points = to_coordinates(torch.from_numpy(self._train.points[rows]).float(), self.side, self.side)
         shown, near, wanted = moved(images, distance, points, self._changes, generator)
-        heads = said(self.network, normalised(shown.to(device)))
-        return loss_of(heads, wanted.to(device), near.to(device), self._strengths)
+        seen = normalised(shown.to(device))
+        heads = said(self.network, seen)
+        loss = loss_of(heads, wanted.to(device), near.to(device), self._strengths)
+        return loss if self.penalty is None else loss + self.penalty(self.network, seen, heads.points)
 
     def validate(self) -> Mapping[str, float]:
         """Mean distance of the points from the true ones, in pixels of the network."""

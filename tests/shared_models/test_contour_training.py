@@ -103,6 +103,17 @@ def test_it_learns_contours() -> None:
     assert np.abs(found.distance - truth).mean() < 0.9 * np.abs(1 - truth).mean()
 
 
+def test_a_penalty_is_added_to_the_loss() -> None:
+    network, given = contour_network(SIDE, width=2, levels=2), _hearts(2)
+    alone, held = (
+        ContourTask(network, SIDE, given, penalty=penalty).loss(
+            np.arange(2), torch.Generator().manual_seed(0), torch.device("cpu")
+        )
+        for penalty in (None, lambda _network, _seen, points: points.new_full((), 3.0))
+    )
+    assert held.item() == pytest.approx(alone.item() + 3)
+
+
 def test_points_are_scaled_with_the_image() -> None:
     given = _hearts(1, side=64)
     small = at_side(given, SIDE)
