@@ -116,6 +116,25 @@ def _arrivals(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _throughput(quick: bool) -> Measured:
+    from benchmarks.throughput import measure
+
+    return measure(quick=quick)
+
+
+def _backmix(quick: bool) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.backmix import measure
+
+    return measure(quick=quick)
+
+
+def _contour(quick: bool) -> Measured:
+    from benchmarks.contour import measure
+
+    return measure(quick=quick)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -139,6 +158,9 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "partial_labels": _partial_labels,
     "refusal": _refusal,
     "arrivals": _arrivals,
+    "throughput": _throughput,
+    "backmix": _backmix,
+    "contour": _contour,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
