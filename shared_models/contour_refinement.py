@@ -15,7 +15,7 @@ from shared_models.long_axis import SAMPLES, spline
 Points = NDArray[np.float64]
 INNER = (1, 2, 4, 5)
 FAR = 6 / 256  # of the map's width: how far a point may go, either way
-SEEN = 6 / 256  # of it: how much of the normal is compared on both sides of a place
+SEEN = 16 / 256  # of it: how much of the normal is compared on both sides of a place
 STEPS = 24  # of either
 
 
