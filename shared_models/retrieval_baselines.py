@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.clip_changes import erased, mirrored
 from shared_models.clip_encoder import encoded
 from shared_models.clip_windows import Clips, Rows, scaled_greys
 from shared_models.retrieval_head import ACCURACY, OTHER, SAME
 from shared_models.retrieval_pairs import Pairs
-from shared_models.retrieval_training import codes, erased, mirrored
+from shared_models.retrieval_training import codes
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.clip_changes import erased_copies
 from shared_models.clip_encoder import projected_means
 from shared_models.clip_windows import Clips, Rows
 from shared_models.retrieval_pairs import Pairs
-from shared_models.retrieval_training import AT_ONCE, Codes, codes, erased_copies, means
+from shared_models.retrieval_training import AT_ONCE, Codes, codes, means
 
 if TYPE_CHECKING:
     import torch

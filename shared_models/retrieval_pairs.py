@@ -74,6 +74,18 @@ def pairs_across_sections(clips: Labelled, patients: Rows, seed: int) -> Pairs:
     return _joined(found)
 
 
+def across_visits(clips: Labelled, patients: Rows, seed: int) -> Rows:
+    """(n, 2) clips of the standard view of a leg, of two of its sections each, once for any two sections."""
+    random = np.random.default_rng(seed)
+    found: list[tuple[int, int]] = []
+    for patient, right in product(patients, (False, True)):
+        standard = np.array(_leg(clips, patient, right)[0], dtype=np.int64)
+        for two in combinations(np.unique(clips.sections[standard]), 2):
+            one, other = (int(random.choice(standard[clips.sections[standard] == section])) for section in two)
+            found.append((one, other) if random.random() < 1 / 2 else (other, one))
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
 def _leg(clips: Labelled, patient: int, right: bool) -> tuple[list[int], list[int]]:
     """The standard views of a leg, so many of a section, and its other views."""
     own = (clips.patients == patient) & (clips.right == right)
