@@ -21,7 +21,7 @@ HERE = Path("coordinator")
 
 def average(
     task: Annotated[str, typer.Option(help="What is learnt; the federation's task by default.")] = "",
-    model: Annotated[str, typer.Option(help="The network that is trained in rounds.")] = "linear_head",
+    model: Annotated[str, typer.Option(help="The network that is trained in rounds; by default the task's.")] = "",
     model_config: Annotated[list[str] | None, typer.Option(help="A setting of the network, as in width=32.")] = None,
     strategy: Annotated[str, typer.Option(help="How updates are averaged: fedavg or fedprox.")] = "fedavg",
     rounds: Annotated[int, typer.Option(help="How many rounds the run has.")] = 10,
@@ -100,13 +100,29 @@ def _plan(
     config, labels = home.config, home.vocabulary().codes
     if task not in ("", config.task):
         raise ConsiliumError(f"this federation learns '{config.task}'", where=f"--task {task}")
+    name = _model(config.task, model)
     try:
         chosen = dict(_option(each) for each in options)
-        built = config_of(averaged_model(model), config.front_end.features, len(labels), chosen)
+        built = config_of(averaged_model(name), config.front_end.features, len(labels), chosen)
     except ValueError as error:
-        raise ConsiliumError(str(error), where=f"--model {model}") from error
-    fixed = {"task": config.task, "front_end": config.front_end.digest, "labels": labels, "model": model}
+        raise ConsiliumError(str(error), where=f"--model {name}") from error
+    fixed = {"task": config.task, "front_end": config.front_end.digest, "labels": labels, "model": name}
     return validated(Plan, {**fixed, "config": built, **settings}, where="average")
+
+
+def _model(task: str, name: str) -> str:
+    """The network that is asked for, or the task's usual one.
+
+    Raises:
+        ConsiliumError: federations of the task train no such network.
+    """
+    from shared_models.averaged_models import models_of
+
+    known = models_of(task)
+    if name in known or (known and not name):
+        return name or known[0]
+    there = f"there are {', '.join(known)}" if known else "there is none"
+    raise ConsiliumError(f"no model '{name}' of {task} is trained in rounds, {there}", where=f"--model {name}")
 
 
 def _option(text: str) -> tuple[str, int]:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_models.averaged_networks import (
+    MOST_VALUES,
+    Config,
+    State,
+    begun,
+    train_contour,
+    train_encoder,
+    train_unet,
+)
 from shared_models.linear_head import head_state, train_head
 
-State = dict[str, NDArray[Any]]
-Config = dict[str, bool | int | float | str]
+Reads = Literal["features", "images", "masks", "contours", "clips"]
 
-BATCH, RATE = 32, 1e-3  # of networks of images, by Adam
-MOST_VALUES = 2**21  # of an image in one layer: its training takes some 6 GB
+BATCH, RATE = 32, 1e-3  # of networks that classify images, by Adam
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A site's training images, as a network reads them.
+    """A site's training images, as a network that classifies reads them.
 
     Attributes:
         inputs: (n, M) features, or (n, S, S) grey levels.
@@ -38,7 +46,10 @@ class AveragedModel:
     """One network.
 
     Attributes:
-        reads: what a site has to give it of an image.
+        task: of federations that may train it.
+        reads: what a site has to give it: features or images with labels (`Examples`), images with label maps (a
+            sequence of `segmentation.Masked`, whose values count the run's labels from 1), images with contours
+            (`contour_training.Contoured`) or windows of clips (`averaged_networks.Windows`).
         config: features, labels -> what its configuration has to say.
         options: what else a configuration says, whole numbers by name, with what is taken where nothing is said.
         start: configuration -> the state that a run begins with, of the same tensors wherever it is made.
@@ -46,11 +57,12 @@ class AveragedModel:
             μ/2 ||w - state||²; on a CPU the same numbers every time.
     """
 
-    reads: Literal["features", "images"]
+    task: str
+    reads: Reads
     config: Callable[[int, int], Config]
     options: dict[str, int]
     start: Callable[[Config], State]
-    train: Callable[[State, Config, Examples, int, float, int], State]
+    train: Callable[[State, Config, Any, int, float, int], State]
 
 
 def averaged_model(name: str) -> AveragedModel:
@@ -62,6 +74,11 @@ def averaged_model(name: str) -> AveragedModel:
     if name not in AVERAGED_MODELS:
         raise ValueError(f"no model '{name}' is trained in rounds, there are {', '.join(AVERAGED_MODELS)}")
     return AVERAGED_MODELS[name]
+
+
+def models_of(task: str) -> list[str]:
+    """Names of the networks that federations of a task may train, the usual one first."""
+    return [name for name, model in AVERAGED_MODELS.items() if model.task == task]
 
 
 def config_of(model: AveragedModel, features: int, labels: int, options: Mapping[str, int]) -> Config:
@@ -151,15 +168,48 @@ def _train_resnet(state: State, config: Config, examples: Examples, epochs: int,
     return expert.state()
 
 
+def _unet_config(_features: int, labels: int) -> Config:
+    return {"classes": 1 + labels}
+
+
+def _no_config(_features: int, _labels: int) -> Config:
+    return {}
+
+
 AVERAGED_MODELS = {
     "linear_head": AveragedModel(
-        reads="features", config=_head_config, options={}, start=_zero_head, train=_train_head
+        task="classification", reads="features", config=_head_config, options={}, start=_zero_head, train=_train_head
     ),
     "small_resnet18": AveragedModel(
+        task="classification",
         reads="images",
         config=_network_config,
         options={"side": 64, "width": 16},
         start=_start_resnet,
         train=_train_resnet,
+    ),
+    "unet": AveragedModel(
+        task="segmentation",
+        reads="masks",
+        config=_unet_config,
+        options={"side": 128, "width": 16, "levels": 5},
+        start=partial(begun, "unet"),
+        train=train_unet,
+    ),
+    "contour_network": AveragedModel(
+        task="contour",
+        reads="contours",
+        config=_no_config,
+        options={"side": 128, "width": 16, "levels": 4, "shrunk": 2},
+        start=partial(begun, "contour_network"),
+        train=train_contour,
+    ),
+    "clip_encoder": AveragedModel(
+        task="retrieval",
+        reads="clips",
+        config=_no_config,
+        options={"side": 64, "width": 16, "levels": 4, "stride": 2, "cells": 4, "dense": 256, "projected": 128},
+        start=partial(begun, "clip_encoder"),
+        train=train_encoder,
     ),
 }

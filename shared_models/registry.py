@@ -9,10 +9,16 @@ from shared_models.clip_encoder import clip_encoder
 from shared_models.contour_network import contour_network
 from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
-from shared_models.unet import unet
+from shared_models.unet import LEVELS, unet
 
 if TYPE_CHECKING:
     import torch
+
+
+def _unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> torch.nn.Module:
+    """Of grey images, which are all that there is to show to a network that came."""
+    return unet(classes, side, width, levels)
+
 
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "clip_encoder": clip_encoder,
@@ -20,7 +26,7 @@ MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "linear_head": linear_head,
     "small_resnet18": small_resnet_expert,
     "timm": timm_expert,
-    "unet": unet,
+    "unet": _unet,
 }
 
 CLASSIFIERS = ("small_resnet18", "timm")

@@ -7,14 +7,11 @@ else. The last global model of a run is kept for use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from federated.averaging import AverageManifest, Plan, UpdateManifest, check_average, check_values
@@ -23,48 +20,19 @@ from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ContractError, DataError, cannot_read
 from federated.files import write_whole
 from federated.manifest import parse_manifest
-from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
 from site_agent.egress import Gate
-from site_agent.features import features_of
-from site_agent.ledger import sent, transaction
+from site_agent.lessons import Lesson, lesson_of
 from site_agent.mailbox import Outbox
 from site_agent.policy import read_policy
 from site_agent.standing import about
-from site_agent.steps import Step, read_progress
-from site_agent.tasks.blocks import TRAIN, cells_of, class_balance, facts_of, sample_weights, select
+from site_agent.steps import Step
+from site_agent.tasks.blocks import TRAIN, cells_of, facts_of
 
 if TYPE_CHECKING:
-    from federated.disclosure import Limits
     from federated.envelope import Opened
-    from shared_models.averaged_models import Config
     from site_agent.catalogue import Case
     from site_agent.home import SiteHome
-    from site_agent.tasks.blocks import Array
-
-
-def _features(home: SiteHome, cases: Sequence[Case], _: Config) -> Array:
-    return features_of(home, cases)
-
-
-def _images(home: SiteHome, cases: Sequence[Case], config: Config) -> NDArray[np.uint8]:
-    """(n, S, S) working images, stretched to the side that the network sees."""
-    from shared_models.scaling import resized
-
-    side, cache = int(config["side"]), home.archive.cache
-    frames = [
-        frame
-        for key, group in groupby(cases, key=lambda case: case.key)
-        for frame in cache.frames(key, [case.place for case in group])
-    ]
-    return np.stack([resized(frame, side) for frame in frames])
-
-
-INPUTS: dict[str, Callable[[SiteHome, Sequence[Case], Config], Array | NDArray[np.uint8]]] = {
-    "features": _features,
-    "images": _images,
-}
-"""How what a network reads of an image is got here."""
 
 
 def answer(home: SiteHome, opened: Opened) -> Step:
@@ -79,9 +47,9 @@ def answer(home: SiteHome, opened: Opened) -> Step:
     if average.is_finished:
         _keep(home, opened)
         return Step(kind="average", subject=subject(average), state="kept", digest=opened.digest)
-    cases = training_cases(home, average.plan.labels, read_policy(home).update.limits)
-    Gate(home).require(_draft(home, opened, cases, opened.tensors))  # before the work: what it holds decides nothing
-    submission = Gate(home).submit(draft_update(home, opened, cases))
+    lesson = lesson_of(home, average.plan, read_policy(home).update.limits)
+    Gate(home).require(_draft(home, opened, lesson, opened.tensors))  # before the work: what it holds decides nothing
+    submission = Gate(home).submit(draft_update(home, opened, lesson))
     return Step(kind="update", subject=subject(average), state=submission.state, digest=submission.digest)
 
 
@@ -130,45 +98,35 @@ def _require_own(home: SiteHome, average: AverageManifest) -> None:
                 raise ContractError("says of this site's update what is not in it", where=subject(average))
 
 
-def draft_update(home: SiteHome, opened: Opened, cases: list[Case]) -> Draft:
+def draft_update(home: SiteHome, opened: Opened, lesson: Lesson) -> Draft:
     """The update that answers a global model; equal bytes for equal cases, so that a repeated draft is the same.
 
     Args:
         home: the site's.
         opened: the global model, which was found sound.
-        cases: to train on.
+        lesson: to train on.
 
     Raises:
         ContractError: the training went astray, to numbers that no training should give.
         DataError: there are not images enough to train on.
     """
-    from shared_models.averaged_models import Examples, averaged_model
+    from shared_models.averaged_models import averaged_model
     from shared_models.timm_networks import first_line
 
     plan: Plan = opened.manifest.plan
     model = averaged_model(plan.model)
-    labels = np.array([plan.labels.index(case.label) for case in cases], dtype=np.int64)
     with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
-        examples = Examples(INPUTS[model.reads](home, cases, plan.config), labels, _weights(home, plan, cases))
+        examples = lesson.examples(dict(plan.config))
         seed = int(opened.digest.removeprefix("sha256:")[:8], 16)  # of the round, so that a repeated draft is the same
         try:
             state = model.train(opened.tensors, plan.config, examples, plan.epochs, plan.proximal, seed)
         except (ValueError, RuntimeError, MemoryError) as error:  # the second is what torch says of memory
             raise DataError(f"cannot be trained from ({first_line(error)})", where=subject(opened.manifest)) from error
     check_values(state)
-    return _draft(home, opened, cases, state)
+    return _draft(home, opened, lesson, state)
 
 
-def _weights(home: SiteHome, plan: Plan, cases: Sequence[Case]) -> Array:
-    """What each image weighs in the training, by which one patient may not weigh too much: in images all the same."""
-    from shared_models.averaged_models import averaged_model
-
-    if averaged_model(plan.model).reads == "images":
-        return np.ones(len(cases))
-    return sample_weights(cases, class_balance(cases, home.config.class_balance))
-
-
-def _draft(home: SiteHome, opened: Opened, cases: list[Case], state: Tensors) -> Draft:
+def _draft(home: SiteHome, opened: Opened, lesson: Lesson, state: Tensors) -> Draft:
     average: AverageManifest = opened.manifest
     plan = average.plan
     data, specs, tensors_digest = pack_tensors(state)
@@ -183,32 +141,10 @@ def _draft(home: SiteHome, opened: Opened, cases: list[Case], state: Tensors) ->
         run=average.run,
         round=average.round + 1,
         model=plan.model,
-        **_counts(cases, plan.labels),
+        **_counts(lesson.cases, plan.labels),
     )
-    facts = facts_of("update", {TRAIN: cases}, {TRAIN: _weights(home, plan, cases)}, size=len(data))
+    facts = facts_of("update", {TRAIN: lesson.cases}, {TRAIN: lesson.weights}, size=len(data))
     return Draft(manifest, data, replace(facts, about=about(plan.task, plan.model)))
-
-
-def training_cases(home: SiteHome, labels: Sequence[str], limits: Limits) -> list[Case]:
-    """Training images of these labels with patients enough, of all batches but those that were taken back.
-
-    Raises:
-        DisclosureError: no label has patients enough.
-    """
-    gone = taken_back(home)
-    cases = Catalogue(home.catalogue_path).cases(fold=TRAIN)
-    mine = [case for case in cases if case.label in labels and case.batch not in gone]
-    return select(mine, limits, where="update").folds[TRAIN]
-
-
-def taken_back(home: SiteHome) -> set[str]:
-    """Batches of which everything that left was withdrawn."""
-    with transaction(home.state_path) as connection:
-        rows = {row.digest: row.withdrawn for row in sent(connection)}
-    progress = read_progress(home)
-    batches = Catalogue(home.catalogue_path).batches()
-    left = {batch: [rows[name] for name in progress.of_batch(batch) if name in rows] for batch in batches}
-    return {batch for batch, withdrawn in left.items() if withdrawn and all(withdrawn)}
 
 
 def _counts(cases: Sequence[Case], labels: Sequence[str]) -> dict[str, Any]:

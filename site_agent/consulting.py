@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from site_agent.averaging import taken_back
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate
 from site_agent.forget.renewal import stale_batches
+from site_agent.lessons import taken_back
 from site_agent.panel import panel_of
 from site_agent.steps import Step, note_contribution, note_panel, read_progress
 

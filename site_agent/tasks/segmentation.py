@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ KINDS = ("weights",)
 VALIDATION, CALIBRATION, TEST = "validation", "calibration", "test"
 FOLDS = (TRAIN, VALIDATION, CALIBRATION)
 FREE = Limits(cell=1, batch=1)
-SEED = 0
+SEED, DECAY = 0, 1e-4
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,19 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
     return Lesson(structures, folds, chosen)
 
 
-def few_of_each_clip(masked: Sequence[MaskedCase]) -> list[MaskedCase]:
+class _Drawn(Protocol):
+    """An image in which something was drawn."""
+
+    @property
+    def case(self) -> Case: ...
+
+
+Drawn = TypeVar("Drawn", bound=_Drawn)
+
+
+def few_of_each_clip(masked: Sequence[Drawn]) -> list[Drawn]:
     """Of a clip that is drawn frame by frame as many as any task learns from, evenly spaced."""
-    clips: dict[int, list[MaskedCase]] = {}
+    clips: dict[int, list[Drawn]] = {}
     for each in masked:
         clips.setdefault(each.case.id, []).append(each)
     return [drawn[place] for drawn in clips.values() for place in evenly(len(drawn), LEARNT_FROM)]
@@ -169,7 +179,7 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
             batch=settings.batch,
             rate=settings.rate,
             seed=SEED,
-            optimiser="adam",
+            decay=DECAY,
             schedule="cosine",
             warm_up=0.1,
             metric=DICE if validation else "",

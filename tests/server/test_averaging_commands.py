@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,8 +18,7 @@ from tests.server.conftest import World
 from tests.server.test_averaging import Mean
 
 
-@pytest.fixture
-def three(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def _in_process(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Sites in this process, in the place of Flower."""
     for name in ("ada", "ben", "cem"):
         world.join(name)
@@ -28,6 +28,11 @@ def three(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(averaging_commands, "_run", run)
     return world
+
+
+@pytest.fixture
+def three(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    return _in_process(world, monkeypatch)
 
 
 def _run(world: World, *arguments: str) -> Result:
@@ -63,6 +68,22 @@ def test_a_network_of_images_is_begun_with_its_settings(three: World) -> None:
     assert begun.manifest.plan.config == {"classes": 3, "side": 8, "width": 2}
 
 
+def test_a_federation_of_segmentation_trains_a_u_net_with_its_settings(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _in_process(make_world(task="segmentation"), monkeypatch)
+    for member in world.members.values():
+        member.answer = lambda _: None
+    with pytest.raises(ConsiliumError, match="updates of 0 sites"):
+        _run(world, "--rounds", "1", "--model-config", "side=16", "--model-config", "levels=2")
+    begun = world.coordinator.open_average()
+    assert begun is not None
+    assert begun.manifest.plan.model == "unet"
+    assert begun.manifest.plan.config == {"classes": 4, "side": 16, "width": 16, "levels": 2}
+    with pytest.raises(ConsiliumError, match="no model 'linear_head' of segmentation is trained in rounds, there are"):
+        _run(world, "--model", "linear_head")
+
+
 def test_a_run_that_waits_ends_with_a_line_and_goes_on_with_the_same_command(three: World) -> None:
     three.offline = {"ada", "ben"}
     with pytest.raises(ConsiliumError, match="run 1: round 1 has updates of 1 sites, 2 are needed"):
@@ -89,7 +110,11 @@ def test_a_run_that_waits_can_be_ended(three: World) -> None:
     ("options", "reason"),
     [
         (("--task", "grading"), "--task grading: this federation learns 'classification'"),
-        (("--model", "cat"), "--model cat: no model 'cat' is trained in rounds, there are linear_head"),
+        (
+            ("--model", "cat"),
+            "--model cat: no model 'cat' of classification is trained in rounds, there are linear_head",
+        ),
+        (("--model", "unet"), "no model 'unet' of classification is trained in rounds, there are linear_head, small_"),
         (("--model-config", "width=8"), "--model linear_head: no option 'width', there are: none"),
         (("--model", "small_resnet18", "--model-config", "width=wide"), "width=wide is not key=number"),
         (("--model", "small_resnet18", "--model-config", "width=3"), "--model: .*width"),

@@ -5,12 +5,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared_models.averaged_models import AVERAGED_MODELS, Examples, State, averaged_model, config_of, start_of
+from federated.tasks import TASKS
+from shared_models.averaged_models import (
+    AVERAGED_MODELS,
+    Examples,
+    State,
+    averaged_model,
+    config_of,
+    models_of,
+    start_of,
+)
 from shared_models.linear_head import predict_head, train_head
 from shared_models.registry import create_model
 
 FEATURES, LABELS = 5, 3
 SMALL = {"side": 8, "width": 2}
+SMALLEST = {
+    "levels": 2,
+    "shrunk": 1,
+    "stride": 2,
+    "cells": 1,
+    "dense": 4,
+    "projected": 4,
+    **SMALL,
+}
 
 
 def _examples(seed: int = 0, images: int = 60) -> Examples:
@@ -34,7 +52,7 @@ def start() -> State:
 @pytest.mark.parametrize("name", AVERAGED_MODELS)
 def test_a_run_begins_with_a_state_of_the_network_of_that_name(name: str) -> None:
     model = averaged_model(name)
-    config = config_of(model, FEATURES, LABELS, {key: SMALL[key] for key in model.options})
+    config = config_of(model, FEATURES, LABELS, {key: SMALLEST[key] for key in model.options})
     state = create_model(name, **config).state_dict()
     begun = start_of(model, config, FEATURES, LABELS)
     assert {key: (tuple(value.shape), str(value.dtype).removeprefix("torch.")) for key, value in state.items()} == {
@@ -149,6 +167,16 @@ def test_a_label_that_the_site_does_not_have_is_no_obstacle(start: State) -> Non
     kept = examples.labels < 2
     trained = _train(start, Examples(examples.inputs[kept], examples.labels[kept], examples.weights[kept]), 5, 0.0)
     assert trained["weight"].shape == (LABELS, FEATURES)
+
+
+def test_every_task_has_networks_that_are_trained_in_rounds() -> None:
+    assert models_of("classification") == ["linear_head", "small_resnet18"]
+    assert {task: models_of(task) for task in TASKS if task != "classification"} == {
+        "segmentation": ["unet"],
+        "contour": ["contour_network"],
+        "retrieval": ["clip_encoder"],
+    }
+    assert models_of("grading") == []
 
 
 def test_another_name_is_told_which_there_are() -> None:

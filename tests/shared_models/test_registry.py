@@ -47,7 +47,7 @@ SMALL: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("size", [0, -8, 10**6, 10**12])
 def test_a_network_of_absurd_size_is_refused_before_memory_is_taken(name: str, size: int) -> None:
-    assert create_model(name, **SMALL[name])
+    assert state_form(name, **SMALL[name])
     for each in SMALL[name]:
         with pytest.raises(ValueError, match=rf"of {each} {size}; \d+ to \d+ are taken"):
             create_model(name, **SMALL[name] | {each: size})
@@ -76,6 +76,11 @@ def test_a_size_that_is_no_whole_number_is_a_type_error(name: str, size: float |
 def test_sizes_that_are_absurd_together_are_refused(name: str, config: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"are the most|too much"):
         create_model(name, **SMALL[name] | config)
+
+
+def test_a_network_that_segments_is_shown_grey_images_alone() -> None:
+    with pytest.raises(TypeError, match="channels"):
+        create_model("unet", **SMALL["unet"], channels=4)
 
 
 def test_how_many_labels_a_network_speaks_of() -> None:

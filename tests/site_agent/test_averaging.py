@@ -21,14 +21,15 @@ from server.averaging import AveragingSummary, run_average
 from server.event import ExchangeRequest
 from shared_models.averaged_models import AVERAGED_MODELS, Config, averaged_model
 from shared_models.linear_head import predict_head
-from site_agent import averaging
+from site_agent import averaging, lessons
 from site_agent.agent import exchange, withdraw, work
-from site_agent.averaging import average_path, draft_update, load_average, require_sound, training_cases
+from site_agent.averaging import average_path, draft_update, load_average, require_sound
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate
 from site_agent.features import features_of
 from site_agent.forget.forgetting import forget
 from site_agent.home import SiteHome
+from site_agent.lessons import lesson_of, training_cases
 from site_agent.mailbox import Inbox
 from site_agent.policy import Policy, StandingApproval, UpdateRule, read_policy, sign_policy, write_policy
 from tests.site_agent.conftest import SHADES
@@ -160,13 +161,15 @@ def test_a_network_of_images_is_averaged_in_the_same_way(federation: Federation,
 
 @pytest.mark.parametrize(("model", "dominates"), [("linear_head", False), ("small_resnet18", True)])
 def test_a_patient_of_many_images_dominates_a_network_that_counts_images(
-    model: str, dominates: bool, federation: Federation, ada: SiteHome
+    model: str, dominates: bool, federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = _plan(federation)
     config: Config = plan.config if model == "linear_head" else {"classes": len(SHADES), "side": 8, "width": 2}
     opened = _waiting(federation, ada, model=model, config=config, epochs=1)
-    cases = training_cases(ada, SHADES, read_policy(ada).update.limits)
-    facts = draft_update(ada, opened, [*cases, *50 * cases[:1]]).facts
+    limits = read_policy(ada).update.limits
+    cases = training_cases(ada, SHADES, limits)
+    monkeypatch.setattr(lessons, "training_cases", lambda *_: [*cases, *50 * cases[:1]])
+    facts = draft_update(ada, opened, lesson_of(ada, opened.manifest.plan, limits)).facts
     assert (facts.largest_share > Limits().dominance) is dominates
 
 
@@ -199,8 +202,8 @@ def test_every_update_left_by_the_gate_and_has_a_receipt(federation: Federation,
 
 def test_the_same_global_model_is_answered_by_the_same_bytes(federation: Federation, ada: SiteHome) -> None:
     opened = _waiting(federation, ada)
-    cases = training_cases(ada, SHADES, read_policy(ada).update.limits)
-    one, two = (draft_update(ada, opened, cases) for _ in range(2))
+    lesson = lesson_of(ada, opened.manifest.plan, read_policy(ada).update.limits)
+    one, two = (draft_update(ada, opened, lesson) for _ in range(2))
     assert (one.digest, one.tensors) == (two.digest, two.tensors)
     assert _states(ada) == [("update", "outbox")]
     assert _states(ada) == []

@@ -1,0 +1,135 @@
+"""Networks that segment, outline or encode clips, trained in rounds: how each begins, what a site does in a round.
+
+What a network carries of a site's images (`image_reference`) stays empty in rounds: a global model is of no site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from shared_models.continual import Penalty
+    from shared_models.contour_training import Contoured
+    from shared_models.segmentation import Masked
+    from shared_models.training import Task
+
+State = dict[str, NDArray[Any]]
+Config = dict[str, bool | int | float | str]
+TaskOf = Callable[["torch.nn.Module", "Penalty | None"], "Task"]
+"""Of a network, and what holds it near the global model, what it learns."""
+
+BATCH, RATE = 16, 2e-3  # by Adam
+SEED = 0  # of the weights that a run begins with
+MOST_VALUES = 2**21  # of an image in the first layer: training takes some 6 GB
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of clips.
+
+    Attributes:
+        clips: (n, 2 T, S, S), two clips in a row each.
+        sweeps: (n,) number of the clip that a window is of.
+    """
+
+    clips: NDArray[np.uint8]
+    sweeps: NDArray[np.int64]
+
+
+def begun(name: str, config: Config) -> State:
+    """The state that a run begins with.
+
+    Raises:
+        TypeError, ValueError: a configuration with which the network cannot be built, or not be trained in memory.
+    """
+    import torch
+
+    from shared_models.registry import create_model, state_form
+
+    state_form(name, **config)  # what is absurd is refused
+    if int(config["width"]) * int(config["side"]) ** 2 > MOST_VALUES:
+        raise ValueError(f"width {config['width']} at {config['side']} pixels a side takes too much memory in training")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return _state_of(create_model(name, **config))
+
+
+def train_unet(
+    state: State, config: Config, examples: Sequence[Masked], epochs: int, proximal: float, seed: int
+) -> State:
+    """Soft Dice and cross-entropy of what the site labels, so that it unlearns no structure that it does not."""
+    from shared_models.segmentation import SegmentationTask
+
+    side = int(config["side"])
+    return _after(
+        "unet",
+        state,
+        config,
+        lambda network, penalty: SegmentationTask(network, side, examples, penalty=penalty),
+        _Course(epochs, proximal, seed),
+    )
+
+
+def train_contour(state: State, config: Config, examples: Contoured, epochs: int, proximal: float, seed: int) -> State:
+    """Points and distances."""
+    from shared_models.contour_training import ContourTask
+
+    side = int(config["side"])
+    return _after(
+        "contour_network",
+        state,
+        config,
+        lambda network, penalty: ContourTask(network, side, examples, penalty=penalty),
+        _Course(epochs, proximal, seed),
+    )
+
+
+def train_encoder(state: State, config: Config, examples: Windows, epochs: int, proximal: float, seed: int) -> State:
+    """Of two clips in a row each is to know the other; no label is read."""
+    from shared_models.clip_changes import OURS
+    from shared_models.retrieval_training import ContrastiveTask
+
+    return _after(
+        "clip_encoder",
+        state,
+        config,
+        lambda network, penalty: ContrastiveTask(
+            network, examples.clips, changes=OURS, sweeps=examples.sweeps, penalty=penalty
+        ),
+        _Course(epochs, proximal, seed),
+    )
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Of a round at a site: passes over its examples, μ of the proximal term, and the seed."""
+
+    epochs: int
+    proximal: float
+    seed: int
+
+
+def _after(name: str, state: State, config: Config, task_of: TaskOf, course: _Course) -> State:
+    from shared_models.anchoring import Anchoring, anchor_of
+    from shared_models.recipe import Recipe
+    from shared_models.registry import create_model
+    from shared_models.training import train
+    from shared_models.views import load_state
+
+    network = create_model(name, **config)
+    load_state(network, state)
+    penalty = Anchoring((anchor_of(network),), course.proximal) if course.proximal else None
+    recipe = Recipe(epochs=course.epochs, batch=BATCH, rate=RATE, seed=course.seed, optimiser="adam")
+    train(task_of(network, penalty), recipe)
+    return _state_of(network.cpu())
+
+
+def _state_of(network: torch.nn.Module) -> State:
+    return {name: np.array(tensor.numpy(), order="C") for name, tensor in network.state_dict().items()}
