@@ -78,23 +78,21 @@ class Hospital:
         return self._output.read_text()
 
 
-def found(folder: Path, superlink: str) -> Coordinator:
+def found(folder: Path, superlink: str, *, task: str = "classification", vocabulary: str = "heart") -> Coordinator:
     """A coordinator whose home is a folder of that folder."""
     front_end = create_front_end("pixels")
     card = FrontEndCard(name="pixels", config={}, digest=front_end.digest, features=front_end.features)
-    config = CoordinatorConfig(
-        federation=FEDERATION, name="hub", task="classification", front_end=card, superlink=superlink
-    )
-    return Coordinator(CoordinatorHome.create(folder / "hub", config, builtin_vocabulary("heart")))
+    config = CoordinatorConfig(federation=FEDERATION, name="hub", task=task, front_end=card, superlink=superlink)
+    return Coordinator(CoordinatorHome.create(folder / "hub", config, builtin_vocabulary(vocabulary)))
 
 
-def join(coordinator: Coordinator, name: str) -> SiteHome:
-    """A site that is enrolled, with images and a policy that lets everything out."""
+def join(coordinator: Coordinator, name: str, images: Callable[[Path, str], Path] | None = None) -> SiteHome:
+    """A site that is enrolled, with images, made into a folder for it, and a policy that lets everything out."""
     folder = coordinator.home.path.parent
     home = SiteHome.create(folder / name, coordinator.invite(name))
     (home.keys_path / "secret").write_bytes(name.encode().ljust(32, b"."))  # the same folds in both federations
     coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
-    ingest(home.archive, home.vocabulary, home.label_map, _images(folder / f"{name}-images", name))
+    ingest(home.archive, home.image_vocabulary, home.label_map, (images or _images)(folder / f"{name}-images", name))
     write_policy(home, permissive_policy(FEDERATION, name))
     sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
     return home
