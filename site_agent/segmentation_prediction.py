@@ -64,7 +64,7 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
             unreadable.append((rows[0].name, error.what))
             continue
         for each, seen in zip(shown, segmenter.look([each.image for each in shown]), strict=True):
-            stem = f"{len(lines) + 1:04d}-{UNSAFE.sub('-', each.name)}"
+            stem = f"{len(lines) + 1:04d}-{_short(each.name)}"
             files_of = {"mask": write(out, stem, seen.labels, each), "overlay": _overlay(out, stem, each.image, seen)}
             lines.append({"image": each.name} | files_of | _told(home, each, seen))
     if not lines:
@@ -72,6 +72,13 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
     write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
     return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+
+
+def _short(name: str) -> str:
+    """The end of an image's name, as a file may be called; a frame keeps its number."""
+    path, _, frame = name.partition("#")
+    plain = UNSAFE.sub("-", Path(path).name.partition(".")[0])
+    return f"{plain}-{frame}" if frame else plain
 
 
 def _told(home: SiteHome, each: Shown, seen: Seen) -> dict[str, Any]:
