@@ -32,7 +32,7 @@ class Recipe:
         warm_up: share of the steps in which the rate rises.
         clip: the greatest norm of a step's gradient, if there is one.
         average: decay of the moving average of the weights, if they are averaged; then the average is asked and kept.
-        precision: of the forward pass; "auto" is bfloat16 on CUDA and float32 elsewhere.
+        precision: of the forward pass; "auto" is bfloat16 on CUDA and on processors that multiply it, else float32.
         metric: of the validation, whose best epoch's weights are kept, the earliest of equal ones; "" for the last.
         patience: epochs without a better metric after which the training ends, if it may end early.
         samples_an_epoch: examples that an epoch sees at most, others each time.

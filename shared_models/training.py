@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 Device = Literal["auto", "cpu", "cuda"]
+BFLOAT16 = ("avx512_bf16", "amx_bf16")  # instructions of processors
 
 
 class Task(Protocol):
@@ -228,6 +229,16 @@ def chosen_device(device: Device) -> torch.device:
 def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
     import torch
 
-    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda"):
+    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and multiplies_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for products of bfloat16; others emulate them, which takes longer."""
+    import torch
+
+    if device.type == "cuda":
+        return True
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in BFLOAT16)

@@ -81,9 +81,19 @@ def test_the_average_is_kept_and_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "seen"), [("float32", torch.float32), ("auto", torch.float32), ("bfloat16", torch.bfloat16)]
+    ("precision", "able", "seen"),
+    [
+        ("float32", ["avx512_bf16", "amx_bf16"], torch.float32),
+        ("auto", [], torch.float32),
+        ("auto", ["avx512_bf16"], torch.bfloat16),
+        ("auto", ["amx_bf16"], torch.bfloat16),
+        ("bfloat16", [], torch.bfloat16),
+    ],
 )
-def test_on_a_cpu_bfloat16_is_only_taken_if_asked_for(precision: Precision, seen: torch.dtype) -> None:
+def test_on_a_cpu_bfloat16_is_taken_if_asked_for_or_left_to_a_processor_that_multiplies_it(
+    precision: Precision, able: list[str], seen: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True} | dict.fromkeys(able, True))
     task, types = Toy(), set()
     task.network[-1].register_forward_hook(
         lambda _layer, _given, scores: types.add((scores.dtype, task.network.training))
