@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from site_agent.status.page import status_page
 from tests.site_agent.status_making import STATUS
+from tests.system.browsing import DARK, GROUND, browser, count, seen
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.system
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DARK = "--blink-settings=preferredColorScheme=0"
-SIZE = (1200, 1500)
-GROUND, TRAIN = {"light": (246, 247, 249), "dark": (18, 22, 28)}, {"light": (43, 108, 176), "dark": (99, 164, 230)}
+TRAIN = {"light": (43, 108, 176), "dark": (99, 164, 230)}
 WHITE = 250
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail(f"this test needs one of {', '.join(BROWSERS)}", pytrace=False)
-    return found
 
 
 @pytest.fixture
@@ -42,37 +32,18 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-def _seen(browser: str, page: Path, *flags: str, width: int = SIZE[0]) -> NDArray[np.uint8]:
-    picture = page.with_suffix(".png")
-    how = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},{SIZE[1]}"]
-    command = [
-        browser,
-        *how,
-        *flags,
-        f"--user-data-dir={page.parent / 'profile'}",
-        f"--screenshot={picture}",
-        page.as_uri(),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=90)
-    return np.asarray(Image.open(picture).convert("RGB"))
-
-
-def _count(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
-    return int((np.abs(pixels.astype(int) - colour).max(axis=2) <= 2).sum())
-
-
 @pytest.mark.parametrize(("mode", "flags"), [("light", ()), ("dark", (DARK,))])
 def test_in_light_and_dark(mode: str, flags: tuple[str, ...], browser: str, page: Path) -> None:
-    pixels = _seen(browser, page, *flags)
+    pixels = seen(browser, page, *flags)
     assert tuple(pixels[2, 2]) == GROUND[mode]
-    bars = _count(pixels, TRAIN[mode])
+    bars = count(pixels, TRAIN[mode])
     assert 1000 < bars < 20_000, "the bars are there, and are no more than bars"
-    assert _count(pixels, (WHITE,) * 3) > 3000, "the picture is shown, its data: address is let through"
+    assert count(pixels, (WHITE,) * 3) > 3000, "the picture is shown, its data: address is let through"
 
 
 def test_on_a_narrow_screen_nothing_hangs_over(browser: str, page: Path) -> None:
     """The margin at the right is free from top to bottom."""
-    pixels = _seen(browser, page, width=500)
+    pixels = seen(browser, page, width=500)
     assert (pixels[:, -12:] == GROUND["light"]).all()
 
 
