@@ -36,7 +36,7 @@ class Windows:
 
     Attributes:
         clips: (n, 2 T, S, S), two clips in a row each.
-        sweeps: (n,) number of the clip that a window is of.
+        sweeps: (n,) number, from 1, of the clip that a window is of.
     """
 
     clips: NDArray[np.uint8]

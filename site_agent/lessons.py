@@ -191,7 +191,7 @@ def _windows(home: SiteHome, clips: Sequence[Clip], begins: Mapping[int, Sequenc
     from shared_models.clip_windows import at_side, windows
 
     parts = [windows(at_side(home.archive.cache.frames(clip.key), side)) for clip in clips]
-    sweeps = np.repeat(np.arange(len(clips)), [len(begins[clip.id]) for clip in clips])
+    sweeps = np.repeat(np.arange(1, 1 + len(clips)), [len(begins[clip.id]) for clip in clips])
     return Windows(np.concatenate(parts), sweeps)
 
 

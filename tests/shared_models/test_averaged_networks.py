@@ -41,7 +41,7 @@ def hearts(count: int = 4) -> Contoured:
 
 def clips(count: int = 6) -> Windows:
     rng = np.random.default_rng(0)
-    return Windows(rng.integers(0, 255, size=(count, 4, 8, 8)).astype(np.uint8), np.arange(count) // 2)
+    return Windows(rng.integers(0, 255, size=(count, 4, 8, 8)).astype(np.uint8), 1 + np.arange(count) // 2)
 
 
 Round = Callable[..., State]
