@@ -132,13 +132,14 @@ class ContourTask:
         """Of examples by number, augmented."""
         import torch
 
-        images = torch.from_numpy(self._train.images[rows]).unsqueeze(1).float() / 255
-        distance = torch.from_numpy(self._distance[rows]).unsqueeze(1)
-        points = to_coordinates(torch.from_numpy(self._train.points[rows]).float(), self.side, self.side)
+        images = torch.from_numpy(self._train.images[rows]).to(device).unsqueeze(1).float() / 255
+        distance = torch.from_numpy(self._distance[rows]).to(device).unsqueeze(1)
+        places = torch.from_numpy(self._train.points[rows]).float().to(device)
+        points = to_coordinates(places, self.side, self.side)
         shown, near, wanted = moved(images, distance, points, self._changes, generator)
-        seen = normalised(shown.to(device))
+        seen = normalised(shown)
         heads = said(self.network, seen)
-        loss = loss_of(heads, wanted.to(device), near.to(device), self._strengths)
+        loss = loss_of(heads, wanted, near, self._strengths)
         return loss if self.penalty is None else loss + self.penalty(self.network, seen, heads.points)
 
     def validate(self) -> Mapping[str, float]:
