@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TWO_HEADS, REFINED, AGREEING = "two heads", "two heads, refined", "two heads that agree"
 POINTS_ONLY, AS_RECONSTRUCTED = "points only", "two heads as reconstructed"
 SEGMENTED, REGRESSED = "U-Net mask, landmarks from it", "ResNet-18 regression"
-RATE = 3e-3
+RATE = 1e-2
 AGREEMENT = 0.3  # lambda_C
 FINER = 2  # how many times finer than the network's pixels its mask is followed
 

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from federated.errors import ConsiliumError
-from site_agent import segmentation_evaluation, segmentation_prediction, segmentation_report
+from site_agent import (
+    contour_evaluation,
+    contour_prediction,
+    contour_report,
+    segmentation_evaluation,
+    segmentation_prediction,
+    segmentation_report,
+    view_learning,
+)
 from site_agent.catalogue import Catalogue
-from site_agent.tasks import segmentation
+from site_agent.tasks import contour, segmentation
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -24,27 +32,44 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Learning:
-    """One kind of expert.
+class Training:
+    """One kind of expert, as it is trained.
+
+    Attributes:
+        train: home, batch -> the expert, trained once.
+        report: home, expert -> what a person should see of its training.
+    """
+
+    train: Callable[[SiteHome, str], Trained]
+    report: Callable[[SiteHome, Trained], Report]
+
+
+@dataclass(frozen=True)
+class Learning(Training):
+    """One kind of expert that is also measured and applied by itself, and not in a release.
 
     Attributes:
         forms: in which it writes what it predicts, the first where nothing is said.
-        train: home, batch -> the expert, trained once.
-        report: home, expert -> what a person should see of its training.
         evaluate: home -> figures of all experts that are here, on the site's own held-back patients.
         tables: home, figures -> the same for a person.
         predict: home, images, folder, form, columns of indexes -> what was written.
     """
 
     forms: tuple[str, ...]
-    train: Callable[[SiteHome, str], Trained]
-    report: Callable[[SiteHome, Trained], Report]
     evaluate: Callable[[SiteHome], Any]
     tables: Callable[[SiteHome, Any], Sequence[Table]]
     predict: Callable[[SiteHome, Sequence[Path], Path, str, Columns | None], Written]
 
 
 LEARNING: dict[str, Learning] = {
+    "contour": Learning(
+        forms=contour_prediction.FORMS,
+        train=contour.train,
+        report=contour_report.report,
+        evaluate=contour_evaluation.evaluate,
+        tables=contour_evaluation.tables,
+        predict=contour_prediction.predict,
+    ),
     "segmentation": Learning(
         forms=tuple(segmentation_prediction.WRITERS),
         train=segmentation.train,
@@ -56,8 +81,22 @@ LEARNING: dict[str, Learning] = {
 }
 
 
+TRAINING: dict[str, Training] = {"views": Training(view_learning.train, view_learning.report), **LEARNING}
+
+
+def training(task: str) -> Training:
+    """What can be trained under a name.
+
+    Raises:
+        ConsiliumError: nothing of that name.
+    """
+    if task not in TRAINING:
+        raise ConsiliumError(f"there is no task '{task}', there are {', '.join(TRAINING)}", where="--task")
+    return TRAINING[task]
+
+
 def learning(task: str) -> Learning:
-    """What can be learnt under a name.
+    """What can be measured and applied under a name.
 
     Raises:
         ConsiliumError: nothing of that name.

@@ -45,9 +45,9 @@ def test_the_outline_lies_on_the_edge_and_leaves_the_valve_out() -> None:
     cavity, wall = _heart()
     found = outline(cavity, wall)
     truth = half_ellipse(RADIUS, LENGTH) * [1, 1] + [MIDDLE, BASE - LENGTH]
-    off = cKDTree(truth).query(found)[0]
+    off = np.asarray(cKDTree(truth).query(found)[0])
     assert off.mean() < 0.35
-    to_border = cKDTree(np.argwhere(border(cavity))[:, ::-1]).query(found)[0]
+    to_border = np.asarray(cKDTree(np.argwhere(border(cavity))[:, ::-1]).query(found)[0])
     assert to_border.max() < 1.0
     assert to_border.mean() == pytest.approx(0.5, abs=0.1)
     assert np.linalg.norm(np.diff(found, axis=0), axis=1).max() < 2.0
