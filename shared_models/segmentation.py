@@ -112,13 +112,13 @@ class SegmentationTask:
         import torch
         from monai.losses import DiceCELoss
 
-        images = torch.from_numpy(self._train.images[rows]).unsqueeze(1).float() / 255
-        masks = torch.from_numpy(self._train.masks[rows]).unsqueeze(1).float()
+        images = torch.from_numpy(self._train.images[rows]).to(device).unsqueeze(1).float() / 255
+        masks = torch.from_numpy(self._train.masks[rows]).to(device).unsqueeze(1).float()
         images, masks = augmented(images, masks, generator)
-        shown = normalised(images.to(device))
+        shown = normalised(images)
         logits = self.network(shown)
-        heard = marginal(logits, torch.from_numpy(self._labelled[rows][:, : logits.shape[1]]).to(device))
-        loss: torch.Tensor = DiceCELoss(to_onehot_y=True, softmax=True)(heard, masks.to(device).long())
+        heard = marginal(logits, torch.from_numpy(self._labelled[rows][:, : logits.shape[1]]))
+        loss: torch.Tensor = DiceCELoss(to_onehot_y=True, softmax=True)(heard, masks.long())
         return loss if self.penalty is None else loss + self.penalty(self.network, shown, logits)
 
     def validate(self) -> Mapping[str, float]:
@@ -132,11 +132,14 @@ class SegmentationTask:
 def marginal(logits: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
     """Logits (n, C, S, S) as one hears them who labels some of the structures, (n, C) of which the first is background.
 
-    The probability of what is not labelled is added to the background's, and is 0 then.
+    The probability of what is not labelled is added to the background's, and is 0 then. Who labels all hears them as
+    they are.
     """
     import torch
 
-    others = ~labelled
+    if bool(labelled.all()):
+        return logits
+    others = ~labelled.to(logits.device)
     others[:, 0] = True
     background = logits.masked_fill(~others[:, :, None, None], -torch.inf).logsumexp(dim=1, keepdim=True)
     return torch.cat([background, logits.masked_fill(others[:, :, None, None], -torch.inf)[:, 1:]], dim=1)
@@ -242,3 +245,12 @@ def _each(images: Sequence[Images] | Images, side: int) -> Images:
 def _nearest(masks: Images, side: int) -> Images:
     rows, columns = (((np.arange(side) + 0.5) * size / side).astype(np.int64) for size in masks.shape[1:])
     return masks[:, rows[:, None], columns]
+
+
+def enlarged(probabilities: Floats, shape: tuple[int, int]) -> Floats:
+    """(C, S, S) probabilities on the (C, H, W) pixels of the image as it was, interpolated between them."""
+    import torch
+    from torch.nn import functional
+
+    given = torch.from_numpy(probabilities)[None]
+    return np.asarray(functional.interpolate(given, size=shape, mode="bilinear", align_corners=False)[0].numpy())

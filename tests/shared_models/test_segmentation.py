@@ -13,6 +13,7 @@ from shared_models.segmentation import (
     SegmentationTask,
     at_side,
     augmented,
+    enlarged,
     marginal,
     normalised,
     segmented,
@@ -88,6 +89,11 @@ def test_what_is_not_labelled_counts_as_background() -> None:
     assert torch.allclose(heard[1], own[1])
 
 
+def test_who_labels_all_structures_hears_the_logits_as_they_are() -> None:
+    logits = torch.randn((2, 3, 3, 3))
+    assert marginal(logits, torch.ones((2, 3), dtype=torch.bool)) is logits
+
+
 def test_a_site_that_labels_one_structure_pulls_nothing_from_background_to_the_other() -> None:
     torch.manual_seed(0)
     network = unet(3, SIDE, width=4, levels=2)
@@ -133,6 +139,17 @@ def test_a_penalty_is_added() -> None:
 
 def test_without_validation_there_is_no_figure() -> None:
     assert SegmentationTask(unet(3, SIDE, width=2, levels=2), SIDE, _discs(2)).validate() == {}
+
+
+def test_probabilities_on_the_pixels_of_the_image() -> None:
+    given = np.zeros((2, 4, 4), dtype=np.float32)
+    given[1, :, 2:] = 1
+    given[0] = 1 - given[1]
+    found = enlarged(given, (6, 8))
+    assert found.shape == (2, 6, 8)
+    assert np.allclose(found.sum(axis=0), 1)
+    assert np.allclose(found[1], np.broadcast_to([0, 0, 0, 0.25, 0.75, 1, 1, 1], (6, 8)))
+    assert np.array_equal(enlarged(given, (4, 4)), given)
 
 
 def test_what_cannot_be_learnt_from() -> None:
