@@ -23,7 +23,8 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from federated.averaging import StrategyName
-from federated.contract import Tensors
+from federated.contract import Scalar, Tensors
+from federated.envelope import Opened
 from federated.errors import ConsiliumError
 from federated.keys import fingerprint, public_hex
 from federated.manifest import parse_manifest
@@ -31,9 +32,10 @@ from server.averaging import AveragingSummary
 from server.event import EventSummary, ExchangeRequest, Unreached, run_event
 from server.flower_app import HOME_VARIABLE, STRATEGIES, FlowerRoute, read_answer, record_of
 from server.flower_app import app as server_app
+from shared_models.averaged_models import averaged_model
 from site_agent.flower_app import app as courier
 from site_agent.service import Service, Settled
-from tests.server.conftest import IMAGES, SHIFTS, Site, World
+from tests.server.conftest import IMAGES, SHIFTS, Draft, Site, World
 from tests.server.test_averaging import plan
 
 DIGEST = "sha256:" + "0" * 64
@@ -306,6 +308,30 @@ def test_flowers_strategy_gives_the_weighted_mean_of_the_manifests_counts(
     finished = [opened.digest for opened in world.members["ada"].averages][-1]
     assert finished == summary.finished
     assert {opened.manifest.plan.proximal for opened in world.members["ada"].averages} == {proximal}
+
+
+@pytest.mark.parametrize(("strategy", "proximal"), [("fedavg", 0.0), ("fedprox", 0.3)])
+def test_a_u_net_is_averaged_and_counts_in_its_state_stay_whole(
+    strategy: str, proximal: float, world: World, averaged: FakeGrid
+) -> None:
+    for name, member in world.members.items():
+        member.answer = partial(_moved, member, SHIFTS[name])
+    config: dict[str, Scalar] = {"classes": 4, "side": 16, "width": 2, "levels": 2}
+    _, state = _averaged(world, averaged, strategy=strategy, proximal=proximal, rounds=1, model="unet", config=config)
+    start = averaged_model("unet").start(dict(config))
+    step = sum(IMAGES[site] * SHIFTS[site] for site in IMAGES) / sum(IMAGES.values())
+    for name, array in state.items():
+        whole = array.dtype.kind == "i"
+        np.testing.assert_allclose(array, start[name] + (0 if whole else step), rtol=1e-4, atol=1e-5)
+        assert (array.dtype, array.shape) == (start[name].dtype, start[name].shape)
+
+
+def _moved(member: Site, shift: float, opened: Opened) -> Draft:
+    """An update that moves every number of a state but counts."""
+    state = {
+        name: array + np.float32(shift) if array.dtype.kind == "f" else array for name, array in opened.tensors.items()
+    }
+    return member.update(opened, state)
 
 
 def test_a_bad_update_over_flower_is_named_and_never_seen_by_the_strategy(

@@ -164,7 +164,7 @@ def test_an_image_counts_once_for_each_structure_that_is_drawn(ada: tuple[Party,
 def test_of_structures_that_a_site_does_not_draw_nothing_is_said(
     ada: tuple[Party, SiteHome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(truth.STRUCTURES, "camus", {1: LV, 3: LA})  # type: ignore[arg-type]
+    monkeypatch.setitem(truth.STRUCTURES, "camus", {1: LV, 3: LA})
     lesson = lesson_of(ada[1], ada[0].plan(), FREE)
     (masked,) = _masked(lesson)
     assert masked.labelled == (1, 3)
