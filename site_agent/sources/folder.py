@@ -10,9 +10,18 @@ from pathlib import Path
 from site_agent.sources.files import open_file
 from site_agent.sources.index import INDEX, Columns, Row, read_folders, read_index
 from site_agent.sources.index_masks import MaskFile, read_masks
+from site_agent.sources.plausible import SPACINGS_MM, believed
 from site_agent.sources.source import Item, Opened, Refused, Relation
 
 Said = tuple[Path, str, str, str, str, str | None, bool]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an index says of a file beside whose it is and what it shows."""
+
+    masks: tuple[MaskFile, ...]
+    spacing_mm: str
 
 
 @dataclass(frozen=True)
@@ -55,16 +64,19 @@ class FolderSource:
         return read_index(root, self.columns, labelled=self.labelled)
 
     def open(self, item: Item) -> Opened:
-        """The file, whatever its form, with the label maps that its lines name.
+        """The file, whatever its form, with what its lines say of it; of the size of a pixel the file knows best.
 
         Raises:
             DataError: as of `Source.open`.
         """
-        opened, masks = open_file(item.path), item.known
-        if not masks:
+        opened, known = open_file(item.path), item.known
+        if known is None:
             return opened
-        drawn, doubts = read_masks(masks, moving=opened.moving)
-        told = replace(opened.facts, doubts=(*opened.facts.doubts, *doubts))
+        drawn, said = read_masks(known.masks, moving=opened.moving)
+        doubts = [*opened.facts.doubts, *said]
+        side = believed("spacing_mm", known.spacing_mm, SPACINGS_MM, doubts)
+        spacing = opened.facts.spacing_mm or (None if side is None else (side, side))
+        told = replace(opened.facts, spacing_mm=spacing, doubts=tuple(doubts))
         return replace(opened, facts=told, annotations=lambda: (*opened.annotations(), *drawn))
 
 
@@ -86,5 +98,5 @@ def _item(rows: list[Row]) -> Item:
         site=first.site,
         frames=frames or None,
         fold=first.fold,
-        known=masks or None,
+        known=Known(masks, first.spacing_mm) if masks or first.spacing_mm else None,
     )

@@ -33,6 +33,7 @@ class Columns(Frozen):
     frame: str = "frame"
     split: str = "split"
     mask: str = "mask"
+    spacing_mm: str = "spacing_mm"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Row:
         label, patient, site, clip: the hospital's own words; "" where it says nothing.
         fold: the split the index asks for, if any.
         mask: absolute, of the file with the label map, if one is named.
+        spacing_mm: side of a pixel, as the index writes it.
     """
 
     line: str
@@ -58,6 +60,7 @@ class Row:
     frame: int | None
     fold: str | None
     mask: Path | None = None
+    spacing_mm: str = ""
 
 
 def parse_columns(text: str) -> Columns:
@@ -142,6 +145,7 @@ def _row(fields: Cells, present: dict[str, str], index: Path, labelled: bool) ->
         frame=_frame(said.get("frame", ""), where),
         fold=_fold(said.get("split", ""), where),
         mask=(index.parent / said["mask"]).absolute() if said.get("mask") else None,
+        spacing_mm=said.get("spacing_mm", ""),
     )
 
 

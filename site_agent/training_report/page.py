@@ -18,6 +18,7 @@ from site_agent.page_parts import Cell, moment, page, paragraphs, picture, secti
 from site_agent.training_report.curves import curve
 
 EPOCH = "epoch"
+WIDE = 1.5  # times as wide as high is a picture that shows two side by side
 LONGEST = 12  # letters of a fact that is shown in large letters
 DIGITS, SMALL, LARGE = 3, 0.01, 1000  # so many behind the point for what lies between the two
 
@@ -151,9 +152,10 @@ def _key(report: Report) -> str:
 
 def _galleries(pictures: Sequence[Picture]) -> Iterator[str]:
     for group in dict.fromkeys(each.group for each in pictures):
-        shown = "".join(_figure(each) for each in pictures if each.group == group)
+        its = [each for each in pictures if each.group == group]
+        wide = any(each.pixels.shape[1] > WIDE * each.pixels.shape[0] for each in its)
         title = f"<h3>{escape(group)}</h3>" if group else ""
-        yield f'{title}<div class="gallery">{shown}</div>'
+        yield f'{title}<div class="gallery{" pairs" * wide}">{"".join(map(_figure, its))}</div>'
 
 
 def _figure(each: Picture) -> str:

@@ -78,6 +78,7 @@ def test_masks_of_the_phantoms_stills_are_its_truth(home: SiteHome, stills: Path
         np.testing.assert_array_equal(each.mask, np.where(drawn >= LV, drawn.astype(int) - LV + 1, 0))
         assert each.labelled == (1, 2, 3, 4, 5, 6)
         assert each.view == row["label"]
+        assert each.spacing_mm == float(row["spacing_mm"])
 
 
 def test_masks_of_whole_clips_lie_on_every_frame(home: SiteHome, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from federated.errors import DataError
-from site_agent.sources.folder import FolderSource
+from site_agent.sources.folder import FolderSource, Known
 from site_agent.sources.index import Columns
+from site_agent.sources.index_masks import MaskFile
 from site_agent.sources.source import Item, Refused
 from tests.site_agent.intake_making import gif, picture
 
@@ -85,3 +86,24 @@ def test_any_folder_or_index_is_recognised(tmp_path: Path) -> None:
 def test_a_folder_of_nothing_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds neither an index\.csv nor folders of images named by label; write"):
         scanned(tmp_path)
+
+
+def test_masks_go_with_their_file_and_its_frames(tmp_path: Path) -> None:
+    lines = ("a.avi,l,3,m/a3.png", "a.avi,l,5,", "a.avi,l,7,m/a7.png", "b.png,l,,m/b.png", "c.png,l,,")
+    a, b, c = scanned(index(tmp_path, "path,label,frame,mask", *lines))
+    assert a.companions == (tmp_path / "m/a3.png", tmp_path / "m/a7.png"), "a mask that changes is read again"
+    assert a.known == Known((MaskFile(tmp_path / "m/a3.png", 3), MaskFile(tmp_path / "m/a7.png", 7)), "")
+    assert (b.known.masks, c.known) == ((MaskFile(tmp_path / "m/b.png"),), None)
+
+
+def test_the_size_of_a_pixel_is_believed_where_it_can_be(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / name, 1)
+    path = index(tmp_path, "path,label,spacing_mm", "a.png,l,0.25", "b.png,l,unknown", "c.png,l,90")
+    facts = [FolderSource().open(item).facts for item in scanned(path)]
+    assert [each.spacing_mm for each in facts] == [(0.25, 0.25), None, None]
+    assert [each.doubts for each in facts] == [
+        (),
+        ("spacing_mm is no number: left out",),
+        ("spacing_mm of 90 is not between 0.001 and 10: left out",),
+    ]

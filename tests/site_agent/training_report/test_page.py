@@ -71,6 +71,13 @@ def test_pictures_stand_in_their_groups() -> None:
     assert np.array_equal(shown[2], COLOURED)
 
 
+def test_pictures_of_two_side_by_side_have_room() -> None:
+    pairs = Report(
+        "pairs", pictures=[Picture("both", np.concatenate([GREY, GREY], axis=1), "pairs"), Picture("", GREY)]
+    )
+    assert re.findall(r'<div class="(gallery[a-z ]*)">', report_page(pairs, WHEN)) == ["gallery pairs", "gallery"]
+
+
 def test_columns_of_numbers_stand_to_the_right() -> None:
     page = report_page(REPORT, WHEN)
     assert '<th class="">structure</th><th class="number">images</th><th class="number">Dice</th>' in page
