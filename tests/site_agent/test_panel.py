@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from federated.contract import Tensors, pack_tensors
 from federated.envelope import Passage, seal
 from federated.errors import ConsiliumError, ContractError
+from federated.keys import read_private_key
 from federated.panel import ExpertManifest
+from server.event import run_event
 from shared_models import views
 from shared_models.expert_training import new_expert
 from shared_models.registry import create_model
@@ -20,10 +23,17 @@ from shared_models.views import expert_digest
 from site_agent.agent import work
 from site_agent.home import SiteHome
 from site_agent.mailbox import Inbox
-from site_agent.panel import base_of, panel_of, received, require_sound
+from site_agent.network_settings import NetworkSettings
+from site_agent.panel import base_of, own_experts, panel_of, received, require_sound
+from site_agent.policy import permissive_policy, sign_policy, write_policy
+from tests.site_agent.sources.conftest import Exported, exported
+from tests.site_agent.test_averaging import Files
+from tests.site_agent.test_lessons import Party
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
+
+__all__ = ["exported"]
 
 CONFIG = {"classes": 2, "side": 16, "width": 4}
 LABELS = ("dark", "light")
@@ -192,3 +202,27 @@ def test_a_file_that_was_changed_is_not_used(ada: SiteHome, post: Post) -> None:
 
 def test_a_sound_expert_is_sound(ada: SiteHome) -> None:
     require_sound(ada, expert_of("ben", 1)[0], state_of(1))
+
+
+def test_hospitals_that_segment_have_each_others_experts_after_one_event(tmp_path: Path, exported: Exported) -> None:
+    party = Party(tmp_path, "unet")
+    settings = NetworkSettings(side=16, width=2, levels=2, epochs=1, batch=8)
+    homes = []
+    for name, seed in (("ada", 5), ("ben", 6)):
+        home = party.join(name, exported("camus", patients=6, frames=4, size=64, seed=seed)[0])
+        home.config = home.config.model_copy(update={"segmentation": settings})
+        write_policy(home, permissive_policy("party", name, ("weights",)))
+        sign_policy(home, read_private_key(home.keys_path / "approver.pem"))
+        homes.append(home)
+    found = run_event(party.coordinator, Files(*homes))
+    assert [(each.kind, each.outcome) for each in found.accepted] == 2 * [("weights", "accepted")]
+    assert (found.trouble, found.candidate, found.release) == ("", None, None)
+    (of_ben,), (of_ada,) = (received(home) for home in homes)
+    assert (of_ben.site, of_ada.site) == ("ben", "ada")
+    assert of_ada.contribution == own_experts(homes[0])["b0001"].contribution
+    assert all(
+        np.array_equal(of_ada.state[name], array) for name, array in own_experts(homes[0])["b0001"].state.items()
+    )
+    again = run_event(party.coordinator, Files(*homes))
+    assert (again.accepted, again.trouble) == ((), "")
+    assert party.coordinator.status()["releases"] == []
