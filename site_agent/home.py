@@ -14,9 +14,11 @@ import tomli_w
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from federated.enrolment import Address, Kit, Request, write_request
 from federated.errors import ConsiliumError, cannot_read
+from federated.faults import first_fault
 from federated.files import write_new, write_whole
 from federated.homes import LOCK_SECONDS, held, read_config
 from federated.keys import (
@@ -99,6 +101,21 @@ class SiteHome:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return cls(path)
+
+    def choose_augment(self, name: str) -> None:
+        """What becomes of backgrounds while the expert of views learns, in ``config.toml``.
+
+        Raises:
+            ConsiliumError: there is no such way.
+        """
+        without = {"augment"} if name != "none" else {"augment", "augment_share", "augment_strength"}
+        said = self.config.expert.model_dump(exclude=without)
+        try:
+            expert = ExpertSettings.model_validate(said | {"augment": name})
+        except ValidationError as error:
+            raise ConsiliumError(first_fault(error), where="--augment") from error
+        self.config = self.config.model_copy(update={"expert": expert})
+        write_whole(self.path / "config.toml", tomli_w.dumps(self.config.model_dump(mode="json")).encode())
 
     @property
     def vocabulary(self) -> Vocabulary:

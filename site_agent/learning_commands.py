@@ -22,18 +22,24 @@ Task = Annotated[str, typer.Option(help="views, for the federation's releases, o
 
 
 def train(
-    task: Annotated[str, typer.Option(help="What is learnt, as in segmentation.")],
+    task: Annotated[str, typer.Option(help="views, segmentation or contour.")],
+    augment: Annotated[
+        str | None,
+        typer.Option(help="Of views: what becomes of backgrounds, as in backmix; remembered in config.toml."),
+    ] = None,
     batch: Annotated[str, typer.Option(help="Of whose images; the newest batch by default.")] = "",
     report: Annotated[Path, typer.Option(help="The page on the training, which stays in the hospital.")] = REPORT,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
     """Train the site's own expert of a task; it goes on where it was stopped, and is there at once the next time."""
-    from site_agent.learning import batch_named, learning
+    from site_agent.learning import batch_named, training
     from site_agent.training_report.page import write_report
 
-    opened, kind = open_home(home), learning(task)
+    opened, kind = open_home(home), training(task)
     with opened.lock():
+        if augment is not None:
+            opened.choose_augment(_of_views(task, augment))
         done = kind.train(opened, batch_named(opened, batch))
         write_report(report, kind.report(opened, done))
     if as_json:
@@ -41,6 +47,12 @@ def train(
     else:
         typer.echo(f"trained in {counted(len(done.history), 'epoch')}: {done.path}")
         typer.echo(f"wrote {report}; it shows images of patients, though without their names")
+
+
+def _of_views(task: str, augment: str) -> str:
+    if task != VIEWS:
+        raise ConsiliumError(f"'{augment}' is learnt with by views, not by {task}", where="--augment")
+    return augment
 
 
 def evaluate_experts(home: SiteHome, task: str, *, release: str | None, as_json: bool) -> None:

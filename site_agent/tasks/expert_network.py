@@ -6,6 +6,7 @@ site is the first (Bransby et al., step 2).
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from site_agent.panel import Expert
 
 VALIDATION = "validation"
+HISTORY = ".jsonl"
 
 
 def trained_expert(
@@ -57,7 +59,7 @@ def trained_expert(
     settings = home.config.expert
     config = settings.config(len(labels))
     base = _base(home, batch, config)
-    path = home.experts / "own" / f"{batch}-{_key(home, labels, folds, base)}.safetensors"
+    path = expert_path(home, batch, labels, folds)
     try:
         if path.exists():
             return frozen_expert(settings.architecture, config, load(path.read_bytes()))
@@ -83,8 +85,29 @@ def trained_expert(
         ) from error
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(path, save(expert.state()))
+    _keep_history(path)
     _remove_others(path, batch)
     return expert
+
+
+def expert_path(home: SiteHome, batch: str, labels: Sequence[str], folds: Mapping[str, Sequence[Case]]) -> Path:
+    """Where the expert of a batch lies once it is trained; the history of its training lies beside it."""
+    base = _base(home, batch, home.config.expert.config(len(labels)))
+    return home.experts / "own" / f"{batch}-{_key(home, labels, folds, base)}.safetensors"
+
+
+def history_of(path: Path) -> list[dict[str, float]]:
+    """Of every epoch of an expert's training its figures; none where the site has one class, which is not learnt."""
+    beside = path.with_suffix(HISTORY)
+    return [json.loads(line) for line in beside.read_text().splitlines()] if beside.exists() else []
+
+
+def _keep_history(path: Path) -> None:
+    from shared_models.training_folder import METRICS
+
+    metrics = path.with_suffix("") / METRICS
+    if metrics.exists():
+        metrics.replace(path.with_suffix(HISTORY))
 
 
 def _base(home: SiteHome, batch: str, config: Mapping[str, Scalar]) -> Expert | None:
@@ -132,5 +155,5 @@ def _remove_others(path: Path, batch: str) -> None:
     for other in path.parent.glob(f"{batch}-*"):
         if other.is_dir():
             shutil.rmtree(other)
-        elif other != path:
+        elif other.stem != path.stem:
             other.unlink()

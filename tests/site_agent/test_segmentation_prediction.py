@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nibabel
+import nibabel.nifti1
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,7 +60,7 @@ def test_a_mask_a_picture_and_a_line(home: SiteHome, root: Path, tmp_path: Path)
     for told in structures.values():
         pixels = int((labels == told["value"]).sum())
         assert told["pixels"] == pixels
-        spacing = nibabel.load(_image(root)).header.get_zooms()[0]
+        spacing = nibabel.nifti1.load(_image(root)).header.get_zooms()[0]
         assert told["area_mm2"] == pytest.approx(pixels * spacing**2, rel=1e-2, abs=1e-2)
 
 
@@ -70,10 +70,10 @@ def test_a_nifti_says_how_large_its_pixels_are_and_agrees_with_the_png(
     for form in ("png", "nifti"):
         predict(home, [_image(root)], tmp_path / form, form)
     (line,), (other,) = _lines(tmp_path / "nifti"), _lines(tmp_path / "png")
-    written = nibabel.load(tmp_path / "nifti" / str(line["mask"]))
+    written = nibabel.nifti1.load(tmp_path / "nifti" / str(line["mask"]))
     labels = np.asarray(written.dataobj)[:, :, 0].T
     assert np.array_equal(labels, np.asarray(Image.open(tmp_path / "png" / str(other["mask"]))))
-    assert written.header.get_zooms()[:2] == pytest.approx(nibabel.load(_image(root)).header.get_zooms()[:2], rel=1e-3)
+    assert written.header.get_zooms()[:2] == pytest.approx(nibabel.nifti1.load(_image(root)).header.get_zooms()[:2], rel=1e-3)
 
 
 def test_of_a_clip_some_frames_are_segmented(home: SiteHome, root: Path, tmp_path: Path) -> None:
