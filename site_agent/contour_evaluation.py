@@ -162,27 +162,24 @@ def _fit(by: str, view: str, judged: Sequence[Judged]) -> ViewFit:
 def tables(home: SiteHome, found: ContourEvaluation) -> list[Table]:
     """The figures for a person, and the shares."""
     meanings = {concept.code: concept.meaning for concept in vocabulary_of(home).concepts}
-    columns = ("by", "view", "images", "patients", "base 1 mm", "apex mm", "base 2 mm", "contour mm", "Hausdorff mm")
-    rows = [
+    named = [((fit.by, meanings.get(fit.view, fit.view), fit.images), fit) for fit in found.fits]
+    distances = [
         (
-            fit.by,
-            meanings.get(fit.view, fit.view),
-            fit.images,
-            fit.patients,
+            *head,
             shown(fit.base_1_mm, 1),
             shown(fit.apex_mm, 1),
             shown(fit.base_2_mm, 1),
             shown(fit.contour_mm, 1),
             shown(fit.hausdorff_mm, 1),
-            shown(fit.landmarks_percent, 1),
-            shown(fit.dice, 3),
-            fit.crossed,
         )
-        for fit in found.fits
+        for head, fit in named
     ]
+    others = [(*head, shown(fit.landmarks_percent, 1), shown(fit.dice, 3), fit.crossed) for head, fit in named]
     title = f"{found.images} images of {found.patients} held-back patients, 95 % intervals by patient"
     shares = [(name, f"{100 * share:.0f} %") for name, share in found.shares.items()]
+    heads = ("by", "view", "images")
     return [
-        Table(title, (*columns, "landmarks, % of length", "Dice", "no curve"), rows),
+        Table(f"{title}: mm", (*heads, "base 1", "apex", "base 2", "contour", "Hausdorff"), distances),
+        Table("the same", (*heads, "landmarks, % of length", "Dice", "no curve"), others),
         Table("mean share of each site in what is fused", ("site", "share"), shares),
     ]
