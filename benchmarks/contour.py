@@ -19,7 +19,7 @@ from benchmarks.contour_methods import NAMES, REFINED, SEGMENTED, TWO_HEADS, Gue
 from shared_models.contour_metrics import ContourFit, contour_fit
 from site_agent.progress import track
 
-SETTING = Setting(patients=360, tested=60, side=96, width=16, levels=4, epochs=18, full_epochs=6, coarse=48, narrow=8)
+SETTING = Setting(patients=360, tested=60, side=96, width=16, levels=4, epochs=18, full_epochs=5, coarse=32, narrow=8)
 QUICK = Setting(patients=12, tested=6, side=32, width=8, levels=3, epochs=2, full_epochs=1, coarse=16, narrow=4)
 SEEDS, FIRST_SEED = 3, 601
 DRAWN_SIDE = 128  # of the frames
