@@ -208,7 +208,7 @@ AVERAGED_MODELS = {
         task="retrieval",
         reads="clips",
         config=_no_config,
-        options={"side": 64, "width": 16, "levels": 4, "stride": 2, "cells": 4, "dense": 256, "projected": 128},
+        options={"side": 64, "width": 16, "levels": 3, "stride": 2, "cells": 6, "dense": 256, "projected": 128},
         start=partial(begun, "clip_encoder"),
         train=train_encoder,
     ),

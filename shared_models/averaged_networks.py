@@ -27,7 +27,7 @@ TaskOf = Callable[["torch.nn.Module", "Penalty | None"], "Task"]
 
 BATCH, RATE = 16, 2e-3  # by Adam
 SEED = 0  # of the weights that a run begins with
-MOST_VALUES = 2**21  # of an image in the first layer: training takes some 6 GB
+MOST_VALUES = 2**21  # of an image, or a window of a clip, in the first layer: training takes some 6 GB
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,12 @@ def begun(name: str, config: Config) -> State:
     """
     import torch
 
+    from shared_models.clip_windows import WINDOW
     from shared_models.registry import create_model, state_form
 
     state_form(name, **config)  # what is absurd is refused
-    if int(config["width"]) * int(config["side"]) ** 2 > MOST_VALUES:
+    frames = WINDOW if name == "clip_encoder" else 1
+    if frames * int(config["width"]) * int(config["side"]) ** 2 > MOST_VALUES:
         raise ValueError(f"width {config['width']} at {config['side']} pixels a side takes too much memory in training")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)

@@ -87,6 +87,12 @@ def test_a_network_whose_training_would_take_all_memory_is_refused(name: str) ->
         begun(name, {**config, "side": 10**9})
 
 
+def test_a_window_takes_as_much_as_all_its_frames() -> None:
+    assert begun("unet", {**UNET, "side": 128, "width": 64})
+    with pytest.raises(ValueError, match="width 64 at 128 pixels a side takes too much memory"):
+        begun("clip_encoder", {**ENCODER, "side": 128, "width": 64})
+
+
 def test_a_structure_that_a_site_does_not_label_is_not_unlearnt() -> None:
     images, masks = squares()
     knows = train(begun("unet", UNET), UNET, [Masked(images, masks)], 40, 0.0, 1)
