@@ -57,7 +57,7 @@ class MaskedCase:
         spacing_mm: side of a pixel, where it is known.
         view: code of the heart's views, "" where it is not known.
         moment: end of diastole or of systole, where the frame is one.
-        labelled: the values, out of 1 to C, of structures that this expert's masks can show; the others may be in the
+        labelled: the values, out of 1 to C, of structures that masks of this kind can show; the others may be in the
             image without being drawn.
     """
 
