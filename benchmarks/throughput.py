@@ -28,7 +28,11 @@ from site_agent.progress import track
 OURS, HALF = "ours", "ours, bfloat16"
 TORCH, MONAI, GIVEN = "PyTorch", "MONAI", "PyTorch, our network"
 TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-FORMATS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+FORMATS: dict[str, torch.memory_format | None] = {
+    "contiguous": torch.contiguous_format,
+    "channels-last": torch.channels_last,
+}
+MIXED = "its last layer channels-last"
 FED = 1.5  # times as many images loaded as learnt from
 
 Seconds = dict[str, list[float]]
@@ -52,13 +56,13 @@ def measure(*, quick: bool) -> Measured:
     subjects, before = QUICK if quick else SUBJECTS, os.getloadavg()[0]
     machines = {name: measured(kind, *((64, 2**16) if quick else ())) for name, kind in TYPES.items()}
     found = [_found(subject) for subject in track(subjects, total=len(subjects), what="networks")]
-    after = os.getloadavg()[0]
+    after, networks = os.getloadavg()[0], [each for each in found if each.subject.kind != "backmix"]
     rows = [
         *(row for each in found for row in _compared("Learning", each.learning, each.subject)),
         *(row for each in found for row in _compared("Asking", each.asking, each.subject)),
         *(row for each in found for row in _loaded(each)),
-        *(row for each in found for row in _formats(each)),
-        *(row for each in found for row in _limits(each, machines)),
+        *(row for each in networks for row in _formats(each)),
+        *(row for each in networks for row in _limits(each, machines)),
     ]
     return Measured(rows=tuple(rows), claims=tuple(_claims(found)), notes=(_note(machines, before, after),))
 
@@ -86,12 +90,14 @@ def _peers(subject: Subject) -> dict[str, Peer]:
 
 
 def _in_formats(subject: Subject) -> tuple[dict[tuple[str, Precision], list[float]], ...]:
-    """A step and a forward pass in every memory format and precision."""
+    """A step and a forward pass in every memory format and precision; none of BackMix, whose network is that of views."""
     steps: dict[tuple[str, Precision], Callable[[], None]] = {}
     forwards: dict[tuple[str, Precision], Callable[[], None]] = {}
-    for name, memory_format in FORMATS.items():
+    formats = FORMATS | ({MIXED: None} if subject.kind == "contours" else {})
+    for name, memory_format in formats.items() if subject.kind != "backmix" else ():
         ours = Ours(subject)
-        ours.task.network.to(memory_format=memory_format)  # type: ignore[call-overload]
+        if memory_format:
+            ours.task.network.to(memory_format=memory_format)  # type: ignore[call-overload]
         for precision in TYPES:
             steps[name, precision] = lambda ours=ours, precision=precision: ours.step(precision)  # type: ignore[misc]
             forwards[name, precision] = lambda ours=ours, precision=precision: ours.forward(precision)  # type: ignore[misc]
