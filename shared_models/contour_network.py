@@ -1,7 +1,7 @@
 """The contour network: a U-Net with two heads, for seven points and for the distance to the contour (d.2, step 4-6).
 
 Ours: the image's pixels come in blocks of two by two, as four channels, so that the U-Net and both heads work at half
-the resolution in a third of the time. A point is the mean of a heatmap and finer than its pixels.
+the resolution, which is much faster. A point is the mean of a heatmap and finer than its pixels.
 """
 
 from __future__ import annotations
