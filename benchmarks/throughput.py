@@ -90,7 +90,7 @@ def _peers(subject: Subject) -> dict[str, Peer]:
 
 
 def _in_formats(subject: Subject) -> tuple[dict[tuple[str, Precision], list[float]], ...]:
-    """A step and a forward pass in every memory format and precision; not of BackMix, whose network is that of views."""
+    """A step and a forward pass in every memory format and precision, not of BackMix: its network is the views'."""
     steps: dict[tuple[str, Precision], Callable[[], None]] = {}
     forwards: dict[tuple[str, Precision], Callable[[], None]] = {}
     formats = FORMATS | ({MIXED: None} if subject.kind == "contours" else {})
