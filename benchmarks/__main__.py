@@ -110,6 +110,12 @@ def _refusal(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _retrieval(quick: bool) -> Measured:
+    from benchmarks.retrieval import measure
+
+    return measure(quick=quick)
+
+
 def _arrivals(quick: bool) -> Measured:
     from benchmarks.arrivals import measure
 
@@ -131,6 +137,13 @@ def _backmix(quick: bool) -> Measured:
 
 def _contour(quick: bool) -> Measured:
     from benchmarks.contour import measure
+
+    return measure(quick=quick)
+
+
+def _segmentation(quick: bool) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.segmentation import measure
 
     return measure(quick=quick)
 
@@ -157,7 +170,9 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "sector": _sector,
     "partial_labels": _partial_labels,
     "refusal": _refusal,
+    "retrieval": _retrieval,
     "arrivals": _arrivals,
+    "segmentation": _segmentation,
     "throughput": _throughput,
     "backmix": _backmix,
     "contour": _contour,
