@@ -30,7 +30,7 @@ def report(home: SiteHome, done: Trained) -> Report:
 
     settings, site = home.config.contour, home.config.site
     fold = VALIDATION if _cases(home, VALIDATION) else TRAIN
-    judged = judge(Tracer({site: done.expert}, settings.alpha), _cases(home, fold))
+    judged = judge(Tracer({site: done.expert}), _cases(home, fold))
     kept = min(done.history, key=lambda epoch: epoch.get(ERROR, -epoch["epoch"]))
     counts = [(f"{name} images", len(_cases(home, name))) for name in (TRAIN, VALIDATION, CALIBRATION)]
     return Report(

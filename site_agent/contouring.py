@@ -50,7 +50,7 @@ def tracer_of(home: SiteHome) -> Tracer:
     Raises:
         ConsiliumError: there is none.
     """
-    return Tracer(panel(home, TASK, ARCHITECTURE), home.config.contour.alpha)
+    return Tracer(panel(home, TASK, ARCHITECTURE))
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,9 @@ class Tracer:
 
     Attributes:
         experts: by name, own ones first.
-        alpha: an image whose p-value for an expert is no larger is foreign to it.
     """
 
     experts: Mapping[str, Expert]
-    alpha: float
 
     @cached_property
     def _networks(self) -> dict[str, torch.nn.Module]:
@@ -75,7 +73,7 @@ class Tracer:
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
         parts = [p_values_of(expert.state, read[name].features, REFERENCE) for name, expert in chosen.items()]
         p = np.stack(parts, axis=1)
-        acting = weights_of([expert.state for expert in chosen.values()], p, self.alpha, REFERENCE)
+        acting = weights_of([expert.state for expert in chosen.values()], p, REFERENCE)
         found = []
         for row, image in enumerate(images):
             said = {

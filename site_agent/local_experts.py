@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from federated.canonical import canonical, digest
 from federated.contract import Scalar, Tensors
 from federated.errors import ConsiliumError, ContractError
-from federated.in_distribution import acting_weights, p_values
+from federated.in_distribution import p_values
 from site_agent.panel import BROKEN, Expert, received
 from site_agent.progress import TrainingBar
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 History = tuple[dict[str, float], ...]
 Floats = NDArray[np.floating[Any]]
 SUFFIX = ".safetensors"
+UNKNOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,15 @@ def p_values_of(state: Tensors, features: Floats, prefix: str = "") -> Floats:
     return p_values(np.asarray(known.scores(features), dtype=np.float64), known.counts)
 
 
-def weights_of(states: Sequence[Tensors], p: Floats, alpha: float, prefix: str = "") -> Floats:
-    """(n, K) acting weights of K experts from (n, K) p-values."""
+def weights_of(states: Sequence[Tensors], p: Floats, prefix: str = "") -> Floats:
+    """(n, K) with what K experts count in each of n images: their p-values, of which (n, K) are given.
+
+    Of an expert that no patient calibrated nothing is known, which counts as the mean of a p-value, one half.
+    """
     from shared_models.image_reference import reference_in
 
-    patients = np.array([reference_in(state, prefix).patients for state in states], dtype=np.float64)
-    return acting_weights(np.asarray(p, dtype=np.float64), patients, alpha)
+    calibrated = np.array([reference_in(state, prefix).patients > 0 for state in states])
+    return np.where(calibrated, p, UNKNOWN)
 
 
 def _folder(home: SiteHome) -> Path:

@@ -33,7 +33,7 @@ def report(home: SiteHome, done: Trained) -> Report:
     settings, structures = home.config.segmentation, structures_of(home)
     name, site = _shown_fold(home), home.config.site
     cases = _cases(home, name)
-    judged = judge(Segmenter({site: done.expert}, settings.alpha), cases)
+    judged = judge(Segmenter({site: done.expert}), cases)
     found = figures(home, {site: judged})
     kept = max(done.history, key=lambda epoch: epoch.get(DICE, epoch["epoch"]))
     counts = [(f"{fold} images", len(_cases(home, fold))) for fold in (TRAIN, VALIDATION, CALIBRATION)]

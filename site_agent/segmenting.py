@@ -59,7 +59,7 @@ def segmenter_of(home: SiteHome) -> Segmenter:
     Raises:
         ConsiliumError: there is none.
     """
-    return Segmenter(panel(home, TASK, ARCHITECTURE), home.config.segmentation.alpha)
+    return Segmenter(panel(home, TASK, ARCHITECTURE))
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,9 @@ class Segmenter:
 
     Attributes:
         experts: by name, own ones first.
-        alpha: an image whose p-value for an expert is no larger is foreign to it.
     """
 
     experts: Mapping[str, Expert]
-    alpha: float
 
     @cached_property
     def _networks(self) -> dict[str, torch.nn.Module]:
@@ -80,14 +78,17 @@ class Segmenter:
 
     def look(self, images: Sequence[Gray], names: Collection[str] = ()) -> list[Seen]:
         """What the experts, or those named, see in images (H, W) of any sizes."""
+        from shared_models.segmentation import enlarged
+
         chosen = {name: expert for name, expert in self.experts.items() if not names or name in names}
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
         p = np.stack([p_values_of(expert.state, read[name].features) for name, expert in chosen.items()], axis=1)
-        weights = weights_of([expert.state for expert in chosen.values()], p, self.alpha)
+        weights = weights_of([expert.state for expert in chosen.values()], p)
         found = []
         for row, image in enumerate(images):
+            size = image.shape[0], image.shape[1]
             maps = {
-                name: ExpertMap(expert.labels, enlarged(read[name].probabilities[row], image.shape))
+                name: ExpertMap(expert.labels, enlarged(read[name].probabilities[row], size))
                 for name, expert in chosen.items()
             }
             told = dict(zip(chosen, weights[row].tolist(), strict=True))
@@ -107,13 +108,3 @@ def _seen(fused: FusedMap, p: Mapping[str, float], weights: Mapping[str, float])
 
     labels = largest_pieces(fused.labels, range(1, 1 + len(fused.structures)))
     return Seen(fused.structures, labels, fused.shares, p, weights)
-
-
-def enlarged(maps: Maps, shape: tuple[int, ...]) -> Maps:
-    """(C, s, s) probabilities at a shape, between pixels as their neighbours say; they add up to one as before."""
-    import torch
-    from torch.nn import functional
-
-    size = (int(shape[0]), int(shape[1]))
-    found = functional.interpolate(torch.from_numpy(maps)[None], size=size, mode="bilinear", align_corners=False)[0]
-    return np.asarray(found.numpy())

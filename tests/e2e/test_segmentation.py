@@ -29,9 +29,7 @@ pytestmark = [
 
 SIZE, PATIENTS = 48, 40
 ROUND_SECONDS = 120.0
-SETTINGS = NetworkSettings(
-    side=48, width=8, levels=4, epochs=40, batch=4, rate=5e-3, alpha=0.15
-)  # 6 patients calibrate
+SETTINGS = NetworkSettings(side=48, width=8, levels=4, epochs=40, batch=4, rate=5e-3)  # 6 patients calibrate
 CHAMBERS = {LV: 2, MYOCARDIUM: 3, LA: 4}
 
 

@@ -116,7 +116,7 @@ def test_weights_follow_from_how_in_distribution_an_image_is(home: SiteHome) -> 
     p = p_values_of(known, features)
     assert p[1] == pytest.approx(0.01)
     both = np.stack([p, p_values_of(state, features)], axis=1)
-    assert weights_of([known, state], both, 0.05).tolist() == [[1, 1], [0, 1]]
+    assert weights_of([known, state], both).tolist() == [[p[0], 0.5], [p[1], 0.5]]
 
 
 def test_the_home_of_experts_is_its_own_folder(home: SiteHome) -> None:

@@ -57,7 +57,7 @@ def test_who_says_what_was_drawn_is_perfect_and_near_the_true_ejection_fraction(
     home: SiteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experts = segmenter_of(home).experts
-    monkeypatch.setattr(segmentation_evaluation, "segmenter_of", lambda home: _Knowing(experts, 0.05, home))
+    monkeypatch.setattr(segmentation_evaluation, "segmenter_of", lambda home: _Knowing(experts, home))
     found = evaluate(home)
     assert all(fit.dice.value == 1 and fit.hausdorff_mm.value == 0 and not fit.missed for fit in found.fits)
     (fraction,) = found.ejection_fractions

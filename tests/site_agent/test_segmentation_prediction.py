@@ -73,7 +73,8 @@ def test_a_nifti_says_how_large_its_pixels_are_and_agrees_with_the_png(
     written = nibabel.nifti1.load(tmp_path / "nifti" / str(line["mask"]))
     labels = np.asarray(written.dataobj)[:, :, 0].T
     assert np.array_equal(labels, np.asarray(Image.open(tmp_path / "png" / str(other["mask"]))))
-    assert written.header.get_zooms()[:2] == pytest.approx(nibabel.nifti1.load(_image(root)).header.get_zooms()[:2], rel=1e-3)
+    source = nibabel.nifti1.load(_image(root))
+    assert written.header.get_zooms()[:2] == pytest.approx(source.header.get_zooms()[:2], rel=1e-3)
 
 
 def test_of_a_clip_some_frames_are_segmented(home: SiteHome, root: Path, tmp_path: Path) -> None:

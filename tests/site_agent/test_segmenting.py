@@ -13,7 +13,7 @@ from federated.errors import ConsiliumError
 from shared_models.image_reference import COUNTS, MEAN
 from site_agent.home import SiteHome
 from site_agent.panel import Expert
-from site_agent.segmenting import Segmenter, enlarged, segmenter_of
+from site_agent.segmenting import Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
 from tests.site_agent.segmentation_making import segmentation_home
@@ -52,18 +52,18 @@ def test_one_expert_alone_has_all_of_every_share(home: SiteHome) -> None:
         assert set(seen.weights) == {"ada"}
 
 
-def test_an_expert_to_whom_an_image_is_foreign_has_no_share(home: SiteHome) -> None:
+def test_an_expert_to_whom_an_image_is_foreign_has_the_least_share(home: SiteHome) -> None:
     (own,) = segmenter_of(home).experts.values()
-    both = Segmenter({"ada": own, "beta": _stranger(own)}, 0.05)
+    both = Segmenter({"ada": own, "beta": _stranger(own)})
     for seen in both.look(_images(home)):
         assert seen.p["beta"] < 0.05 < seen.p["ada"]
-        assert seen.weights["beta"] == 0
-        assert all(shares["beta"] == 0 for shares in seen.shares.values() if shares)
+        assert seen.weights["beta"] == seen.p["beta"] == pytest.approx(1 / 101)
+        assert all(shares["beta"] < 0.05 < shares["ada"] for shares in seen.shares.values() if shares)
 
 
 def test_two_alike_share_alike_and_one_may_be_asked_alone(home: SiteHome) -> None:
     (own,) = segmenter_of(home).experts.values()
-    both, alone = Segmenter({"ada": own, "beta": replace(own, site="beta")}, 0.05), ("beta",)
+    both, alone = Segmenter({"ada": own, "beta": replace(own, site="beta")}), ("beta",)
     for fused, single in zip(both.look(_images(home)), both.look(_images(home), alone), strict=True):
         assert np.array_equal(fused.labels, single.labels)
         assert all(shares["ada"] == pytest.approx(0.5) for shares in fused.shares.values() if shares)
@@ -80,10 +80,3 @@ def test_without_an_expert_it_says_how_to_get_one(tmp_path: Path, kit: Kit, expo
     home = segmentation_home(tmp_path / "new", kit, exported("camus", **SIZE)[0])
     with pytest.raises(ConsiliumError, match="no expert of segmentation is here; consilium site train --task segment"):
         segmenter_of(home)
-
-
-def test_enlarged_maps_still_add_up_to_one() -> None:
-    maps = np.random.default_rng(0).dirichlet(np.ones(3), (8, 8)).transpose(2, 0, 1).astype(np.float32)
-    found = enlarged(maps, (20, 31))
-    assert found.shape == (3, 20, 31)
-    assert np.allclose(found.sum(axis=0), 1, atol=1e-5)
