@@ -43,6 +43,11 @@ def measured(dtype: torch.dtype, size: int = SIZE, many: int = BYTES) -> Machine
     return Machine(2 * size**3 / min(_product(dtype, size), _convolution(dtype, size)), 2 * many / _copy(many))
 
 
+def better(one: Machine, other: Machine) -> Machine:
+    """What a machine does at best, measured twice."""
+    return Machine(max(one.operations, other.operations), max(one.bytes, other.bytes))
+
+
 def asked(run: Callable[[], object], machine: Machine) -> Asked:
     """What a computation asks of a machine, backward passes included."""
     import torch

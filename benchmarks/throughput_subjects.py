@@ -59,7 +59,7 @@ class Subject:
 
 SUBJECTS = (
     Subject("views, 112 px, width 64", "views", 112, 64, 8, 2, 3, workers=(0,)),
-    Subject("views, 112 px, width 16", "views", 112, 16, 16, 3, 5),
+    Subject("views, 112 px, width 16", "views", 112, 16, 16, 3, 5, workers=(0,)),
     Subject("views, 112 px, width 16, BackMix", "backmix", 112, 16, 16, 3, 5),
     Subject("U-Net, 128 px, width 16", "masks", 128, 16, 16, 8, 7),
     Subject("contour network, 128 px, width 16", "contours", 128, 16, 16, 6, 7),

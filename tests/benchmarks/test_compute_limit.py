@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.compute_limit import Machine, asked, measured
+from benchmarks.compute_limit import Machine, asked, better, measured
 
 SLOW = Machine(operations=1e6, bytes=1e30)
 NARROW = Machine(operations=1e30, bytes=1e6)
@@ -42,3 +42,7 @@ def test_a_machine_multiplies_and_copies() -> None:
     found = measured(torch.float32, size=32, many=2**12)
     assert found.operations > 1e6
     assert found.bytes > 1e6
+
+
+def test_of_two_measurements_the_better_counts_for_each_thing() -> None:
+    assert better(Machine(3.0, 5.0), Machine(4.0, 2.0)) == Machine(4.0, 5.0)
