@@ -10,6 +10,7 @@ from typing import Any
 from federated.disclosure import Check, Facts, behind_matrix, gram_patients
 from federated.manifest import ConsultationManifest, WeightsManifest, manifest_bytes
 from federated.panel import width_of
+from federated.tasks import TASKS
 from site_agent.drafts import STEPS, Draft
 from site_agent.expert_settings import HEAD
 
@@ -121,6 +122,8 @@ def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple
 
 def _networks_audience(manifest: Any) -> tuple[str, ...]:
     if isinstance(manifest, WeightsManifest) and manifest.architecture != HEAD:
+        if manifest.task in TASKS and TASKS[manifest.task].exchanged:
+            return ("every other site gets the whole network, and keeps it",)
         return ("every other site gets the whole network where the federation consults experts, and keeps it",)
     return ()
 

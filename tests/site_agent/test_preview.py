@@ -138,3 +138,10 @@ def test_preview_of_a_network_says_that_it_stays_with_every_site(open_home: Site
     line = "every other site gets the whole network where the federation consults experts, and keeps it"
     assert line in network.audience
     assert line not in head.audience
+
+
+def test_preview_of_a_network_of_a_task_that_exchanges_them_says_that_every_site_gets_it(
+    open_home: SiteHome, make_draft: MakeDraft
+) -> None:
+    draft = make_draft("weights", architecture="unet", task="segmentation")
+    assert "every other site gets the whole network, and keeps it" in Gate(open_home).preview(draft).audience
