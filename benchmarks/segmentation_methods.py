@@ -36,12 +36,12 @@ class Setting:
         patients: of every hospital.
     """
 
-    side: int = 96
+    side: int = 80
     width: int = 16
     levels: int = 5
-    alone: int = 30
-    joint: int = 15
-    rounds: int = 15
+    alone: int = 32
+    joint: int = 16
+    rounds: int = 16
     local: int = 2
     batch: int = 4
     rate: float = 1e-2
