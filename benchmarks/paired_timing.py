@@ -27,8 +27,8 @@ def in_turns(runs: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
         run()
     found: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds):
+        gc.collect()
         for name in list(runs)[:: -1 if number % 2 else 1]:
-            gc.collect()
             begun = time.perf_counter()
             runs[name]()
             found[name].append(time.perf_counter() - begun)
