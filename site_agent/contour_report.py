@@ -16,7 +16,7 @@ from site_agent.contour_truth import ContouredCase, find_contoured
 from site_agent.contouring import Tracer
 from site_agent.overlay import overlay
 from site_agent.segmentation_report import SHOWN
-from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION, few_of_each_clip
+from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION
 from site_agent.training_report.page import Picture, Report
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def report(home: SiteHome, done: Trained) -> Report:
 
 
 def _cases(home: SiteHome, fold: str) -> list[ContouredCase]:
-    return few_of_each_clip(find_contoured(home, fold=fold).cases)
+    return find_contoured(home, fold=fold).cases
 
 
 def _pictures(judged: Sequence[Judged]) -> list[Picture]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from shared_models.long_axis import seven_points
 from shared_models.mask_contour import outline
+from site_agent.intake.examination import LEARNT_FROM
 from site_agent.truth import LV, MYOCARDIUM, STRUCTURES, Clip, Found, Moment, clips_of, drawn_frames, masks_of
 
 if TYPE_CHECKING:
@@ -55,14 +56,22 @@ class ContouredCase:
     moment: Moment
 
 
-def contoured_cases(home: SiteHome, *, fold: str | None = None, batch: str | None = None) -> list[ContouredCase]:
+def contoured_cases(
+    home: SiteHome, *, fold: str | None = None, batch: str | None = None, most: int | None = LEARNT_FROM
+) -> list[ContouredCase]:
     """Images with contours in the order in which they came, of one fold or batch if asked; none where these have none.
+
+    Args:
+        home: the site's.
+        fold: train, validation, calibration or test.
+        batch: by name.
+        most: of the label maps of a clip, as for `truth.masked_cases`.
 
     Raises:
         DataError: no image of the site has a contour.
         ConsiliumError: working images are missing or damaged.
     """
-    found = find_contoured(home, fold=fold, batch=batch)
+    found = find_contoured(home, fold=fold, batch=batch, most=most)
     everything = found if found.cases or (fold, batch) == (None, None) else find_contoured(home)
     if not everything.cases:
         reasons = "; ".join(f"{count} {why}" for why, count in sorted(everything.left_out.items()) if count)
@@ -71,7 +80,9 @@ def contoured_cases(home: SiteHome, *, fold: str | None = None, batch: str | Non
     return found.cases
 
 
-def find_contoured(home: SiteHome, *, fold: str | None = None, batch: str | None = None) -> Found[ContouredCase]:
+def find_contoured(
+    home: SiteHome, *, fold: str | None = None, batch: str | None = None, most: int | None = LEARNT_FROM
+) -> Found[ContouredCase]:
     """As `contoured_cases`, with what was left out, and nothing where there is nothing.
 
     Raises:
@@ -81,7 +92,7 @@ def find_contoured(home: SiteHome, *, fold: str | None = None, batch: str | None
     archive = home.archive
     for clip in clips_of(archive, fold=fold, batch=batch):
         seen: set[int] = set()
-        for number, place, image, draw in _drawings(archive, clip, found.left_out):
+        for number, place, image, draw in _drawings(archive, clip, found.left_out, most):
             if clip.view not in APICAL:
                 found.left_out[OTHER_VIEW] += 1
             elif (points := _points(draw)) is None:
@@ -104,13 +115,13 @@ def _points(draw: Callable[[], Points]) -> Points | None:
 
 
 def _drawings(
-    archive: Archive, clip: Clip, left_out: Counter[str]
+    archive: Archive, clip: Clip, left_out: Counter[str], most: int | None
 ) -> Iterator[tuple[int, int, Gray, Callable[[], Points]]]:
     """Number, place, image, and what gives the open outline, of every frame in which the ventricle is drawn."""
     for name in masks_of(archive, clip):
         values = {code: value for value, code in STRUCTURES.get(name, {}).items()}
         if {LV, MYOCARDIUM} <= values.keys():
-            for number, place, image, mask in drawn_frames(archive, clip, name, left_out):
+            for number, place, image, mask in drawn_frames(archive, clip, name, left_out, most):
                 yield number, place, image, _of_mask(mask, values)
     places = {int(number): place for place, number in enumerate(archive.cache.read(clip.key, "numbers"))}
     for number, array, read in _lines(archive, clip):

@@ -128,12 +128,11 @@ def _numbers(cases: Sequence[Case], labels: Sequence[str]) -> NDArray[np.int64]:
 
 def _masks(home: SiteHome, plan: Plan, limits: Limits) -> Lesson:
     """Images with label maps, whose values count the run's labels; of what too few patients show, nothing is said."""
-    from site_agent.tasks.segmentation import few_of_each_clip, masked_of, rows_of
+    from site_agent.tasks.segmentation import masked_of, rows_of
     from site_agent.truth import masked_cases
 
     gone = taken_back(home)
-    drawn = few_of_each_clip(masked_cases(home, plan.labels, fold=TRAIN))
-    masked = [each for each in drawn if each.case.batch not in gone]
+    masked = [each for each in masked_cases(home, plan.labels, fold=TRAIN) if each.case.batch not in gone]
     rows = _enough([row for each in masked for row in rows_of(each, plan.labels)], limits)
     values = {1 + plan.labels.index(row.label) for row in rows}
     kept = [each for each in (_only(each, values) for each in masked) if each.mask.any()]
@@ -149,10 +148,9 @@ def _only(each: MaskedCase, values: Collection[int]) -> MaskedCase:
 def _contours(home: SiteHome, plan: Plan, limits: Limits) -> Lesson:
     """Images in which the ventricle is outlined, their views as labels."""
     from site_agent.contour_truth import contoured_cases
-    from site_agent.tasks.segmentation import few_of_each_clip
 
     gone = taken_back(home)
-    drawn = few_of_each_clip(contoured_cases(home, fold=TRAIN))
+    drawn = contoured_cases(home, fold=TRAIN)
     there = [each for each in drawn if each.view in plan.labels and each.case.batch not in gone]
     rows = _enough([replace(each.case, label=each.view) for each in there], limits)
     known = {row.label for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -124,12 +125,12 @@ def figures(home: SiteHome, judged: Mapping[str, Sequence[Judged]]) -> Segmentat
 
 def tables(home: SiteHome, found: SegmentationEvaluation) -> list[Table]:
     """The figures for a person, the ejection fraction and the shares where there are any."""
-    meanings = meanings_of(home)
+    names = {code: short(meaning) for code, meaning in meanings_of(home).items()}
     columns = ("by", "structure", "images", "patients", "Dice", "Hausdorff mm", "95 % of it mm", "not found")
     fits = [
         (
             fit.by,
-            meanings.get(fit.structure, fit.structure),
+            names.get(fit.structure, fit.structure),
             fit.images,
             fit.patients,
             shown(fit.dice, 3),
@@ -144,17 +145,24 @@ def tables(home: SiteHome, found: SegmentationEvaluation) -> list[Table]:
         for each in found.ejection_fractions
     ]
     shares = [
-        (meanings.get(code, code), name, f"{100 * share:.0f} %")
+        (names.get(code, code), name, f"{100 * share:.0f} %")
         for code, parts in found.shares.items()
+        if len(parts) > 1
         for name, share in parts.items()
     ]
-    title = f"{found.images} images of {found.patients} held-back patients, 95 % intervals by patient"
+    title = f"{found.images} images of {found.patients} patients, 95 % intervals by patient"
     heads = ("by", "patients", "mean error", "bias", "no outline")
     return [
         Table(title, columns, fits),
         Table("ejection fraction by Simpson's biplane method, points of percent", heads, fractions),
         Table("mean share of each site in what is fused", ("structure", "site", "share"), shares),
     ]
+
+
+def short(meaning: str) -> str:
+    """The short name at the end of what a code means, where there is one."""
+    found = re.search(r"\((\w+)\)$", meaning)
+    return found[1] if found else meaning
 
 
 def shown(figure: Interval, digits: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from site_agent.overlay import colour_of, overlay
 from site_agent.segmentation_evaluation import Judged, figures, judge, tables
 from site_agent.segmenting import Segmenter
-from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION, few_of_each_clip, meanings_of, structures_of
+from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION, meanings_of, structures_of
 from site_agent.training_report.page import Picture, Report
 from site_agent.truth import find_masked
 
@@ -40,7 +40,7 @@ def report(home: SiteHome, done: Trained) -> Report:
     meanings = meanings_of(home)
     return Report(
         title="Training of segmentation",
-        facts=[*counts, ("epochs", len(done.history)), *settings.model_dump().items()],
+        facts=[*counts, *settings.model_dump().items()],
         history=done.history,
         tables=[each for each in tables(home, found) if each.rows],
         pictures=_pictures(judged, structures),
@@ -55,7 +55,7 @@ def _shown_fold(home: SiteHome) -> str:
 
 
 def _cases(home: SiteHome, fold: str) -> list[MaskedCase]:
-    return few_of_each_clip(find_masked(home, structures_of(home), fold=fold).cases)
+    return find_masked(home, structures_of(home), fold=fold).cases
 
 
 def _pictures(judged: Sequence[Judged], structures: Sequence[str]) -> list[Picture]:

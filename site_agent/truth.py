@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from federated.vocabulary import builtin_vocabulary
 from site_agent.catalogue import Case
+from site_agent.intake.examination import LEARNT_FROM
+from site_agent.intake.preparation import evenly
 
 if TYPE_CHECKING:
     from site_agent.archive import Archive
@@ -113,7 +115,12 @@ class Clip:
 
 
 def masked_cases(
-    home: SiteHome, structures: Sequence[str], *, fold: str | None = None, batch: str | None = None
+    home: SiteHome,
+    structures: Sequence[str],
+    *,
+    fold: str | None = None,
+    batch: str | None = None,
+    most: int | None = LEARNT_FROM,
 ) -> list[MaskedCase]:
     """Images with masks in the order in which they came, of one fold or batch if asked; none where these have none.
 
@@ -122,19 +129,25 @@ def masked_cases(
         structures: codes, of which the first becomes 1.
         fold: train, validation, calibration or test.
         batch: by name.
+        most: of the frames of a clip, evenly spaced, beside both ends of the beat; None for all.
 
     Raises:
         DataError: nothing of the site has a mask, or all masks are empty of the structures.
         ConsiliumError: working images are missing or damaged.
     """
-    found = find_masked(home, structures, fold=fold, batch=batch)
+    found = find_masked(home, structures, fold=fold, batch=batch, most=most)
     if not found.cases and not (_asked(fold, batch) and find_masked(home, structures).cases):
         raise _nothing(home.archive)
     return found.cases
 
 
 def find_masked(
-    home: SiteHome, structures: Sequence[str], *, fold: str | None = None, batch: str | None = None
+    home: SiteHome,
+    structures: Sequence[str],
+    *,
+    fold: str | None = None,
+    batch: str | None = None,
+    most: int | None = LEARNT_FROM,
 ) -> Found[MaskedCase]:
     """As `masked_cases`, with what was left out, and nothing where there is nothing.
 
@@ -147,13 +160,13 @@ def find_masked(
         for name in masks_of(archive, clip):
             values = STRUCTURES.get(name)
             if values is not None:
-                _add(found, archive, clip, name, _table(values, structures))
+                _add(found, archive, clip, name, _table(values, structures), most)
     return found
 
 
-def _add(found: Found[MaskedCase], archive: Archive, clip: Clip, name: str, table: Gray) -> None:
+def _add(found: Found[MaskedCase], archive: Archive, clip: Clip, name: str, table: Gray, most: int | None) -> None:
     labelled = tuple(sorted({int(value) for value in table} - {0}))
-    for number, place, image, drawn in drawn_frames(archive, clip, name, found.left_out):
+    for number, place, image, drawn in drawn_frames(archive, clip, name, found.left_out, most):
         mask = table[drawn]
         if not mask.any():
             found.left_out[NO_STRUCTURE] += 1
@@ -163,14 +176,19 @@ def _add(found: Found[MaskedCase], archive: Archive, clip: Clip, name: str, tabl
 
 
 def drawn_frames(
-    archive: Archive, clip: Clip, name: str, left_out: Counter[str]
+    archive: Archive, clip: Clip, name: str, left_out: Counter[str], most: int | None = None
 ) -> Iterator[tuple[int, int, Gray, Gray]]:
-    """Number, place, image and label map, as it was drawn, of every frame that is kept; others are counted."""
+    """Number, place, image and label map, as it was drawn, of frames that are kept; where one is not, it is counted.
+
+    Of a clip as many as asked for, evenly spaced, and both ends of the beat.
+    """
     places = {int(number): place for place, number in enumerate(archive.cache.read(clip.key, "numbers"))}
     numbers = [int(number) for number in archive.cache.read(clip.key, f"{MASK}{name}{AT}")]
     masks = archive.cache.read(clip.key, f"{MASK}{name}")
     left_out.update({NO_IMAGE: sum(number not in places for number in numbers)})
-    kept = [(number, mask) for number, mask in zip(numbers, masks, strict=True) if number in places]
+    there = [(number, mask) for number, mask in zip(numbers, masks, strict=True) if number in places]
+    some = set(evenly(len(there), len(there) if most is None else most))
+    kept = [each for row, each in enumerate(there) if row in some or clip.moment(each[0])]
     images = archive.cache.frames(clip.key, [places[number] for number, _ in kept])
     for (number, mask), image in zip(kept, images, strict=True):
         yield number, places[number], image, mask

@@ -23,7 +23,7 @@ from site_agent.contour_truth import ContouredCase, contoured_cases
 from site_agent.drafts import Draft
 from site_agent.local_experts import Trained, Wanted, trained
 from site_agent.tasks.blocks import TRAIN, Selection, cells_of, facts_of, select
-from site_agent.tasks.segmentation import CALIBRATION, FOLDS, FREE, VALIDATION, few_of_each_clip
+from site_agent.tasks.segmentation import CALIBRATION, FOLDS, FREE, VALIDATION
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
         DisclosureError: no view has patients enough.
     """
     known = [concept.code for concept in vocabulary_of(home).concepts]
-    drawn = few_of_each_clip(contoured_cases(home, batch=batch))
+    drawn = contoured_cases(home, batch=batch)
     there = [each for each in drawn if each.case.fold in FOLDS and each.view in known]
     if not any(each.case.fold == TRAIN for each in there):
         raise DataError(
@@ -141,6 +141,7 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
             schedule="cosine",
             warm_up=0.05,
             clip=5.0,
+            precision="auto",
             metric=ERROR if judging else "",
             smallest=bool(judging),
         )

@@ -20,8 +20,6 @@ from federated.manifest import WeightsManifest, pack_tensors
 from federated.vocabulary import builtin_vocabulary
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
-from site_agent.intake.examination import LEARNT_FROM
-from site_agent.intake.preparation import evenly
 from site_agent.local_experts import Trained, Wanted, trained
 from site_agent.tasks.blocks import TRAIN, Selection, cells_of, facts_of, select
 from site_agent.truth import MaskedCase, masked_cases
@@ -79,7 +77,7 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
         DisclosureError: no structure has patients enough.
     """
     known = structures_of(home)
-    masked = [each for each in few_of_each_clip(masked_cases(home, known, batch=batch)) if each.case.fold in FOLDS]
+    masked = [each for each in masked_cases(home, known, batch=batch) if each.case.fold in FOLDS]
     if not any(each.case.fold == TRAIN for each in masked):
         raise DataError(
             "no training patient has an image with a mask", where=f"batch {batch}", cure="take in images with masks"
@@ -108,14 +106,6 @@ class _Drawn(Protocol):
 
 
 Drawn = TypeVar("Drawn", bound=_Drawn)
-
-
-def few_of_each_clip(masked: Sequence[Drawn]) -> list[Drawn]:
-    """Of a clip that is drawn frame by frame as many as any task learns from, evenly spaced."""
-    clips: dict[int, list[Drawn]] = {}
-    for each in masked:
-        clips.setdefault(each.case.id, []).append(each)
-    return [drawn[place] for drawn in clips.values() for place in evenly(len(drawn), LEARNT_FROM)]
 
 
 def rows_of(each: MaskedCase, structures: Sequence[str]) -> list[Case]:
@@ -182,6 +172,7 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
             decay=DECAY,
             schedule="cosine",
             warm_up=0.1,
+            precision="auto",
             metric=DICE if validation else "",
         )
         return SegmentationTask(network, settings.side, train, validation or None), recipe

@@ -43,7 +43,7 @@ def test_train_then_evaluate_then_predict(run: Run, home: SiteHome, root: Path) 
     assert (told["epochs"], Path(told["expert"]).parent) == (2, home.experts / "own")
     measured = run("evaluate", "--task", "segmentation")
     assert (measured.code, measured.err) == (0, "")
-    assert "held-back patients" in measured.out
+    assert "95 % intervals by patient" in measured.out
     assert json.loads(run("evaluate", "--task", "segmentation", "--json").out)["fits"]
     image = next(root.rglob("patient0001_4CH_ED.nii.gz"))
     assert run("predict", image, "--task", "segmentation", "--out", "found").out == "wrote 1 image into found\n"

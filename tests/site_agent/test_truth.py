@@ -55,7 +55,7 @@ def _of(home: SiteHome, cases: list[MaskedCase], stem: str) -> list[MaskedCase]:
 def test_every_masked_frame_comes_back_in_the_order_of_the_structures(camus: SiteHome, exported: Exported) -> None:
     _, order = exported("camus", **SIZE)
     structures = (LA, RV, LV)
-    found = masked_cases(camus, structures)
+    found = masked_cases(camus, structures, most=None)
     assert len(found) == 3 * 2 * 12
     for number in (1, 2, 3):
         for beat in half_beats(order, number):
@@ -73,9 +73,21 @@ def test_every_masked_frame_comes_back_in_the_order_of_the_structures(camus: Sit
             assert [each.spacing_mm for each in its] == pytest.approx([beat.clip.take.spacing_mm] * 12, rel=1e-4)
 
 
+def test_of_a_clip_a_few_come_back_evenly_spaced_with_both_ends_of_the_beat(camus: SiteHome) -> None:
+    whole, few = (masked_cases(camus, CHAMBERS, most=most) for most in (None, 3))
+    numbers = {each.case.id: {0, 6, 11} for each in whole}
+    for each in whole:
+        if each.moment:
+            numbers[each.case.id].add(each.case.frame)
+    found: dict[int, set[int]] = {}
+    for each in few:
+        found.setdefault(each.case.id, set()).add(each.case.frame)
+    assert found == numbers
+
+
 def test_a_frame_that_is_a_case_is_that_case(camus: SiteHome) -> None:
     known = {case.sha256: case for case in camus.archive.catalogue.cases()}
-    found = masked_cases(camus, CHAMBERS)
+    found = masked_cases(camus, CHAMBERS, most=None)
     same = [each.case for each in found if each.case.sha256 in known]
     assert len(same) == len(known) < len(found)
     assert all(case == known[case.sha256] for case in same)
@@ -83,11 +95,11 @@ def test_a_frame_that_is_a_case_is_that_case(camus: SiteHome) -> None:
 
 
 def test_a_fold_and_a_batch_have_their_own(camus: SiteHome) -> None:
-    folds = {fold: masked_cases(camus, CHAMBERS, fold=fold) for fold in ("train", "validation", "test")}
+    folds = {fold: masked_cases(camus, CHAMBERS, fold=fold, most=None) for fold in ("train", "validation", "test")}
     assert [len(found) for found in folds.values()] == [48, 24, 0], "a fold without is no mistake"
     assert {each.case.fold for each in folds["train"]} == {"train"}
     (batch,) = camus.archive.catalogue.batches()
-    assert len(masked_cases(camus, CHAMBERS, batch=batch)) == 72
+    assert len(masked_cases(camus, CHAMBERS, batch=batch, most=None)) == 72
     assert masked_cases(camus, CHAMBERS, batch="b0009") == []
 
 
@@ -95,7 +107,7 @@ def test_what_shows_nothing_and_what_is_not_kept_is_counted(camus: SiteHome) -> 
     clip = clips_of(camus.archive)[0]
     empty = np.zeros((64, 64), np.uint8)
     redrawn(camus.archive, "camus", {3: empty, 4: None, 900: empty}, clip.key)
-    found = find_masked(camus, CHAMBERS)
+    found = find_masked(camus, CHAMBERS, most=None)
     assert len(found.cases) == 72 - 2
     assert found.left_out == {NO_STRUCTURE: 1, NO_IMAGE: 1}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from site_agent.policy import permissive_policy
 from site_agent.tasks.segmentation import (
     TASK,
     draft,
-    few_of_each_clip,
     lesson,
     no_report,
     selection,
@@ -54,15 +52,6 @@ def test_a_lesson_has_the_folds_that_are_learnt_from(home: SiteHome) -> None:
     assert set(taught.folds) <= {"train", "validation", "calibration"}
     assert {value for each in taught.folds["train"] for value in np.unique(each.mask)} == {0, 1, 2, 3}
     assert {row.label for row in taught.selection.folds["train"]} == {LV, MYOCARDIUM, LA}
-
-
-def test_of_a_clip_a_few_frames_are_learnt_from(home: SiteHome) -> None:
-    masked = masked_cases(home, structures_of(home))
-    many = [replace(each, case=replace(each.case, id=1)) for each in masked]
-    assert len(many) > 8
-    assert len(few_of_each_clip(many)) == 8
-    assert few_of_each_clip(many)[0] is many[0]
-    assert few_of_each_clip(many)[-1] is many[-1]
 
 
 def test_a_structure_of_too_few_patients_is_taught_as_background(home: SiteHome) -> None:
