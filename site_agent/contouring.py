@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from site_agent.local_experts import network_of, p_values_of, panel, weights_of
+from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.contour import ARCHITECTURE, REFERENCE, TASK
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Tracer:
 
     def trace(self, images: Sequence[Gray], names: Collection[str] = ()) -> list[Traced]:
         """What the experts, or those named, see in images (H, W) of any sizes."""
-        chosen = {name: expert for name, expert in self.experts.items() if not names or name in names}
+        chosen = asked(self.experts, names)
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
         parts = [p_values_of(expert.state, read[name].features, REFERENCE) for name, expert in chosen.items()]
         p = np.stack(parts, axis=1)

@@ -8,7 +8,7 @@ other as a panel, each weighed by how in-distribution an image is for it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ History = tuple[dict[str, float], ...]
 Floats = NDArray[np.floating[Any]]
 SUFFIX = ".safetensors"
 UNKNOWN = 0.5
+AVERAGE = "average"
 
 
 @dataclass(frozen=True)
@@ -175,13 +176,15 @@ def kept(home: SiteHome, task: str) -> list[Trained]:
 def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
     """Own experts of a task and those of other sites, by a name for each: the site's, numbered where it has several.
 
+    Last, under a name of its own, comes the global model of the newest run of rounds that ended.
+
     Raises:
         ConsiliumError: there is none, or a file is damaged.
     """
     own = [each.expert for each in kept(home, task)]
     others = [expert for expert in received(home) if expert.architecture == architecture]
-    experts = [*own, *others]
-    if not experts:
+    experts, last = [*own, *others], _averaged(home, architecture)
+    if not experts and last is None:
         raise ConsiliumError(
             f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
         )
@@ -189,7 +192,33 @@ def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
     numbers = [sites[:place].count(site) + 1 for place, site in enumerate(sites)]
     several = {site for site in sites if sites.count(site) > 1}
     names = [f"{site}-{number}" if site in several else site for site, number in zip(sites, numbers, strict=True)]
-    return dict(zip(names, experts, strict=True))
+    return dict(zip(names, experts, strict=True)) | ({AVERAGE: last} if last else {})
+
+
+def _averaged(home: SiteHome, architecture: str) -> Expert | None:
+    """The global model of the newest run of rounds of an architecture, if one ended."""
+    from site_agent.averaging import load_average
+
+    names = [f"sha256:{path.stem}" for path in home.averages.glob("*.parcel")]
+    ended = [(manifest, state) for manifest, state in (load_average(home, name) for name in names)]
+    runs = [each for each in ended if each[0].plan.model == architecture]
+    if not runs:
+        return None
+    manifest, state = max(runs, key=lambda each: each[0].run)
+    plan = manifest.plan
+    return Expert("", AVERAGE, 0, plan.model, dict(plan.config), plan.labels, state)
+
+
+def asked(experts: Mapping[str, Expert], names: Collection[str] = ()) -> dict[str, Expert]:
+    """Experts by name; where none is named all sites', and the average of rounds, which is no site's, if it is alone.
+
+    Raises:
+        ConsiliumError: one of the names is none.
+    """
+    if strange := set(names) - set(experts):
+        raise ConsiliumError(f"there is no expert '{min(strange)}', there are {', '.join(experts)}", where="--by")
+    chosen = set(names) or set(experts) - {AVERAGE} or set(experts)
+    return {name: expert for name, expert in experts.items() if name in chosen}
 
 
 def network_of(expert: Expert) -> torch.nn.Module:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.fusion.probability_maps import ExpertMap, FusedMap, fuse_maps
-from site_agent.local_experts import network_of, p_values_of, panel, weights_of
+from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.segmentation import ARCHITECTURE, TASK
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Segmenter:
         """What the experts, or those named, see in images (H, W) of any sizes."""
         from shared_models.segmentation import enlarged
 
-        chosen = {name: expert for name, expert in self.experts.items() if not names or name in names}
+        chosen = asked(self.experts, names)
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
         p = np.stack([p_values_of(expert.state, read[name].features) for name, expert in chosen.items()], axis=1)
         weights = weights_of([expert.state for expert in chosen.values()], p)

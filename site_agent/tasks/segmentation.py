@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,16 +96,6 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
         for fold in chosen.folds
     }
     return Lesson(structures, folds, chosen)
-
-
-class _Drawn(Protocol):
-    """An image in which something was drawn."""
-
-    @property
-    def case(self) -> Case: ...
-
-
-Drawn = TypeVar("Drawn", bound=_Drawn)
 
 
 def rows_of(each: MaskedCase, structures: Sequence[str]) -> list[Case]:

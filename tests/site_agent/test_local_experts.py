@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +15,20 @@ from shared_models.checkpoint import read_checkpoint, write_checkpoint
 from shared_models.image_reference import COUNTS, MEAN
 from shared_models.recipe import Recipe
 from shared_models.segmentation import Masked, SegmentationTask
-from site_agent import local_experts
+from site_agent import averaging, local_experts
 from site_agent.home import SiteHome
-from site_agent.local_experts import Trained, Wanted, kept, network_of, p_values_of, panel, trained, weights_of
+from site_agent.local_experts import (
+    AVERAGE,
+    Trained,
+    Wanted,
+    asked,
+    kept,
+    network_of,
+    p_values_of,
+    panel,
+    trained,
+    weights_of,
+)
 
 CONFIG = {"classes": 2, "side": 16, "width": 2, "levels": 2}
 WANTED = Wanted("segmentation", "b0001", ("87878005",), "unet", CONFIG, key=1)
@@ -122,3 +135,31 @@ def test_weights_follow_from_how_in_distribution_an_image_is(home: SiteHome) -> 
 def test_the_home_of_experts_is_its_own_folder(home: SiteHome) -> None:
     assert _trained(home).path.parent == home.experts / "own"
     assert isinstance(_trained(home).path, Path)
+
+
+def test_without_names_all_sites_are_asked_and_the_average_only_if_it_is_alone(home: SiteHome) -> None:
+    own = _trained(home).expert
+    experts = {"ada": own, "beta": own, AVERAGE: own}
+    assert list(asked(experts)) == ["ada", "beta"]
+    assert list(asked({AVERAGE: own})) == [AVERAGE]
+    assert list(asked(experts, [AVERAGE, "ada"])) == ["ada", AVERAGE]
+    with pytest.raises(ConsiliumError, match="--by: there is no expert 'gamma', there are ada, beta, average"):
+        asked(experts, ["gamma"])
+
+
+def test_the_newest_average_that_ended_stands_in_the_panel(home: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _trained(home).expert.state
+    home.averages.mkdir()
+    for name in ("one", "two", "three"):
+        (home.averages / f"{name}.parcel").touch()
+    runs = {"sha256:one": (1, "unet"), "sha256:two": (2, "unet"), "sha256:three": (3, "linear_head")}
+
+    def load(_: SiteHome, digest: str) -> tuple[SimpleNamespace, Any]:
+        run, model = runs[digest]
+        plan = SimpleNamespace(model=model, config=CONFIG, labels=(f"of run {run}",))
+        return SimpleNamespace(run=run, plan=plan), state
+
+    monkeypatch.setattr(averaging, "load_average", load)
+    found = panel(home, "segmentation", "unet")
+    assert list(found) == ["ada", AVERAGE]
+    assert found[AVERAGE].labels == ("of run 2",)
