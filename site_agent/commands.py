@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from site_agent import drift_commands, egress_commands, learning_commands, release_commands, tables
+from site_agent import (
+    drift_commands,
+    egress_commands,
+    learning_commands,
+    release_commands,
+    similar_commands,
+    tables,
+)
 from site_agent.backup import commands as backup_commands
 from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
@@ -161,6 +168,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.adopt,
     release_commands.refuse,
     release_commands.predict,
+    similar_commands.similar,
     drift_commands.drift,
     egress_commands.withdraw,
     backup_commands.backup,

@@ -37,7 +37,7 @@ from federated.manifest import FrontEndCard, Frozen, Name
 from federated.vocabulary import Vocabulary, builtin_vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 from site_agent.expert_settings import ExpertSettings
-from site_agent.network_settings import NetworkSettings
+from site_agent.network_settings import EncoderSettings, NetworkSettings
 
 SECRET_BYTES = 32
 
@@ -50,7 +50,7 @@ class SiteConfig(Frozen):
         class_balance: whether every label weighs the same in this site's sums.
         backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
         expert: what this site trains and sends as `weights`.
-        segmentation, contour: how the networks of these tasks are trained here.
+        segmentation, contour, retrieval: how the networks of these tasks are trained here.
     """
 
     version: Literal[1] = 1
@@ -66,6 +66,7 @@ class SiteConfig(Frozen):
     expert: ExpertSettings = ExpertSettings()
     segmentation: NetworkSettings = NetworkSettings()
     contour: NetworkSettings = NetworkSettings()
+    retrieval: EncoderSettings = EncoderSettings()
 
 
 class SiteHome:

@@ -15,13 +15,16 @@ from site_agent import (
     contour_evaluation,
     contour_prediction,
     contour_report,
+    retrieval_evaluation,
+    retrieval_prediction,
+    retrieval_report,
     segmentation_evaluation,
     segmentation_prediction,
     segmentation_report,
     view_learning,
 )
 from site_agent.catalogue import Catalogue
-from site_agent.tasks import contour, segmentation
+from site_agent.tasks import contour, retrieval, segmentation
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -69,6 +72,14 @@ LEARNING: dict[str, Learning] = {
         evaluate=contour_evaluation.evaluate,
         tables=contour_evaluation.tables,
         predict=contour_prediction.predict,
+    ),
+    "retrieval": Learning(
+        forms=retrieval_prediction.FORMS,
+        train=retrieval.train,
+        report=retrieval_report.report,
+        evaluate=retrieval_evaluation.evaluate,
+        tables=retrieval_evaluation.tables,
+        predict=retrieval_prediction.predict,
     ),
     "segmentation": Learning(
         forms=tuple(segmentation_prediction.WRITERS),

@@ -1,0 +1,87 @@
+"""What of a site's own images is most like others, written for each of them: a sheet to look at, and a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from federated.errors import DataError
+from federated.files import write_whole
+from site_agent.contact_sheet import contact_sheet
+from site_agent.predict import Shown, by_file, rows_of, shown_in
+from site_agent.progress import track
+from site_agent.segmentation_prediction import LINES, UNSAFE, Written
+from site_agent.similar import Gray, Hit, Similar, encoders_of, images_of, similar, told
+from site_agent.sources.index import Columns, Row
+from site_agent.training_report.page import png
+
+if TYPE_CHECKING:
+    from site_agent.home import SiteHome
+
+FORMS = ("png",)
+COUNT = 8
+
+
+def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, columns: Columns | None = None) -> Written:  # noqa: ARG001
+    """Writes for every file which clips and stills of the site are most like it; the lines come last.
+
+    Args:
+        home: the site's.
+        inputs: indexes, folders of images, images, cine files.
+        out: the folder, which is made where missing.
+        form: of the sheets, of which there is one.
+        columns: of the indexes.
+
+    Raises:
+        ConsiliumError: no encoder is here, nothing can be used, or nothing can be written.
+    """
+    encoders_of(home)
+    files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
+    for path, rows in track(files.items(), total=len(files), what="looking for what is alike"):
+        try:
+            shown = list(shown_in(path, rows))
+        except DataError as error:
+            unreadable.append((rows[0].name, error.what))
+            continue
+        hits = similar(home, [each.image for each in shown], COUNT)
+        name = f"{len(lines) + 1:04d}-{UNSAFE.sub('-', rows[0].name)}-similar.png"
+        write_sheet(home, out / name, shown[len(shown) // 2].image, hits)
+        lines.append(
+            {"image": rows[0].name, "sheet": name, "similar": [each.model_dump() for each in told(home, hits)]}
+        )
+    if not lines:
+        name, reason = unreadable[0]
+        raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
+    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+
+
+def write_sheet(home: SiteHome, path: Path, asked: Gray, hits: Sequence[Hit]) -> None:
+    """What was asked for, then what is most like it.
+
+    Raises:
+        ConsiliumError: it cannot be written, or a working image is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["asked for", *(f"{hit.similarity:.2f} {hit.case.label or '-'}" for hit in hits)]
+    write_whole(path, png(contact_sheet([asked, *images_of(home, hits)], lines)))
+
+
+def find(home: SiteHome, path: Path, count: int) -> tuple[Gray, list[Hit], list[Similar]]:
+    """What is most like an image or a clip: its middle frame, the hits, and the same for a person.
+
+    Raises:
+        DataError: the file cannot be used, or the site has no images.
+    """
+    try:
+        shown: list[Shown] = list(shown_in(path, [_row(path)]))
+    except DataError as error:
+        raise DataError(error.what, where=str(path), cure=error.cure) from error
+    hits = similar(home, [each.image for each in shown], count)
+    return shown[len(shown) // 2].image, hits, told(home, hits)
+
+
+def _row(path: Path) -> Row:
+    return rows_of([path])[0]

@@ -1,0 +1,246 @@
+"""Retrieval: an encoder that learns from a site's clips, without labels, what looks alike, and leaves as weights.
+
+What is learnt from are pairs of neighbouring frames, a few of each clip; stills have no neighbours. A clip counts under
+what it shows, so that the patients behind each label are held to the site's limits; at home clips without a label teach
+as well. The network carries what this site's frames look like to it, so that others can weigh it for every image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.disclosure import Limits
+from federated.errors import ContractError, DataError
+from federated.in_distribution import histogram, one_item_a_patient
+from federated.manifest import WeightsManifest, pack_tensors
+from site_agent.catalogue import Catalogue
+from site_agent.drafts import Draft
+from site_agent.local_experts import Trained, Wanted, trained
+from site_agent.tasks.blocks import TRAIN, Selection, cells_of, facts_of, select
+from site_agent.tasks.segmentation import CALIBRATION, FOLDS, FREE, SEED, VALIDATION
+from site_agent.truth import Clip, clips_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from federated.fused_model import FusedModel
+    from shared_models.recipe import Recipe
+    from shared_models.training import Task
+    from site_agent.catalogue import Case
+    from site_agent.home import SiteHome
+    from site_agent.policy import Policy
+
+TASK, ARCHITECTURE = "retrieval", "clip_encoder"
+KINDS = ("weights",)
+GAP = 2  # frames from one of a pair to the other
+MOST = 32  # pairs of a clip, evenly spaced
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two neighbouring frames of a clip: the first one as a case, and the places of both among the working images."""
+
+    clip: Clip
+    case: Case
+    places: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Pairs of a batch that are learnt from.
+
+    Attributes:
+        labels: codes of what their clips show.
+        folds: fold -> pairs.
+        selection: the same as the filters count them.
+    """
+
+    labels: tuple[str, ...]
+    folds: dict[str, list[Pair]]
+    selection: Selection
+
+
+def lesson(home: SiteHome, batch: str, limits: Limits = FREE, *, unlabelled: bool = True) -> Lesson:
+    """What a batch teaches.
+
+    Args:
+        home: the site's.
+        batch: by name.
+        limits: of patients behind a label.
+        unlabelled: whether clips count of which nobody said what they show.
+
+    Raises:
+        DataError: no training patient has a clip.
+        DisclosureError: no label has patients enough.
+    """
+    clips = [clip for clip in clips_of(home.archive, batch=batch) if clip.fold in FOLDS]
+    pairs = pairs_of(home, [clip for clip in clips if unlabelled or clip.label])
+    if not any(pair.clip.fold == TRAIN for pair in pairs):
+        raise DataError(
+            "no training patient has a clip to learn neighbouring frames from, and stills have none",
+            where=f"batch {batch}",
+            cure="take in clips",
+        )
+    chosen = select([pair.case for pair in pairs], limits, where=f"batch {batch}")
+    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
+    folds = {
+        fold: [each for each in pairs if each.clip.fold == fold and (fold, each.case.key, each.case.frame) in kept]
+        for fold in chosen.folds
+    }
+    return Lesson(tuple(sorted({row.label for row in chosen.folds[TRAIN]} - {""})), folds, chosen)
+
+
+def pairs_of(home: SiteHome, clips: Sequence[Clip]) -> list[Pair]:
+    """Neighbouring frames of clips, as many as are kept of each; none of stills."""
+    return [pair for clip in clips for pair in _pairs(home, clip)]
+
+
+def _pairs(home: SiteHome, clip: Clip) -> list[Pair]:
+    numbers = home.archive.cache.read(clip.key, "numbers").tolist()
+    last = len(numbers) - GAP - 1
+    begins = sorted({round(place) for place in np.linspace(0, last, MOST)}) if last >= 0 else []
+    return [Pair(clip, clip.case(numbers[begin], begin), (begin, begin + GAP)) for begin in begins]
+
+
+def frames_of(home: SiteHome, pairs: Sequence[Pair], side: int) -> Frames:
+    """(n, 2, side, side), stretched to the side that a network sees."""
+    from shared_models.clip_windows import at_side
+
+    cache = home.archive.cache
+    shown: dict[str, Frames] = {}
+    for pair in pairs:
+        if pair.clip.key not in shown:
+            shown[pair.clip.key] = at_side(cache.frames(pair.clip.key), side)
+    return np.stack([shown[pair.clip.key][list(pair.places)] for pair in pairs])
+
+
+def selection(home: SiteHome, batch: str, policy: Policy) -> Selection:
+    """Cases of a batch that may leave, with what their clip shows as label."""
+    return lesson(home, batch, policy.weights.limits, unlabelled=False).selection
+
+
+def train(home: SiteHome, batch: str, limits: Limits = FREE) -> Trained:
+    """The site's encoder of a batch, which is trained once.
+
+    Raises:
+        ConsiliumError: there is nothing to learn from, or the training goes astray.
+    """
+    return _trained(home, batch, lesson(home, batch, limits))
+
+
+def _trained(home: SiteHome, batch: str, taught: Lesson) -> Trained:
+    from shared_models.retrieval_training import INFO_NCE
+
+    settings = home.config.retrieval
+    images = {fold: sorted([pair.case.sha256, *pair.places] for pair in pairs) for fold, pairs in taught.folds.items()}
+    names = ("side", "width", "levels", "cells", "dense", "projected")
+    wanted = Wanted(
+        task=TASK,
+        batch=batch,
+        labels=taught.labels,
+        architecture=ARCHITECTURE,
+        config={"stride": 2, **{name: getattr(settings, name) for name in names}},
+        key=[images, settings.epochs, settings.batch, settings.beside, settings.rate],
+        metric=INFO_NCE,
+    )
+    return trained(home, wanted, _teacher(home, taught), _finisher(home, taught))
+
+
+def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tuple[Task, Recipe]]:
+    def learn(network: torch.nn.Module) -> tuple[Task, Recipe]:
+        from shared_models.clip_changes import OURS
+        from shared_models.recipe import Recipe
+        from shared_models.retrieval_training import INFO_NCE, ContrastiveTask
+
+        settings = home.config.retrieval
+        pairs, judging = taught.folds[TRAIN], taught.folds.get(VALIDATION, [])
+        recipe = Recipe(
+            epochs=settings.epochs,
+            batch=settings.batch,
+            rate=settings.rate,
+            seed=SEED,
+            decay=1e-2,
+            schedule="cosine",
+            warm_up=0.1,
+            metric=INFO_NCE if len(judging) > 1 else "",
+            smallest=len(judging) > 1,
+        )
+        task = ContrastiveTask(
+            network,
+            frames_of(home, pairs, settings.side),
+            frames_of(home, judging, settings.side) if judging else None,
+            changes=OURS,
+            sweeps=np.array([pair.clip.id for pair in pairs]),
+            beside=settings.beside,
+        )
+        return task, recipe
+
+    return learn
+
+
+def _finisher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], None]:
+    def finish(network: torch.nn.Module) -> None:
+        from shared_models.image_reference import put_reference, reference
+        from shared_models.retrieval_training import codes
+
+        def said(pairs: Sequence[Pair]) -> NDArray[np.float64]:
+            return codes(network, frames_of(home, pairs, home.config.retrieval.side)[:, :1])
+
+        calibrating = taught.folds.get(CALIBRATION, []) or taught.folds.get(VALIDATION, [])
+        cases = [pair.case for pair in calibrating]
+        alone = one_item_a_patient([case.patient for case in cases], [case.sha256 for case in cases])
+        seen = said(taught.folds[TRAIN])
+        held = said([calibrating[row] for row in alone]) if alone else seen[:0]
+        put_reference(network, reference(seen, held, histogram))
+
+    return finish
+
+
+def draft(home: SiteHome, kind: str, batch: str, policy: Policy) -> Draft:
+    """What a batch would send; equal bytes for equal cases, so that a repeated draft is the same draft.
+
+    Raises:
+        ConsiliumError: no label has patients enough, or the training goes astray.
+    """
+    taught = lesson(home, batch, policy.rule(kind).limits, unlabelled=False)
+    expert = _trained(home, batch, taught).expert
+    data, specs, tensors_digest = pack_tensors(expert.state)
+    folds = taught.selection.folds
+    patients = {label: len(found) for (_, label), found in sorted(cells_of(folds[TRAIN]).items())}
+    manifest = WeightsManifest(
+        federation=home.config.federation,
+        tensors=specs,
+        tensors_digest=tensors_digest,
+        site=home.config.site,
+        task=home.config.task,
+        front_end=home.config.front_end.digest,
+        batch=batch,
+        labels=taught.labels,
+        patients=patients,
+        images=_counted(folds[TRAIN], patients),
+        batch_patients=len({row.patient for rows in folds.values() for row in rows}),
+        expert=Catalogue(home.catalogue_path).expert_of(batch),
+        architecture=expert.architecture,
+        config=expert.config,
+    )
+    weights = {fold: np.ones(len(rows)) for fold, rows in folds.items()}
+    return Draft(manifest, data, facts_of(kind, folds, weights, size=len(data)))
+
+
+def _counted(rows: Sequence[Case], labels: Mapping[str, int]) -> dict[str, int]:
+    return {label: sum(row.label == label for row in rows) for label in labels}
+
+
+def no_report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Policy) -> Draft:  # noqa: ARG001
+    """Never: encoders are asked where an image is, and no candidate is made of them.
+
+    Raises:
+        ContractError: always.
+    """
+    raise ContractError(f"experts of {home.config.task} are asked where an image is, and not in a release")
