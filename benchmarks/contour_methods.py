@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import torch
 
 TWO_HEADS, REFINED, AGREEING = "two heads", "two heads, refined", "two heads that agree"
+FROM_MASKS = "two heads, taught by masks"
 POINTS_ONLY, AS_RECONSTRUCTED = "points only", "two heads as reconstructed"
 SEGMENTED, REGRESSED = "U-Net mask, landmarks from it", "ResNet-18 regression"
 RATE = 1e-2
@@ -100,6 +101,13 @@ def _two_heads(name: str, learnt: Frames, tested: Frames, setting: Setting, seed
     return {name: _sure(found.points, tested, side), REFINED: _sure(moved, tested, side)}
 
 
+def _taught_by_masks(name: str, learnt: Frames, tested: Frames, setting: Setting, seed: int) -> dict[str, Guessed]:
+    """The targets are read off true masks, as a rival's answers are off its own."""
+    targets = followed(list(learnt.masks), learnt, learnt).points
+    found = _heard(replace(learnt, points=targets), tested, setting, seed)
+    return {name: _sure(found.points, tested, setting.side)}
+
+
 def _points_only(name: str, learnt: Frames, tested: Frames, setting: Setting, seed: int) -> dict[str, Guessed]:
     found = _heard(learnt, tested, setting, seed, Strengths(distance=0.0))
     return {name: _sure(found.points, tested, setting.side)}
@@ -152,13 +160,14 @@ def _regressed(name: str, learnt: Frames, tested: Frames, setting: Setting, seed
 Method = Callable[[str, Frames, Frames, Setting, int], dict[str, Guessed]]
 METHODS: dict[str, Method] = {
     TWO_HEADS: _two_heads,
+    FROM_MASKS: _taught_by_masks,
     POINTS_ONLY: _points_only,
     AGREEING: _agreeing,
     AS_RECONSTRUCTED: _as_reconstructed,
     SEGMENTED: _from_masks,
     REGRESSED: _regressed,
 }
-NAMES = (TWO_HEADS, REFINED, POINTS_ONLY, AGREEING, AS_RECONSTRUCTED, SEGMENTED, REGRESSED)
+NAMES = (TWO_HEADS, REFINED, FROM_MASKS, POINTS_ONLY, AGREEING, AS_RECONSTRUCTED, SEGMENTED, REGRESSED)
 
 
 def followed(masks: list[Images], tested: Frames, learnt: Frames) -> Guessed:
