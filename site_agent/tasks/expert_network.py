@@ -72,7 +72,7 @@ def trained_expert(
                 settings.architecture,
                 config,
                 train,
-                recipe=paper_recipe(epochs=settings.epochs),
+                recipe=replace(paper_recipe(epochs=settings.epochs), precision="auto"),
                 validation=validation,
                 presentation=Presentation(settings.augment, settings.augment_strength),
                 start=base.state if base else None,
