@@ -53,7 +53,7 @@ class MuscleViewsSource:
                 yield replace(path, name=name)
             elif path.suffix.lower() == VIDEO:
                 yield from _items(path, name)
-            elif path.suffix.lower() == ABOUT and not path.with_suffix(VIDEO).is_file():
+            elif path.suffix.lower() == ABOUT and _is_placed(name) and not path.with_suffix(VIDEO).is_file():
                 yield Refused(name, path, "is of a video that is not there")
 
     def open(self, item: Item) -> Opened:
@@ -83,7 +83,7 @@ class MuscleViewsSource:
 def _items(path: Path, name: str) -> Iterator[Item | Refused]:
     """The sections of a video."""
     parts = name.split("/")
-    if len(parts) != 4 or parts[2] not in VISITS:
+    if not _is_placed(name):
         yield Refused(name, path, f"does not lie in <group>/<patient>/<visit>/, visits being {', '.join(VISITS)}")
         return
     about = path.with_suffix(ABOUT)
@@ -108,6 +108,12 @@ def _items(path: Path, name: str) -> Iterator[Item | Refused]:
             label=section.leg,
             known=section,
         )
+
+
+def _is_placed(name: str) -> bool:
+    """Whether a file lies where the layout has videos."""
+    parts = name.split("/")
+    return len(parts) == 4 and parts[2] in VISITS
 
 
 def _sections(path: Path) -> list[Section | str] | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
-from site_agent.retrieval_evaluation import Retrieval, _retrieval, evaluate, tables
+from site_agent.retrieval_evaluation import Retrieval, _retrieval, evaluate, judged, tables
+from site_agent.similar import Encoders
 from site_agent.tasks.retrieval import pairs_of, train
 from site_agent.truth import clips_of
 from tests.site_agent.retrieval_making import SIZE, retrieval_home, retrieval_kit
@@ -38,6 +40,14 @@ def test_encoders_are_measured_on_the_test_fold(home: SiteHome) -> None:
     (table,) = tables(home, found)
     assert len(table.rows) == 1
     assert len(table.rows[0]) == len(table.columns)
+
+
+def test_several_encoders_are_also_measured_together(home: SiteHome) -> None:
+    expert = train(home, "b0001").expert
+    encoders = Encoders({"ada": expert, "bea": replace(expert, site="bea")}, 0.05)
+    found = judged(home, encoders, pairs_of(home, clips_of(home.archive, fold="test"))).found
+    assert [each.by for each in found] == ["ada", "bea", "all, fused"]
+    assert found[0].neighbour == found[1].neighbour == found[2].neighbour
 
 
 def test_figures_where_the_answer_is_known(home: SiteHome) -> None:

@@ -42,7 +42,7 @@ def test_the_phantom_comes_back_as_it_was(exported: Exported) -> None:
     folder, _ = exported("muscle", patients=2, frames=12, size=96)
     assert isinstance(source_of(folder), MuscleViewsSource)
     items = [each for each in SOURCE.scan(folder) if isinstance(each, Item)]
-    assert len(items) == 2 * 3 * 2
+    assert len(items) == len(list(SOURCE.scan(folder))) == 2 * 3 * 2
     assert [item.label for item in items[:2]] == ["l", "r"]
     assert {item.patient for item in items} == {"CNS/001", "TETANUS/002"}
     item = items[3]
