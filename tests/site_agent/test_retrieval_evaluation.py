@@ -44,7 +44,7 @@ def test_encoders_are_measured_on_the_test_fold(home: SiteHome) -> None:
 
 def test_several_encoders_are_also_measured_together(home: SiteHome) -> None:
     expert = train(home, "b0001").expert
-    encoders = Encoders({"ada": expert, "bea": replace(expert, site="bea")}, 0.05)
+    encoders = Encoders({"ada": expert, "bea": replace(expert, site="bea")})
     found = judged(home, encoders, pairs_of(home, clips_of(home.archive, fold="test"))).found
     assert [each.by for each in found] == ["ada", "bea", "all, fused"]
     assert found[0].neighbour == found[1].neighbour == found[2].neighbour
