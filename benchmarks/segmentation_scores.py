@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.segmentation_data import STRUCTURES, Picture, Pixels
 from shared_models.ejection_fraction import Chamber, ejection_fraction
-from shared_models.mask_components import largest_pieces
+from shared_models.mask_components import LARGE, largest_pieces
 from shared_models.segmentation_metrics import fits
 
 Array = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Scores:
 
 def scored(shown: Sequence[Picture], found: Sequence[Pixels], known: Sequence[str] = tuple(STRUCTURES)) -> Scores:
     """Label maps of pictures, from who knows some of the structures."""
-    clean = [largest_pieces(labels, STRUCTURES.values()) for labels in found]
+    clean = [largest_pieces(labels, STRUCTURES.values(), least=LARGE) for labels in found]
     each = [_of_picture(*one, known) for one in zip(shown, found, clean, strict=True)]
     return Scores(np.stack(each), ejections(shown, clean))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared_models.mask_components import holes, largest_piece, largest_pieces
+from shared_models.mask_components import holes, large_pieces, largest_piece, largest_pieces
 
 
 def _map(*rows: str) -> np.ndarray:
@@ -15,6 +15,14 @@ def test_the_largest_piece_of_each_structure_stays() -> None:
     before = _map("1100022", "1100000", "0000220", "1000220", "0000000")
     after = _map("1100000", "1100000", "0000220", "0000220", "0000000")
     assert np.array_equal(largest_pieces(before, (1, 2)), after)
+
+
+def test_large_pieces_stay_where_a_share_is_given() -> None:
+    before = _map("1111100011", "0000000000", "1000000000")
+    after = _map("1111100011", "0000000000", "0000000000")
+    assert np.array_equal(largest_pieces(before, (1,), least=0.4), after)
+    assert np.array_equal(large_pieces(before == 1, 0.2), before == 1)
+    assert not large_pieces(before == 2, 0.2).any()
 
 
 def test_structures_that_are_not_named_stay_as_they_are() -> None:
