@@ -14,7 +14,6 @@ from site_agent import (
     egress_commands,
     learning_commands,
     release_commands,
-    similar_commands,
     tables,
 )
 from site_agent.backup import commands as backup_commands
@@ -22,6 +21,7 @@ from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
 from site_agent.intake import label_commands
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
+from site_agent.retrieval import commands as retrieval_commands
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -168,7 +168,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.adopt,
     release_commands.refuse,
     release_commands.predict,
-    similar_commands.similar,
+    retrieval_commands.similar,
     drift_commands.drift,
     egress_commands.withdraw,
     backup_commands.backup,

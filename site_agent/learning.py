@@ -11,25 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from federated.errors import ConsiliumError
-from site_agent import (
-    contour_evaluation,
-    contour_prediction,
-    contour_report,
-    retrieval_evaluation,
-    retrieval_prediction,
-    retrieval_report,
-    segmentation_evaluation,
-    segmentation_prediction,
-    segmentation_report,
-    view_learning,
-)
+from site_agent import view_learning
 from site_agent.catalogue import Catalogue
+from site_agent.contour import evaluation as contour_evaluation
+from site_agent.contour import prediction as contour_prediction
+from site_agent.contour import report as contour_report
+from site_agent.retrieval import evaluation as retrieval_evaluation
+from site_agent.retrieval import prediction as retrieval_prediction
+from site_agent.retrieval import report as retrieval_report
+from site_agent.segmentation import evaluation as segmentation_evaluation
+from site_agent.segmentation import prediction as segmentation_prediction
+from site_agent.segmentation import report as segmentation_report
 from site_agent.tasks import contour, retrieval, segmentation
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
     from site_agent.local_experts import Trained
-    from site_agent.segmentation_prediction import Written
+    from site_agent.segmentation.prediction import Written
     from site_agent.sources.index import Columns
     from site_agent.training_report.page import Report, Table
 

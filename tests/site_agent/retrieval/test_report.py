@@ -8,7 +8,7 @@ import pytest
 
 from federated.enrolment import Kit
 from site_agent.home import SiteHome
-from site_agent.retrieval_report import report
+from site_agent.retrieval.report import report
 from site_agent.tasks.retrieval import train
 from tests.site_agent.retrieval_making import SIZE, retrieval_home
 from tests.site_agent.sources.conftest import Exported, exported

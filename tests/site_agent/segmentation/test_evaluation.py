@@ -10,10 +10,10 @@ import pytest
 
 from federated.enrolment import Kit
 from federated.errors import DataError
-from site_agent import segmentation_evaluation
 from site_agent.home import SiteHome
-from site_agent.segmentation_evaluation import EjectionFraction, evaluate, interval
-from site_agent.segmenting import Seen, Segmenter, segmenter_of
+from site_agent.segmentation import evaluation as segmentation_evaluation
+from site_agent.segmentation.evaluation import EjectionFraction, evaluate, interval
+from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
 from tests.site_agent.segmentation_making import segmentation_home

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from site_agent.contour_evaluation import Judged, figures, judge, tables
+from site_agent.contour.evaluation import Judged, figures, judge, tables
+from site_agent.contour.tracer import Tracer
 from site_agent.contour_truth import ContouredCase, find_contoured
-from site_agent.contouring import Tracer
 from site_agent.overlay import overlay
-from site_agent.segmentation_report import SHOWN
+from site_agent.segmentation.report import SHOWN
 from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION
 from site_agent.training_report.page import Picture, Report
 

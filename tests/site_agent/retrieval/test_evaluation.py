@@ -11,8 +11,8 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
-from site_agent.retrieval_evaluation import Retrieval, _retrieval, evaluate, judged, tables
-from site_agent.similar import Encoders
+from site_agent.retrieval.evaluation import Retrieval, _retrieval, evaluate, judged, tables
+from site_agent.retrieval.similar import Encoders
 from site_agent.tasks.retrieval import pairs_of, train
 from site_agent.truth import clips_of
 from tests.site_agent.retrieval_making import SIZE, retrieval_home, retrieval_kit

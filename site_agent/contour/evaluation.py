@@ -10,11 +10,11 @@ import numpy as np
 
 from federated.errors import DataError
 from federated.manifest import Frozen
+from site_agent.contour.tracer import Traced, Tracer, tracer_of
 from site_agent.contour_truth import ContouredCase, contoured_cases
-from site_agent.contouring import Traced, Tracer, tracer_of
 from site_agent.evaluation import Interval
 from site_agent.progress import track
-from site_agent.segmentation_evaluation import AT_ONCE, FUSED, interval, shown
+from site_agent.segmentation.evaluation import AT_ONCE, FUSED, interval, shown
 from site_agent.tasks.contour import vocabulary_of
 from site_agent.tasks.segmentation import TEST
 from site_agent.training_report.page import Table

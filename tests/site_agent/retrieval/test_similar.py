@@ -10,7 +10,7 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
-from site_agent.similar import cosines, encoders_of, has_encoder, home_cases, images_of, similar, told
+from site_agent.retrieval.similar import cosines, encoders_of, has_encoder, home_cases, images_of, similar, told
 from site_agent.tasks.retrieval import train
 from tests.site_agent.retrieval_making import SIZE, retrieval_home, retrieval_kit
 from tests.site_agent.sources.conftest import Exported, exported

@@ -8,7 +8,7 @@ import pytest
 
 from federated.enrolment import Kit
 from site_agent.home import SiteHome
-from site_agent.segmentation_report import SHOWN, report
+from site_agent.segmentation.report import SHOWN, report
 from site_agent.tasks.segmentation import train
 from site_agent.training_report.page import write_report
 from tests.site_agent.segmentation_making import SETTINGS, STRUCTURES, segmentation_home

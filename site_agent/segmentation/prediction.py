@@ -18,7 +18,7 @@ from federated.manifest import Frozen
 from site_agent.overlay import overlay
 from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
-from site_agent.segmenting import Seen, segmenter_of
+from site_agent.segmentation.segmenter import Seen, segmenter_of
 from site_agent.sources.index import Columns
 from site_agent.tasks.segmentation import meanings_of
 from site_agent.training_report.page import png

@@ -26,8 +26,8 @@ def similar(
 
     Nothing of it leaves the hospital.
     """
-    from site_agent.retrieval_prediction import find, write_sheet
-    from site_agent.similar import has_encoder
+    from site_agent.retrieval.prediction import find, write_sheet
+    from site_agent.retrieval.similar import has_encoder
 
     opened = open_home(home)
     asked, hits, found = find(opened, image, count)

@@ -12,8 +12,8 @@ from PIL import Image
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
-from site_agent.retrieval_prediction import find, predict
-from site_agent.similar import home_cases
+from site_agent.retrieval.prediction import find, predict
+from site_agent.retrieval.similar import home_cases
 from site_agent.tasks.retrieval import train
 from tests.site_agent.retrieval_making import SIZE, retrieval_home
 from tests.site_agent.sources.conftest import Exported, exported

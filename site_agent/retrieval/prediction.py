@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from federated.errors import DataError
 from federated.files import write_whole
-from site_agent.contact_sheet import contact_sheet
 from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
-from site_agent.segmentation_prediction import LINES, UNSAFE, Written
-from site_agent.similar import Gray, Hit, Similar, encoders_of, images_of, similar, told
+from site_agent.retrieval.contact_sheet import contact_sheet
+from site_agent.retrieval.similar import Gray, Hit, Similar, encoders_of, images_of, similar, told
+from site_agent.segmentation.prediction import LINES, UNSAFE, Written
 from site_agent.sources.index import Columns, Row
 from site_agent.training_report.page import png
 

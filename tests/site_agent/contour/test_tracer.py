@@ -11,8 +11,8 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError
 from shared_models.image_reference import COUNTS, MEAN
+from site_agent.contour.tracer import Tracer, fused, in_pixels, tracer_of
 from site_agent.contour_truth import contoured_cases
-from site_agent.contouring import Tracer, fused, in_pixels, tracer_of
 from site_agent.home import SiteHome
 from site_agent.panel import Expert
 from site_agent.tasks.contour import REFERENCE, train

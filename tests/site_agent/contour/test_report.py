@@ -6,7 +6,7 @@ from pathlib import Path
 
 from federated.enrolment import Kit
 from shared_models.contour_training import ERROR
-from site_agent.contour_report import report
+from site_agent.contour.report import report
 from site_agent.tasks.contour import train
 from tests.site_agent.contour_making import BATCH, SIZE, contour_home
 from tests.site_agent.sources.conftest import Exported, exported

@@ -15,7 +15,7 @@ from federated.statistics import Array
 from site_agent.catalogue import Catalogue
 from site_agent.evaluation import FEWEST, Interval, draws_of
 from site_agent.progress import track
-from site_agent.segmenting import Seen, Segmenter, segmenter_of
+from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import TEST, meanings_of, structures_of
 from site_agent.training_report.page import Table
 from site_agent.truth import LV, MYOCARDIUM, MaskedCase, masked_cases

@@ -9,9 +9,9 @@ import pytest
 
 from federated.enrolment import Kit
 from federated.errors import DataError
-from site_agent.contour_evaluation import Judged, evaluate, figures, tables
+from site_agent.contour.evaluation import Judged, evaluate, figures, tables
+from site_agent.contour.tracer import Traced
 from site_agent.contour_truth import contoured_cases
-from site_agent.contouring import Traced
 from site_agent.home import SiteHome
 from site_agent.tasks.contour import train
 from tests.site_agent.contour_making import BATCH, SIZE, contour_home

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from site_agent.contact_sheet import LINE, PAPER, ROW, SIDE, contact_sheet
+from site_agent.retrieval.contact_sheet import LINE, PAPER, ROW, SIDE, contact_sheet
 
 
 @pytest.mark.parametrize(("count", "rows", "wide"), [(1, 1, 1), (ROW, 1, ROW), (ROW + 1, 2, ROW)])

@@ -13,7 +13,7 @@ from federated.errors import ConsiliumError
 from shared_models.image_reference import COUNTS, MEAN
 from site_agent.home import SiteHome
 from site_agent.panel import Expert
-from site_agent.segmenting import Segmenter, segmenter_of
+from site_agent.segmentation.segmenter import Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
 from tests.site_agent.segmentation_making import segmentation_home

@@ -13,11 +13,11 @@ import numpy as np
 
 from federated.errors import DataError
 from federated.files import write_whole
-from site_agent.contouring import Traced, tracer_of
+from site_agent.contour.tracer import Traced, tracer_of
 from site_agent.overlay import overlay
 from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
-from site_agent.segmentation_prediction import LINES, UNSAFE, Written
+from site_agent.segmentation.prediction import LINES, UNSAFE, Written
 from site_agent.sources.index import Columns
 from site_agent.training_report.page import png
 

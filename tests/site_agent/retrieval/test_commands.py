@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from federated.enrolment import Kit
 from site_agent.commands import app
 from site_agent.home import SiteHome
-from site_agent.similar import home_cases
+from site_agent.retrieval.similar import home_cases
 from tests.site_agent.retrieval_making import SIZE, retrieval_home
 from tests.site_agent.sources.conftest import Exported, exported
 

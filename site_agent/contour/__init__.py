@@ -1,0 +1,1 @@
+"""Where all experts of contours that are here see the ventricle's border: measured, written, shown."""

@@ -1,0 +1,1 @@
+"""What all experts of segmentation that are here see in images: measured, written, shown."""
