@@ -23,7 +23,7 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class Machine:
-    """What it does at best: operations a second in matrix products, bytes a second read and written."""
+    """What it does at best: operations a second in products and convolutions, bytes a second read and written."""
 
     operations: float
     bytes: float
@@ -40,7 +40,7 @@ class Asked:
 
 def measured(dtype: torch.dtype, size: int = SIZE, many: int = BYTES) -> Machine:
     """The machine on this thread count, in numbers of a type."""
-    return Machine(2 * size**3 / min(_product(dtype, size), _convolution(dtype, size)), 2 * many / _copy(many))
+    return Machine(max(_product(dtype, size), _convolution(dtype, size // 8)), 2 * many / _copy(many))
 
 
 def better(one: Machine, other: Machine) -> Machine:
@@ -86,19 +86,21 @@ def _bytes(tensor: torch.Tensor) -> int:
 
 
 def _product(dtype: torch.dtype, size: int) -> float:
+    """Operations a second."""
     import torch
 
     one, other = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-    return _best(lambda: one @ other)
+    return 2 * size**3 / _best(lambda: one @ other)
 
 
-def _convolution(dtype: torch.dtype, size: int) -> float:
-    """The same product as a convolution of one pixel, which another library does."""
+def _convolution(dtype: torch.dtype, channels: int) -> float:
+    """Operations a second of a 3x3 convolution, which is a product too and which another library does."""
     import torch
 
-    images = torch.randn(1, size, size, 1).to(dtype).contiguous(memory_format=torch.channels_last)
-    weights = torch.randn(size, size, 1, 1).to(dtype)
-    return _best(lambda: torch.nn.functional.conv2d(images, weights))
+    images = torch.randn(8, channels, 32, 32).to(dtype).contiguous(memory_format=torch.channels_last)
+    weights = torch.randn(channels, channels, 3, 3).to(dtype).contiguous(memory_format=torch.channels_last)
+    operations = 2 * images.numel() * channels * 9
+    return operations / _best(lambda: torch.nn.functional.conv2d(images, weights, padding=1))
 
 
 def _copy(many: int) -> float:

@@ -173,7 +173,7 @@ def _limits(found: Found, machines: dict[Precision, Machine]) -> Iterator[Row]:
             "MB an image": need.bytes / subject.batch / 1e6,
             "images a second": speed,
             "GFLOP a second": speed * need.operations / subject.batch / 1e9,
-            "of the best product": speed * need.operations / subject.batch / machine.operations,
+            "of the best": speed * need.operations / subject.batch / machine.operations,
             "limit, images a second": limit,
             "of the limit": speed / limit,
         }
@@ -216,6 +216,7 @@ def _note(machines: dict[Precision, Machine], before: float, after: float) -> st
     )
     moved = machines["float32"].bytes / 1e9
     return (
-        f"The best matrix product came to {best}, a copy to {moved:.0f} GB a second read and written. The load of the "
-        f"machine was {before:.1f} before and {after:.1f} after. Ratios are medians of rounds, with the least and most."
+        f"The best matrix product or convolution came to {best}, a copy to {moved:.0f} GB a second read and written. "
+        f"The load of the machine was {before:.1f} before and {after:.1f} after. Ratios are medians of rounds, with the "
+        "least and most."
     )
