@@ -217,6 +217,6 @@ def _note(machines: dict[Precision, Machine], before: float, after: float) -> st
     moved = machines["float32"].bytes / 1e9
     return (
         f"The best matrix product or convolution came to {best}, a copy to {moved:.0f} GB a second read and written. "
-        f"The load of the machine was {before:.1f} before and {after:.1f} after. Ratios are medians of rounds, with the "
-        "least and most."
+        f"The load of the machine was {before:.1f} before and {after:.1f} after. Ratios are medians of rounds, with "
+        "the least and most."
     )
