@@ -162,7 +162,6 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
             decay=DECAY,
             schedule="cosine",
             warm_up=0.1,
-            precision="auto",
             metric=DICE if validation else "",
         )
         return SegmentationTask(network, settings.side, train, validation or None), recipe
