@@ -20,11 +20,13 @@ class Chamber:
     Attributes:
         cavity, myocardium: (H, W).
         spacing_mm: side of a pixel.
+        atrium: (H, W) the left one, by which the valve is found more surely; None where it is not known.
     """
 
     cavity: Mask
     myocardium: Mask
     spacing_mm: float
+    atrium: Mask | None = None
 
 
 def volume_ml(four: Chamber, two: Chamber) -> float:
@@ -37,7 +39,7 @@ def volume_ml(four: Chamber, two: Chamber) -> float:
 
 
 def _curve_mm(chamber: Chamber) -> NDArray[np.float64]:
-    return outline(chamber.cavity, chamber.myocardium) * chamber.spacing_mm
+    return outline(chamber.cavity, chamber.myocardium, chamber.atrium) * chamber.spacing_mm
 
 
 def ejection_fraction(diastole: tuple[Chamber, Chamber], systole: tuple[Chamber, Chamber]) -> float:

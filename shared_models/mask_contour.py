@@ -3,8 +3,9 @@
 A reconstruction of how such points are taken from masks (contours, d.2): the base ends where the longest stretch of
 border that does not touch the myocardium ends, the apex lies farthest from the middle of the base, and from there the
 one-pixel border is followed to both ends, smoothed a little and moved out to the pixels' edge. Of long stretches the
-lowest is the valve, since another may be where the sector ends. Where the border cannot be followed, as in a mask that
-the image cuts off, it is sampled by angle.
+lowest is the valve, since another may be where the sector ends. Where the atrium is known as well, the valve is where
+the ventricle meets it, whatever the myocardium leaves open elsewhere. Where the border cannot be followed, as in a mask
+that the image cuts off, it is sampled by angle.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ REACH = 2  # pixels
 RAYS = 181
 SMOOTH, SLOPE = 1.0, 2.0  # pixels: how much the walk is smoothed, and its direction
 HALF = 0.5  # from a pixel's centre to its edge
+MEETING = 3  # pixels of a valve between ventricle and atrium, at least, and the gap that there may be
 LONG = 0.5  # of the longest stretch without myocardium, from which on another may be the valve
 
 
-def outline(ventricle: Mask, myocardium: Mask) -> Points:
+def outline(ventricle: Mask, myocardium: Mask, atrium: Mask | None = None) -> Points:
     """(M, 2) pixels, x then y, from the left end of the base over the apex to the right end.
 
     Args:
         ventricle: (H, W) cavity, of which the largest piece counts.
         myocardium: (H, W) of the same image.
+        atrium: (H, W) the left one, if it is known, in a view where the ventricle opens into nothing else.
 
     Raises:
         ValueError: the masks differ in size, or there is no ventricle, no myocardium, or no base to be seen.
@@ -41,7 +44,7 @@ def outline(ventricle: Mask, myocardium: Mask) -> Points:
         raise ValueError(f"the left ventricle has {int(cavity.sum())} pixels; {FEWEST} are the fewest with an outline")
     if not myocardium.any():
         raise ValueError("there is no myocardium, so that nothing tells where the valve is")
-    left, right, valve = _base(cavity, myocardium)
+    left, right, valve = _base(cavity, myocardium, atrium)
     apex = _apex(cavity, (left + right) / 2)
     wall = border(cavity)
     wall[tuple(valve.T)] = False
@@ -59,18 +62,15 @@ def border(mask: Mask) -> Mask:
     return mask & ~np.asarray(binary_erosion(mask, np.ones((3, 3), dtype=bool)))
 
 
-def _base(cavity: Mask, myocardium: Mask) -> tuple[Points, Points, NDArray[np.int64]]:
+def _base(cavity: Mask, myocardium: Mask, atrium: Mask | None) -> tuple[Points, Points, NDArray[np.int64]]:
     """The left and right end of the base, row then column, and the (n, 2) pixels of the valve between them."""
-    from scipy.ndimage import binary_dilation, label
+    from scipy.ndimage import binary_dilation
     from scipy.spatial.distance import cdist
 
     edge, touched = border(cavity), np.asarray(binary_dilation(myocardium, np.ones((3, 3), dtype=bool)))
-    numbered, count = label(edge & ~touched, np.ones((3, 3)))
-    if not count:
-        raise ValueError("the myocardium encloses the left ventricle, so that there is no base to be seen")
-    sizes = np.bincount(numbered.ravel())[1:]
-    long = 1 + np.flatnonzero(sizes >= LONG * sizes.max())
-    valve = max((np.argwhere(numbered == number) for number in long), key=lambda pixels: float(pixels[:, 0].mean()))
+    valve = _meeting(edge, atrium)
+    if valve is None:
+        valve = _opening(edge & ~touched)
     one, other = np.unravel_index(int(cdist(valve, valve).argmax()), (len(valve), len(valve)))
     held = np.argwhere(edge & touched)
     pair = [_hinge(held, valve[this], valve[that]) for this, that in ((one, other), (other, one))]
@@ -78,6 +78,28 @@ def _base(cavity: Mask, myocardium: Mask) -> tuple[Points, Points, NDArray[np.in
         raise ValueError("the left ventricle's base is a single pixel")
     left, right = sorted(pair, key=lambda end: end[1])
     return left, right, valve
+
+
+def _meeting(edge: Mask, atrium: Mask | None) -> NDArray[np.int64] | None:
+    """(n, 2) pixels of a border by the atrium, if they are a valve's."""
+    from scipy.ndimage import binary_dilation
+
+    if atrium is None or not atrium.any():
+        return None
+    by = edge & np.asarray(binary_dilation(largest_piece(atrium), np.ones((3, 3), dtype=bool), iterations=MEETING))
+    return np.argwhere(by) if by.sum() >= MEETING else None
+
+
+def _opening(free: Mask) -> NDArray[np.int64]:
+    """(n, 2) pixels of the lowest of the long stretches of a border that touch no myocardium."""
+    from scipy.ndimage import label
+
+    numbered, count = label(free, np.ones((3, 3)))
+    if not count:
+        raise ValueError("the myocardium encloses the left ventricle, so that there is no base to be seen")
+    sizes = np.bincount(numbered.ravel())[1:]
+    long = 1 + np.flatnonzero(sizes >= LONG * sizes.max())
+    return max((np.argwhere(numbered == number) for number in long), key=lambda pixels: float(pixels[:, 0].mean()))
 
 
 def _hinge(held: NDArray[np.int64], end: NDArray[np.int64], other: NDArray[np.int64]) -> Points:

@@ -18,7 +18,7 @@ from site_agent.progress import track
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import TEST, meanings_of, structures_of
 from site_agent.training_report.page import Table
-from site_agent.truth import LV, MYOCARDIUM, MaskedCase, masked_cases
+from site_agent.truth import LA, LV, MYOCARDIUM, MaskedCase, masked_cases
 
 if TYPE_CHECKING:
     from shared_models.ejection_fraction import Chamber
@@ -272,4 +272,4 @@ def _chamber(each: Judged) -> Chamber:
     from shared_models.ejection_fraction import Chamber
 
     assert each.truth.spacing_mm
-    return Chamber(each.seen.mask(LV), each.seen.mask(MYOCARDIUM), each.truth.spacing_mm)
+    return Chamber(each.seen.mask(LV), each.seen.mask(MYOCARDIUM), each.truth.spacing_mm, each.seen.mask(LA))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from shared_models.ejection_fraction import Chamber, ejection_fraction, volume_ml
+from shared_models.mask_contour import outline
 from shared_models.phantom import labels as label
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import draw_patient
@@ -44,6 +47,18 @@ def test_of_the_phantoms_true_masks_it_is_near_what_was_prescribed() -> None:
         ]
         pairs.append((chambers[0], chambers[1]))
     assert ejection_fraction(*pairs) == pytest.approx(55, abs=5)
+
+
+def test_where_half_the_wall_is_missing_the_atrium_tells_where_the_valve_is() -> None:
+    whole = _half_ellipsoid(22, 70)
+    rows, columns = np.mgrid[:200, :200] * whole.spacing_mm
+    atrium = (rows > 90.0) & (np.abs(columns - 50.0) < 22)
+    torn = replace(whole, myocardium=whole.myocardium & (columns < 50.0))
+    true = volume_ml(whole, whole)
+    assert volume_ml(*2 * (replace(torn, atrium=atrium),)) == pytest.approx(true, rel=0.05)
+    known, unknown = (outline(torn.cavity, torn.myocardium, there)[[0, -1], 1] for there in (atrium, None))
+    assert known == pytest.approx([179, 179], abs=3), "both ends lie on the base"
+    assert unknown.min() < 100, "without the atrium the open side is taken for the valve"
 
 
 def test_without_a_ventricle_there_is_none() -> None:
