@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 COUNTED = {"A2C": ("LV", "MYO", "LA"), "A3C": ("LV", "MYO", "LA"), "A4C": ("LV", "MYO", "LA", "RV", "RA")}
 MEASURES = ("Dice", "Hausdorff, mm", "HD95, mm")
 RAW, CLEAN = 0, 1
-MARGIN = 2  # pixels about the left ventricle that an outline is sought in
+MARGIN = 6  # pixels about the left ventricle that an outline is sought in, and the atrium that it meets
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def _chamber(mask: Pixels, spacing_mm: float) -> Chamber:
     if heart.any():
         rows, columns = (np.flatnonzero(heart.any(axis=axis)) for axis in (1, 0))
         mask = np.pad(mask, MARGIN)[rows[0] : rows[-1] + 1 + 2 * MARGIN, columns[0] : columns[-1] + 1 + 2 * MARGIN]
-    return Chamber(mask == STRUCTURES["LV"], mask == STRUCTURES["MYO"], spacing_mm)
+    cavity, wall, atrium = (mask == STRUCTURES[name] for name in ("LV", "MYO", "LA"))
+    return Chamber(cavity, wall, spacing_mm, atrium)
 
 
 def true_ejections(shown: Sequence[Picture]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What the experts of segmentation that are here see in images, fused image by image, each site's share told.
 
 Every expert sees an image at its own side, its map is brought back to the image's size, and counts by how
-in-distribution the image is for it. What is fused is cleaned up: of every structure its largest piece, without holes.
+in-distribution the image is for it. What is fused is cleaned up: of every structure its large pieces, without holes.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Segmenter:
 
 
 def _seen(fused: FusedMap, p: Mapping[str, float], weights: Mapping[str, float]) -> Seen:
-    from shared_models.mask_components import largest_pieces
+    from shared_models.mask_components import LARGE, largest_pieces
 
-    labels = largest_pieces(fused.labels, range(1, 1 + len(fused.structures)))
+    labels = largest_pieces(fused.labels, range(1, 1 + len(fused.structures)), least=LARGE)
     return Seen(fused.structures, labels, fused.shares, p, weights)
