@@ -16,7 +16,7 @@ from site_agent.evaluation import Interval
 from site_agent.progress import track
 from site_agent.segmentation.evaluation import AT_ONCE, FUSED, interval, shown
 from site_agent.tasks.contour import vocabulary_of
-from site_agent.tasks.segmentation import TEST
+from site_agent.tasks.exchanged import TEST
 from site_agent.training_report.page import Table
 
 if TYPE_CHECKING:

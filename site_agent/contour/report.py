@@ -16,7 +16,8 @@ from site_agent.contour.tracer import Tracer
 from site_agent.contour_truth import ContouredCase, find_contoured
 from site_agent.overlay import overlay
 from site_agent.segmentation.report import SHOWN
-from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION
+from site_agent.tasks.blocks import TRAIN
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
 from site_agent.training_report.page import Picture, Report
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 from site_agent.retrieval.contact_sheet import contact_sheet
 from site_agent.retrieval.evaluation import codes_of, judged, tables
 from site_agent.retrieval.similar import Encoders, cosines
+from site_agent.tasks.blocks import TRAIN
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
 from site_agent.tasks.retrieval import Pair, pairs_of
-from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION
 from site_agent.training_report.page import Picture, Report
 from site_agent.truth import clips_of
 

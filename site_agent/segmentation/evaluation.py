@@ -16,7 +16,8 @@ from site_agent.catalogue import Catalogue
 from site_agent.evaluation import FEWEST, Interval, draws_of
 from site_agent.progress import track
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
-from site_agent.tasks.segmentation import TEST, meanings_of, structures_of
+from site_agent.tasks.exchanged import TEST
+from site_agent.tasks.segmentation import meanings_of, structures_of
 from site_agent.training_report.page import Table
 from site_agent.truth import LA, LV, MYOCARDIUM, MaskedCase, masked_cases
 

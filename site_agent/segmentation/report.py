@@ -14,7 +14,9 @@ import numpy as np
 from site_agent.overlay import colour_of, overlay
 from site_agent.segmentation.evaluation import Judged, figures, judge, tables
 from site_agent.segmentation.segmenter import Segmenter
-from site_agent.tasks.segmentation import CALIBRATION, TRAIN, VALIDATION, meanings_of, structures_of
+from site_agent.tasks.blocks import TRAIN
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
+from site_agent.tasks.segmentation import meanings_of, structures_of
 from site_agent.training_report.page import Picture, Report
 from site_agent.truth import find_masked
 

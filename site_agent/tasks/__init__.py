@@ -10,7 +10,7 @@ from federated.errors import ConsiliumError
 from federated.fused_model import FusedModel
 from site_agent.drafts import Draft
 from site_agent.policy import Policy
-from site_agent.tasks import candidate_report, classification, contour, retrieval, segmentation
+from site_agent.tasks import candidate_report, classification, contour, exchanged, retrieval, segmentation
 from site_agent.tasks.blocks import Selection
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ TASKS: dict[str, Task] = {
     "classification": Task(
         classification.KINDS, classification.selection, classification.draft, candidate_report.report
     ),
-    "contour": Task(contour.KINDS, contour.selection, contour.draft, contour.no_report),
-    "retrieval": Task(retrieval.KINDS, retrieval.selection, retrieval.draft, retrieval.no_report),
-    "segmentation": Task(segmentation.KINDS, segmentation.selection, segmentation.draft, segmentation.no_report),
+    "contour": Task(exchanged.KINDS, contour.selection, contour.draft, exchanged.no_report),
+    "retrieval": Task(exchanged.KINDS, retrieval.selection, retrieval.draft, exchanged.no_report),
+    "segmentation": Task(exchanged.KINDS, segmentation.selection, segmentation.draft, exchanged.no_report),
 }
 
 

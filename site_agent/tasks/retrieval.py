@@ -7,7 +7,7 @@ as well. The network carries what this site's frames look like to it, so that ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.disclosure import Limits
-from federated.errors import ContractError, DataError
-from federated.in_distribution import histogram, one_item_a_patient
-from federated.manifest import WeightsManifest, pack_tensors
-from site_agent.catalogue import Catalogue
+from federated.errors import DataError
 from site_agent.drafts import Draft
 from site_agent.local_experts import Trained, Wanted, trained
-from site_agent.tasks.blocks import TRAIN, Selection, cells_of, facts_of, select
-from site_agent.tasks.segmentation import CALIBRATION, FOLDS, FREE, SEED, VALIDATION
+from site_agent.tasks.blocks import TRAIN, Selection, select
+from site_agent.tasks.exchanged import FOLDS, FREE, SEED, VALIDATION, learn_reference, weights_draft
 from site_agent.truth import Clip, clips_of
 
 if TYPE_CHECKING:
     import torch
 
-    from federated.fused_model import FusedModel
     from shared_models.recipe import Recipe
     from shared_models.training import Task
     from site_agent.catalogue import Case
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     from site_agent.policy import Policy
 
 TASK, ARCHITECTURE = "retrieval", "clip_encoder"
-KINDS = ("weights",)
 GAP = 2  # frames from one of a pair to the other
 MOST = 32  # pairs of a clip, evenly spaced
 Frames = NDArray[np.uint8]
@@ -186,18 +181,15 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
 
 def _finisher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], None]:
     def finish(network: torch.nn.Module) -> None:
-        from shared_models.image_reference import put_reference, reference
         from shared_models.retrieval_training import codes
 
-        def said(pairs: Sequence[Pair]) -> NDArray[np.float64]:
-            return codes(network, frames_of(home, pairs, home.config.retrieval.side)[:, :1])
-
-        calibrating = taught.folds.get(CALIBRATION, []) or taught.folds.get(VALIDATION, [])
-        cases = [pair.case for pair in calibrating]
-        alone = one_item_a_patient([case.patient for case in cases], [case.sha256 for case in cases])
-        seen = said(taught.folds[TRAIN])
-        held = said([calibrating[row] for row in alone]) if alone else seen[:0]
-        put_reference(network, reference(seen, held, histogram))
+        side = home.config.retrieval.side
+        learn_reference(
+            network,
+            taught.folds,
+            lambda pair: pair.case,
+            lambda pairs: codes(network, frames_of(home, pairs, side)[:, :1]),
+        )
 
     return finish
 
@@ -210,37 +202,4 @@ def draft(home: SiteHome, kind: str, batch: str, policy: Policy) -> Draft:
     """
     taught = lesson(home, batch, policy.rule(kind).limits, unlabelled=False)
     expert = _trained(home, batch, taught).expert
-    data, specs, tensors_digest = pack_tensors(expert.state)
-    folds = taught.selection.folds
-    patients = {label: len(found) for (_, label), found in sorted(cells_of(folds[TRAIN]).items())}
-    manifest = WeightsManifest(
-        federation=home.config.federation,
-        tensors=specs,
-        tensors_digest=tensors_digest,
-        site=home.config.site,
-        task=home.config.task,
-        front_end=home.config.front_end.digest,
-        batch=batch,
-        labels=taught.labels,
-        patients=patients,
-        images=_counted(folds[TRAIN], patients),
-        batch_patients=len({row.patient for rows in folds.values() for row in rows}),
-        expert=Catalogue(home.catalogue_path).expert_of(batch),
-        architecture=expert.architecture,
-        config=expert.config,
-    )
-    weights = {fold: np.ones(len(rows)) for fold, rows in folds.items()}
-    return Draft(manifest, data, facts_of(kind, folds, weights, size=len(data)))
-
-
-def _counted(rows: Sequence[Case], labels: Mapping[str, int]) -> dict[str, int]:
-    return {label: sum(row.label == label for row in rows) for label in labels}
-
-
-def no_report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Policy) -> Draft:  # noqa: ARG001
-    """Never: encoders are asked where an image is, and no candidate is made of them.
-
-    Raises:
-        ContractError: always.
-    """
-    raise ContractError(f"experts of {home.config.task} are asked where an image is, and not in a release")
+    return weights_draft(home, batch, taught.labels, expert, taught.selection.folds)

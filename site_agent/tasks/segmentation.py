@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from federated.disclosure import Limits
-from federated.errors import ContractError, DataError
-from federated.in_distribution import histogram, one_item_a_patient
-from federated.manifest import WeightsManifest, pack_tensors
+from federated.errors import DataError
 from federated.vocabulary import builtin_vocabulary
-from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
 from site_agent.local_experts import Trained, Wanted, trained
-from site_agent.tasks.blocks import TRAIN, Selection, cells_of, facts_of, select
+from site_agent.tasks.blocks import TRAIN, Selection, select
+from site_agent.tasks.exchanged import FOLDS, FREE, SEED, VALIDATION, learn_reference, weights_draft
 from site_agent.truth import MaskedCase, masked_cases
 
 if TYPE_CHECKING:
     import torch
 
-    from federated.fused_model import FusedModel
     from shared_models.recipe import Recipe
     from shared_models.segmentation import Masked
     from shared_models.training import Task
@@ -36,11 +33,7 @@ if TYPE_CHECKING:
     from site_agent.policy import Policy
 
 TASK, ARCHITECTURE = "segmentation", "unet"
-KINDS = ("weights",)
-VALIDATION, CALIBRATION, TEST = "validation", "calibration", "test"
-FOLDS = (TRAIN, VALIDATION, CALIBRATION)
-FREE = Limits(cell=1, batch=1)
-SEED, DECAY = 0, 1e-4
+DECAY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -171,19 +164,15 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
 
 def _finisher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], None]:
     def finish(network: torch.nn.Module) -> None:
-        from shared_models.image_reference import put_reference, reference
         from shared_models.segmentation import segmented
 
         side = home.config.segmentation.side
-        calibrating = taught.folds.get(CALIBRATION, []) or taught.folds.get(VALIDATION, [])
-        cases = [each.case for each in calibrating]
-        alone = one_item_a_patient([case.patient for case in cases], [case.sha256 for case in cases])
-        seen = [segmented(network, images_of(taught.folds[TRAIN], side)).features]
-        if alone:
-            seen.append(segmented(network, images_of([calibrating[row] for row in alone], side)).features)
-        else:
-            seen.append(seen[0][:0])
-        put_reference(network, reference(seen[0], seen[1], histogram))
+        learn_reference(
+            network,
+            taught.folds,
+            lambda each: each.case,
+            lambda cases: segmented(network, images_of(cases, side)).features,
+        )
 
     return finish
 
@@ -217,33 +206,4 @@ def draft(home: SiteHome, kind: str, batch: str, policy: Policy) -> Draft:
     """
     taught = lesson(home, batch, policy.rule(kind).limits)
     expert = _trained(home, batch, taught).expert
-    data, specs, tensors_digest = pack_tensors(expert.state)
-    folds = taught.selection.folds
-    patients = {label: len(found) for (_, label), found in sorted(cells_of(folds[TRAIN]).items())}
-    manifest = WeightsManifest(
-        federation=home.config.federation,
-        tensors=specs,
-        tensors_digest=tensors_digest,
-        site=home.config.site,
-        task=home.config.task,
-        front_end=home.config.front_end.digest,
-        batch=batch,
-        labels=taught.structures,
-        patients=patients,
-        images={label: sum(row.label == label for row in folds[TRAIN]) for label in patients},
-        batch_patients=len({row.patient for rows in folds.values() for row in rows}),
-        expert=Catalogue(home.catalogue_path).expert_of(batch),
-        architecture=expert.architecture,
-        config=expert.config,
-    )
-    weights = {fold: np.ones(len(rows)) for fold, rows in folds.items()}
-    return Draft(manifest, data, facts_of(kind, folds, weights, size=len(data)))
-
-
-def no_report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Policy) -> Draft:  # noqa: ARG001
-    """Never: experts of segmentation are fused image by image, and no candidate is made of them.
-
-    Raises:
-        ContractError: always.
-    """
-    raise ContractError(f"experts of {home.config.task} are fused where an image is, and not in a release")
+    return weights_draft(home, batch, taught.structures, expert, taught.selection.folds)

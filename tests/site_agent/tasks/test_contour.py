@@ -9,7 +9,7 @@ import pytest
 
 from federated.disclosure import Limits
 from federated.enrolment import Kit
-from federated.errors import ConsiliumError, ContractError, DataError, DisclosureError
+from federated.errors import ConsiliumError, DataError, DisclosureError
 from federated.manifest import WeightsManifest, unpack_tensors
 from shared_models.image_reference import reference_in
 from shared_models.registry import state_form
@@ -19,7 +19,7 @@ from site_agent.home import SiteHome
 from site_agent.local_experts import kept
 from site_agent.network_settings import NetworkSettings
 from site_agent.policy import permissive_policy
-from site_agent.tasks.contour import REFERENCE, TASK, contoured_of, draft, lesson, no_report, selection, train
+from site_agent.tasks.contour import REFERENCE, TASK, contoured_of, draft, lesson, selection, train
 from tests.site_agent.contour_making import BATCH, SETTINGS, SIZE, contour_home
 from tests.site_agent.sources.conftest import Exported, exported
 
@@ -79,11 +79,6 @@ def test_what_leaves_is_the_network_with_counts_by_view(home: SiteHome) -> None:
 def test_views_of_too_few_patients_do_not_leave(home: SiteHome) -> None:
     with pytest.raises(DisclosureError, match="no label has 99 training patients"):
         lesson(home, BATCH, Limits(cell=99, batch=1))
-
-
-def test_no_candidate_is_made_of_such_experts(home: SiteHome) -> None:
-    with pytest.raises(ContractError, match="fused where an image is"):
-        no_report(home, None, [BATCH], OPEN)  # type: ignore[arg-type]
 
 
 def test_without_a_contour_there_is_nothing_to_learn(tmp_path: Path, kit: Kit, exported: Exported) -> None:

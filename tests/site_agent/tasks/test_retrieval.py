@@ -9,7 +9,7 @@ import pytest
 
 from federated.disclosure import Limits
 from federated.enrolment import Kit
-from federated.errors import ContractError, DataError, DisclosureError
+from federated.errors import DataError, DisclosureError
 from federated.manifest import WeightsManifest, unpack_tensors
 from shared_models.image_reference import reference_in
 from shared_models.registry import state_form
@@ -18,7 +18,7 @@ from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
 from site_agent.local_experts import kept
 from site_agent.policy import permissive_policy
-from site_agent.tasks.retrieval import GAP, TASK, draft, frames_of, lesson, no_report, pairs_of, selection, train
+from site_agent.tasks.retrieval import GAP, TASK, draft, frames_of, lesson, pairs_of, selection, train
 from site_agent.truth import clips_of
 from tests.site_agent.retrieval_making import SIZE, retrieval_home
 from tests.site_agent.sources.conftest import Exported, exported
@@ -80,11 +80,6 @@ def test_what_leaves_is_the_network_with_counts_by_label(home: SiteHome) -> None
     form = {name: (str(array.dtype), array.shape) for name, array in state.items()}
     assert form == state_form("clip_encoder", **manifest.config)
     assert draft(home, "weights", BATCH, OPEN).digest == sent.digest
-
-
-def test_no_candidate_is_made_of_such_experts(home: SiteHome) -> None:
-    with pytest.raises(ContractError, match="asked where an image is"):
-        no_report(home, None, [BATCH], OPEN)  # type: ignore[arg-type]
 
 
 def test_stills_teach_nothing(home: SiteHome, tmp_path: Path) -> None:

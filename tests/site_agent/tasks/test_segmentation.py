@@ -9,7 +9,7 @@ import pytest
 
 from federated.disclosure import Limits
 from federated.enrolment import Kit
-from federated.errors import ContractError, DataError, DisclosureError
+from federated.errors import DataError, DisclosureError
 from federated.manifest import WeightsManifest, unpack_tensors
 from shared_models.image_reference import reference_in
 from shared_models.registry import state_form
@@ -21,7 +21,6 @@ from site_agent.tasks.segmentation import (
     TASK,
     draft,
     lesson,
-    no_report,
     selection,
     structures_of,
     train,
@@ -96,11 +95,6 @@ def test_what_leaves_is_the_network_with_counts_by_structure(home: SiteHome) -> 
     form = {name: (str(array.dtype), array.shape) for name, array in state.items()}
     assert form == state_form("unet", **manifest.config)
     assert draft(home, "weights", BATCH, OPEN).digest == sent.digest
-
-
-def test_no_candidate_is_made_of_such_experts(home: SiteHome) -> None:
-    with pytest.raises(ContractError, match="fused where an image is"):
-        no_report(home, None, [BATCH], OPEN)  # type: ignore[arg-type]
 
 
 def test_without_a_mask_there_is_nothing_to_learn(home: SiteHome) -> None:
