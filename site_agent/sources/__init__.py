@@ -14,7 +14,7 @@ from site_agent.sources.echonet_pediatric import EchoNetPediatricSource
 from site_agent.sources.folder import FolderSource
 from site_agent.sources.index import Columns, has_index
 from site_agent.sources.metaimage import MetaImageSource
-from site_agent.sources.muscle_views import MuscleViewsSource
+from site_agent.sources.muscle import MuscleSource
 from site_agent.sources.nifti import NiftiSource
 from site_agent.sources.source import Source
 from site_agent.sources.tmed2 import Tmed2Source
@@ -38,7 +38,7 @@ def sources(columns: Columns | None = None) -> tuple[Source, ...]:
         EchoNetLvhSource(),
         Tmed2Source(),
         UnitySource(),
-        MuscleViewsSource(),
+        MuscleSource(),
         MetaImageSource(),
         NiftiSource(),
         DicomSource(),

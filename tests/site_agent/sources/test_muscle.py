@@ -17,12 +17,12 @@ from federated.vocabulary import builtin_vocabulary
 from site_agent.intake.ingest import Order, ingest
 from site_agent.sources import source_of
 from site_agent.sources.images import luma
-from site_agent.sources.muscle_views import MuscleViewsSource
+from site_agent.sources.muscle import MuscleSource
 from site_agent.sources.source import Item, Refused
 from tests.site_agent.intake_making import archive_in
 from tests.site_agent.sources.conftest import Exported
 
-SOURCE = MuscleViewsSource()
+SOURCE = MuscleSource()
 FRAMES = np.repeat(np.arange(12, dtype=np.uint8)[:, None, None] * 16 + 20, 32, axis=1).repeat(32, axis=2)
 
 
@@ -40,7 +40,7 @@ def _set(root: Path, *sections: object, folder: str = "CNS/007/T1") -> list[Item
 
 def test_the_phantom_comes_back_as_it_was(exported: Exported) -> None:
     folder, _ = exported("muscle", patients=2, frames=12, size=96)
-    assert isinstance(source_of(folder), MuscleViewsSource)
+    assert isinstance(source_of(folder), MuscleSource)
     items = [each for each in SOURCE.scan(folder) if isinstance(each, Item)]
     assert len(items) == len(list(SOURCE.scan(folder))) == 2 * 3 * 2
     assert [item.label for item in items[:2]] == ["l", "r"]
@@ -60,7 +60,7 @@ def test_all_sections_of_a_video_are_taken_in(tmp_path: Path, exported: Exported
     folder, _ = exported("muscle", patients=2, frames=12, size=96)
     archive = archive_in(tmp_path)
     report = ingest(archive, builtin_vocabulary("muscle"), LabelMap(), folder, Order())
-    assert (report.format, report.recognised) == ("muscle-views", True)
+    assert (report.format, report.recognised) == ("muscle", True)
     rows = archive.catalogue.rows("SELECT label, words FROM clips")
     assert len(rows) == 12
     assert sorted({row[0] for row in rows}) == ["THIGH-L", "THIGH-R"]

@@ -33,10 +33,10 @@ class Section:
     leg: str
 
 
-class MuscleViewsSource:
+class MuscleSource:
     """The folder with those of the groups."""
 
-    name = "muscle-views"
+    name = "muscle"
     about = "sweeps along the thigh: <group>/<patient>/T1/<video>.mp4 with a JSON file of its sections"
     labels = LABELS
     needs_sector = False
