@@ -39,9 +39,9 @@ class Setting:
     side: int = 80
     width: int = 16
     levels: int = 5
-    alone: int = 32
-    joint: int = 16
-    rounds: int = 16
+    alone: int = 96
+    joint: int = 48
+    rounds: int = 48
     local: int = 2
     batch: int = 4
     rate: float = 1e-2
