@@ -1,4 +1,4 @@
-"""Sweeps along simulated thighs at three hospitals, as retrieval reads them: small frames, clips, and what is true.
+"""Sweeps along simulated thighs at three hospitals, as retrieval reads them: frames, clips, and what is true.
 
 Hospitals differ in whom they treat and in how their machine turns echoes into greys.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_models.clip_windows import CLIP, STEP, Clips, Rows, at_side, standard_windows, starts, still, windows
+from shared_models.clip_windows import CLIP, STEP, Clips, Rows, standard_windows, starts, still, windows
 from shared_models.phantom.muscle import SIDES, VISITS, draw_muscle_patient, sweep
 from shared_models.phantom.thigh import RECTUS_FEMORIS
 from shared_models.retrieval_pairs import Labelled
@@ -20,7 +20,7 @@ from site_agent.progress import track
 SITES = ("north", "middle", "south")
 GROUP_OF_SITE = (("CNS",), ("CNS", "TETANUS"), ("TETANUS",))
 GREYS = (1.0, 1.4, 0.7)  # exponents of grey levels from 0 to 1
-IMAGE, SIDE = 64, 32  # pixels: of the images that are segmented, of the frames that are compared
+IMAGE = 64  # pixels along an edge
 FIRST_SEED, SWEEP_SEED = 5000, 5  # other patients than those by whom settings were chosen
 MIDDLE = CLIP // 2
 
@@ -34,7 +34,6 @@ class Sweep:
         right: whether it is the right leg.
         visit: 0, 1 or 2.
         images: (T, IMAGE, IMAGE) of the rectus femoris and what is around it.
-        frames: (T, SIDE, SIDE) the same, smaller.
         muscle: (T, IMAGE, IMAGE) where the rectus femoris is.
         apart_mm: (T,) distance along the thigh from the standard site, signed.
         frozen: (T,) whether the picture is held.
@@ -45,7 +44,6 @@ class Sweep:
     right: bool
     visit: int
     images: Clips
-    frames: Clips
     muscle: NDArray[np.bool_]
     apart_mm: NDArray[np.float64]
     frozen: NDArray[np.bool_]
@@ -113,7 +111,6 @@ def _sweeps(number: int, frames: int) -> Iterator[Sweep]:
                 right=side == "r",
                 visit=visit,
                 images=images,
-                frames=at_side(images, SIDE),
                 muscle=taken.labels == RECTUS_FEMORIS,
                 apart_mm=taken.positions_mm - taken.standard_mm,
                 frozen=taken.standard,
@@ -121,8 +118,8 @@ def _sweeps(number: int, frames: int) -> Iterator[Sweep]:
 
 
 def _clips(sweeps: Sequence[Sweep]) -> tuple[Labelled, Rows]:
-    clips = [windows(each.frames, CLIP, STEP) for each in sweeps]
-    held = [standard_windows(still(windows(each.images, CLIP, STEP))) for each in sweeps]
+    clips = [windows(each.images, CLIP, STEP) for each in sweeps]
+    held = [standard_windows(still(each)) for each in clips]
     counts = [len(each) for each in clips]
     labelled = Labelled(
         clips=np.concatenate(clips),
@@ -131,4 +128,4 @@ def _clips(sweeps: Sequence[Sweep]) -> tuple[Labelled, Rows]:
         right=np.repeat([each.right for each in sweeps], counts),
         standard=np.concatenate(held),
     )
-    return labelled, np.concatenate([starts(len(each.frames), CLIP, STEP) for each in sweeps])
+    return labelled, np.concatenate([starts(len(each.images), CLIP, STEP) for each in sweeps])

@@ -53,7 +53,7 @@ def together(split: Split, budget: Budget) -> Method:
             seed = split.seed + 100 * (number + 1) + site
             train(
                 task,
-                replace(recipe, epochs=1, rate=rate, seed=seed, schedule="constant", warm_up=0.0, metric=""),
+                replace(recipe, epochs=1, rate=rate, seed=seed, schedule="constant", warm_up=0.0),
                 device="cpu",
             )
             states.append(_arrays(own))

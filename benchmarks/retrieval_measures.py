@@ -78,7 +78,7 @@ def retrieved(cohort: Cohort, scores: Scores, patients: Rows, *, moving: bool) -
             gallery = cohort.clips_of(sweep, moving=moving)
             best = gallery[int(scores(np.full(len(gallery), query), gallery).argmax())]
             frame, taken = cohort.frame_of(best), cohort.sweeps[sweep]
-            hits.append(Hit(patient, sweep, frame, len(taken.frames) - 1, abs(float(taken.apart_mm[frame]))))
+            hits.append(Hit(patient, sweep, frame, len(taken.images) - 1, abs(float(taken.apart_mm[frame]))))
     return hits
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.retrieval_data import MIDDLE, SIDE, Cohort
+from benchmarks.retrieval_data import IMAGE, MIDDLE, Cohort
 from federated.metrics import auroc
 from shared_models.clip_changes import OURS
 from shared_models.clip_encoder import clip_encoder
-from shared_models.clip_windows import WINDOW, Clips, Rows, starts, still, windows
+from shared_models.clip_windows import WINDOW, Clips, Rows, at_side, starts, still, windows
+from shared_models.place_encoder import place_encoder
 from shared_models.recipe import Recipe
 from shared_models.retrieval_baselines import (
     Scores,
@@ -25,8 +26,8 @@ from shared_models.retrieval_baselines import (
 from shared_models.retrieval_head import (
     ACCURACY,
     HeadTask,
+    compared,
     comparing_head,
-    comparing_reading,
     published_head,
     published_reading,
     same_view,
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
 PUBLISHED_NAME, OURS_NAME, COSINE_NAME = "published, as fits", "ours, head", "ours, cosine"
 SUPERVISED_NAME, CORRELATION_NAME = "supervised pairs", "cross-correlation"
 GAP, EVERY = 2, 3  # frames from one of a pair to the other; from pair to pair
-COPIES = 2  # of each pair of visits among the pairs of neighbours
-BESIDE, LEGS = 11, 8  # windows of the same leg beside each of a batch; of how many legs at least
-SMALL = {"width": 8, "dense": 256, "projected": 128, "levels": 3, "stride": 2, "cells": 6, "side": SIDE}
-CORRELATIONS = ((0.0, 0), (1.0, 0), (0.7, 2), (1.0, 2))  # smoothing and shift that are tried
+BESIDE, BATCH = 11, 8  # windows of the same sweep beside each of a batch; of how many sweeps
+TEMPERATURE = 0.03
+DENSE = {"width": 8, "dense": 256, "projected": 128, "levels": 3, "stride": 2, "cells": 6, "side": IMAGE}
+PUBLISHED_SIDE = 32  # pixels along an edge, not 64
+CORRELATIONS = ((0.0, 0), (1.0, 0), (0.7, 2), (1.0, 2), (2.0, 4))  # smoothing and shift that are tried
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Split:
         """The cohort's clips, the frame in the middle of each: kernels never reach over time."""
         clips = self.cohort.labelled
         return replace(clips, clips=clips.clips[:, MIDDLE : MIDDLE + 1])
+
+    def of_side(self, side: int) -> Labelled:
+        """`one_frame`, each of so many pixels along an edge."""
+        clips = self.one_frame
+        return replace(clips, clips=at_side(clips.clips[:, 0], side)[:, None])
 
 
 @dataclass(frozen=True)
@@ -87,70 +94,61 @@ class Method:
 
 
 def neighbours(cohort: Cohort, patients: Rows) -> tuple[Clips, Rows]:
-    """(n, 2, S, S) frames that lie GAP apart, of moving pictures and one of each frozen one; and the leg of each."""
+    """(n, 2, S, S) frames that lie GAP apart, of moving pictures and one of each frozen one; and the sweep of each."""
     found: list[Clips] = []
-    legs: list[tuple[int, bool]] = []
-    for each in cohort.sweeps:
+    sweeps: list[int] = []
+    for number, each in enumerate(cohort.sweeps):
         if each.patient not in patients:
             continue
         moving = int((~each.frozen).sum())
         begins = [*range(0, moving - GAP, EVERY), moving]
-        some = [each.frames[[begin, begin + GAP]] for begin in begins if begin + GAP < len(each.frames)]
+        some = [each.images[[begin, begin + GAP]] for begin in begins if begin + GAP < len(each.images)]
         found += some
-        legs += [(each.patient, each.right)] * len(some)
-    patients_of, right = (np.array(column) for column in zip(*legs, strict=True))
-    return np.stack(found), leg_of(patients_of, right)
-
-
-def leg_of(patients: Rows, right: NDArray[np.bool_]) -> Rows:
-    """Numbers from 1."""
-    return 2 * patients + right + 1
+        sweeps += [number + 1] * len(some)
+    return np.stack(found), np.array(sweeps, dtype=np.int64)
 
 
 def visits(split: Split, patients: Rows) -> tuple[Clips, Rows]:
-    """(n, 2, S, S) frames of standard views of a leg at two visits; and the leg of each."""
+    """(n, 2, S, S) frames of standard views of a leg at two visits; and (n, 2) the sweeps that they are of, from 1."""
     clips = split.one_frame
     rows = across_visits(clips, patients, split.seed)
-    first = rows[:, 0]
-    return clips.clips[rows, 0], leg_of(clips.patients[first], clips.right[first])
+    return clips.clips[rows, 0], clips.sections[rows] + 1
 
 
 def encoder_task(split: Split, patients: Rows, network: torch.nn.Module) -> ContrastiveTask:
-    """Ours, of some patients: neighbours, and standard views of two visits."""
-    near, legs = neighbours(split.cohort, patients)
-    apart, whose = visits(split, patients)
+    """Ours, of some patients: neighbours, and standard views of two visits, once beside others of either sweep."""
+    near, sweeps = neighbours(split.cohort, patients)
+    apart, of_both = visits(split, patients)
     return ContrastiveTask(
         network,
-        np.concatenate([near, *[apart] * COPIES]),
-        visits(split, split.validation)[0],
+        np.concatenate([near, apart, apart]),
         changes=OURS,
-        sweeps=np.concatenate([legs, *[-whose] * COPIES]),
+        sweeps=np.concatenate([sweeps, -of_both[:, 0], -of_both[:, 1]]),
         beside=BESIDE,
+        temperature=TEMPERATURE,
     )
 
 
 def encoder_recipe(split: Split, budget: Budget) -> Recipe:
-    """Half a cosine; the epoch is chosen by other patients' visits."""
+    """Half a cosine, to its end."""
     return Recipe(
         epochs=budget.ours,
-        batch=LEGS,
+        batch=BATCH,
         rate=2e-3,
         seed=split.seed,
         decay=1e-2,
         schedule="cosine",
         warm_up=0.1,
-        metric=INFO_NCE,
-        smallest=True,
         samples_an_epoch=budget.samples,
     )
 
 
-def new_encoder(seed: int, *, small: bool = True) -> torch.nn.Module:
-    """Ours, or the published one."""
+def new_encoder(seed: int) -> torch.nn.Module:
+    """Ours."""
     import torch
 
     torch.manual_seed(seed)
-    return clip_encoder(**SMALL) if small else clip_encoder(side=SIDE)
+    return place_encoder(side=IMAGE)
 
 
 def ours(split: Split, budget: Budget) -> tuple[dict[str, Method], torch.nn.Module]:
@@ -168,8 +166,11 @@ def cosine_scores(split: Split, network: torch.nn.Module) -> Scores:
 
 
 def _comparing(split: Split, budget: Budget, network: torch.nn.Module) -> Method:
-    reading = comparing_reading(network, split.one_frame.clips)
-    head = comparing_head(network)
+    import torch
+
+    said = codes(network, split.one_frame.clips)
+    torch.manual_seed(split.seed)
+    reading, head = compared(said), comparing_head(said.shape[1])
     sets = [pairs_across_sections(split.one_frame, each, split.seed) for each in (split.train, split.validation)]
     recipe = Recipe(
         epochs=budget.head,
@@ -187,11 +188,14 @@ def _comparing(split: Split, budget: Budget, network: torch.nn.Module) -> Method
 
 def published(split: Split, budget: Budget) -> Method:
     """The published network, windows, pairs and head, in fewer epochs at a higher rate."""
-    network = new_encoder(split.seed, small=False)
+    import torch
+
+    torch.manual_seed(split.seed)
+    network = clip_encoder(side=PUBLISHED_SIDE)
     task = ContrastiveTask(network, held_windows(split, split.train), held_windows(split, split.validation))
     recipe = Recipe(epochs=budget.published, batch=40, rate=1e-3, seed=split.seed, optimiser="adam", metric=INFO_NCE)
     train(task, replace(recipe, smallest=True), device="cpu")
-    clips, count = split.one_frame, len(split.one_frame.clips)
+    clips, count = split.of_side(PUBLISHED_SIDE), len(split.one_frame.clips)
     reading = published_reading(network, tripled(clips.clips, split.seed))
     head = published_head(network)
     pairs, held = (published_pairs(clips, each, split.seed) for each in (split.train, split.validation))
@@ -213,16 +217,21 @@ def held_windows(split: Split, patients: Rows) -> Clips:
     found = []
     for each in split.cohort.sweeps:
         if each.patient in patients:
-            begins = starts(len(each.frames))
-            some = windows(each.frames)[still(windows(each.images))] if len(begins) else windows(each.frames)
+            begins = starts(len(each.images))
+            every = windows(each.images)
+            some = every[still(every)] if len(begins) else every
             found.append(some[:, [MIDDLE, WINDOW - 1 - MIDDLE]])
-    return np.concatenate(found)
+    both = np.concatenate(found)
+    return np.stack([at_side(both[:, half], PUBLISHED_SIDE) for half in range(2)], axis=1)
 
 
 def supervised(split: Split, budget: Budget) -> Method:
-    """The network taught on pairs alone, of our sizes, since it is better so, on both rules' pairs."""
+    """A network taught on pairs alone, small, since it is better so, on both rules' pairs."""
+    import torch
+
     clips = split.one_frame
-    network = pair_network(new_encoder(split.seed), SMALL["projected"])
+    torch.manual_seed(split.seed)
+    network = pair_network(clip_encoder(**DENSE), DENSE["projected"])
     task = SupervisedTask(
         network, clips.clips, _both(clips, split.train, split.seed), _both(clips, split.validation, split.seed)
     )

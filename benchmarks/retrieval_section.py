@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 WIDTH, LEVELS = 16, 4
-OF_A_SWEEP = 4  # frames that are learnt from: the frozen one and others near it
+OF_A_SWEEP = 6  # frames that are learnt from: the frozen one and others near it
 
 
 def segmenter(cohort: Cohort, patients: Rows, *, epochs: int, seed: int) -> torch.nn.Module:

@@ -59,18 +59,11 @@ def clip_encoder(
     if sizes[-1][0] * cells**2 * dense > MOST_WEIGHTS:
         raise ValueError(f"an encoder of {sizes[-1][0] * cells**2} means and dense {dense}; that is too much")
 
-    def block(before: int, after: int) -> list[nn.Module]:
-        layers: list[nn.Module] = []
-        for channels in (before, after):
-            layers += [nn.Conv2d(channels, after, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(after)]
-        return [*layers, nn.MaxPool2d(2, stride=stride)]
-
-    widths = [1, *(width * 2**level for level in range(levels))]
-    blocks = [layer for level in range(levels) for layer in block(widths[level], widths[level + 1])]
+    deepest = width * 2 ** (levels - 1)
     network = nn.ModuleDict(
         {
-            "frames": nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(cells), nn.Flatten()),
-            "dense": nn.Sequential(nn.Linear(widths[-1] * cells**2, dense), nn.ReLU()),
+            "frames": nn.Sequential(*frame_levels(width, levels, stride), nn.AdaptiveAvgPool2d(cells), nn.Flatten()),
+            "dense": nn.Sequential(nn.Linear(deepest * cells**2, dense), nn.ReLU()),
             "projection": nn.Sequential(
                 nn.Linear(dense, projected),
                 nn.BatchNorm1d(projected),
@@ -82,6 +75,20 @@ def clip_encoder(
     )
     with_reference(network, projected)
     return network
+
+
+def frame_levels(width: int, levels: int, stride: int) -> list[torch.nn.Module]:
+    """Layers of (n, 1, S, S) frames: at each level two convolutions and a maximum over 2x2 pixels."""
+    from torch import nn
+
+    def level(before: int, after: int) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for channels in (before, after):
+            layers += [nn.Conv2d(channels, after, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(after)]
+        return [*layers, nn.MaxPool2d(2, stride=stride)]
+
+    widths = [1, *(width * 2**number for number in range(levels))]
+    return [layer for number in range(levels) for layer in level(widths[number], widths[number + 1])]
 
 
 def clip_means(network: torch.nn.Module, clips: torch.Tensor) -> torch.Tensor:

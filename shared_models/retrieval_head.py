@@ -16,7 +16,7 @@ from shared_models.clip_changes import erased_copies
 from shared_models.clip_encoder import projected_means
 from shared_models.clip_windows import Clips, Rows
 from shared_models.retrieval_pairs import Pairs
-from shared_models.retrieval_training import AT_ONCE, Codes, codes, means
+from shared_models.retrieval_training import AT_ONCE, Codes, means
 
 if TYPE_CHECKING:
     import torch
@@ -113,25 +113,16 @@ def published_head(encoder: torch.nn.Module) -> torch.nn.Module:
     """For what `in_a_row` reads."""
     from shared_models.clip_encoder import retrieval_head
 
-    return retrieval_head(_size(encoder))
+    return retrieval_head(int(encoder.get_submodule("projection.4").num_features))  # type: ignore[arg-type]
 
 
-def comparing_head(encoder: torch.nn.Module, hidden: tuple[int, ...] = (128, 32)) -> torch.nn.Module:
-    """For what `compared` reads; small, since there are few patients."""
+def comparing_head(size: int, hidden: tuple[int, ...] = (128, 32)) -> torch.nn.Module:
+    """For what `compared` reads of codes of a size; small, since there are few patients."""
     from shared_models.clip_encoder import retrieval_head
 
-    return retrieval_head(2 * _size(encoder), hidden)
+    return retrieval_head(2 * size, hidden)
 
 
 def published_reading(encoder: torch.nn.Module, clips: Clips) -> Reading:
     """`in_a_row` of (n, T, S, S) clips."""
     return in_a_row(encoder, means(encoder, clips))
-
-
-def comparing_reading(encoder: torch.nn.Module, clips: Clips) -> Reading:
-    """`compared` of (n, T, S, S) clips."""
-    return compared(codes(encoder, clips))
-
-
-def _size(encoder: torch.nn.Module) -> int:
-    return int(encoder.get_submodule("projection.4").num_features)  # type: ignore[arg-type]

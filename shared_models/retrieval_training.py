@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shared_models.clip_changes import PUBLISHED, Changes, changed
 from shared_models.clip_encoder import clip_means, encoded
 from shared_models.clip_windows import Clips, Rows, scaled_greys
-from shared_models.info_nce import info_nce
+from shared_models.info_nce import TEMPERATURE, info_nce
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +47,7 @@ class ContrastiveTask:
         changes: Changes = PUBLISHED,
         sweeps: Rows | None = None,
         beside: int = 1,
+        temperature: float = TEMPERATURE,
         penalty: Penalty | None = None,
     ) -> None:
         """From windows.
@@ -59,6 +60,7 @@ class ContrastiveTask:
             sweeps: (n,) of which sweep a window is, from 1, for batches with others of the same sweep beside each; one
                 of sweep -s has those of s beside it, and is set beside none. None for batches of what they are given.
             beside: how many, where there are so many.
+            temperature: of the loss; the lower, the more what is hardest to tell apart counts.
             penalty: what is added to the loss (`continual.Penalty`, as FedProx's), given the network, the clips as it
                 saw them and its codes; None for nothing.
 
@@ -72,7 +74,7 @@ class ContrastiveTask:
             raise ValueError(f"{len(train)} windows of {len(sweeps)} sweeps")
         self.network, self.examples, self.penalty = network, len(train), penalty
         self._train, self._validation, self._changes = train, validation, changes
-        self._sweeps, self._beside = sweeps, beside
+        self._sweeps, self._beside, self._temperature = sweeps, beside, temperature
 
     def loss(self, rows: Rows, generator: torch.Generator, device: torch.device) -> torch.Tensor:
         """Symmetric InfoNCE of windows by number, changed, and the penalty."""
@@ -82,7 +84,7 @@ class ContrastiveTask:
         first, second = changed(*shown, self._changes, generator)
         clips = torch.cat([first, second]).to(device)
         codes = encoded(self.network, clips)
-        loss = info_nce(codes[: len(first)], codes[len(first) :])
+        loss = info_nce(codes[: len(first)], codes[len(first) :], self._temperature)
         return loss if self.penalty is None else loss + self.penalty(self.network, clips, codes)
 
     def _with_others(self, rows: Rows, generator: torch.Generator) -> Rows:
@@ -107,7 +109,7 @@ class ContrastiveTask:
         first, second = (torch.from_numpy(codes(self.network, half)) for half in halves(self._validation))
         nearest = (torch.nn.functional.normalize(first) @ torch.nn.functional.normalize(second).T).argmax(dim=1)
         found = (nearest == torch.arange(len(first))).double().mean()
-        return {INFO_NCE: float(info_nce(first, second)), FOUND: float(found)}
+        return {INFO_NCE: float(info_nce(first, second, self._temperature)), FOUND: float(found)}
 
 
 def halves(windows: Clips) -> tuple[Clips, Clips]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import retrieval
-from benchmarks.retrieval_data import Cohort, cohort
+from benchmarks.retrieval_data import IMAGE, Cohort, cohort
 from benchmarks.retrieval_federation import TOGETHER, alone, together
 from benchmarks.retrieval_measures import Hit
 from benchmarks.retrieval_methods import (
@@ -18,7 +18,6 @@ from benchmarks.retrieval_methods import (
     Split,
     correlation,
     held_windows,
-    leg_of,
     neighbours,
     threshold_of,
     visits,
@@ -60,12 +59,17 @@ def test_every_patient_is_tested_once_and_is_of_one_fold() -> None:
 
 
 def test_pairs_of_ours_are_neighbours_and_visits_of_a_leg(split: Split) -> None:
-    near, legs = neighbours(split.cohort, split.train)
-    apart, whose = visits(split, split.train)
-    assert near.shape[1:] == apart.shape[1:] == (2, 32, 32)
-    assert len(near) == len(legs)
-    assert set(whose) == set(legs) == set(leg_of(np.repeat(split.train, 2), np.tile([False, True], len(split.train))))
-    assert len(apart) == 3 * len(set(whose)), "three visits, two and two"
+    near, sweeps = neighbours(split.cohort, split.train)
+    apart, of_both = visits(split, split.train)
+    assert near.shape[1:] == apart.shape[1:] == (2, IMAGE, IMAGE)
+    assert len(near) == len(sweeps)
+    assert set(of_both.ravel()) == set(sweeps)
+    assert {split.cohort.sweeps[number - 1].patient for number in sweeps} == set(split.train)
+    assert len(apart) == len(set(sweeps)), "three visits, two and two"
+    for one, other in of_both - 1:
+        first, second = split.cohort.sweeps[one], split.cohort.sweeps[other]
+        assert (first.patient, first.right) == (second.patient, second.right)
+        assert first.visit != second.visit
 
 
 def test_published_windows_are_of_frozen_pictures(split: Split) -> None:

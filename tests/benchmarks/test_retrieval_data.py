@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.retrieval_data import CLIP, SIDE, SITES, Cohort, cohort
+from benchmarks.retrieval_data import CLIP, IMAGE, SITES, Cohort, cohort
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_standard_view_is_where_the_picture_is_frozen(small: Cohort) -> None
     for number in range(len(clips.standard)):
         frozen = small.sweeps[clips.sections[number]].frozen[small.starts[number] : small.starts[number] + CLIP]
         assert clips.standard[number] == frozen.all()
-    assert clips.clips.shape[1:] == (CLIP, SIDE, SIDE)
+    assert clips.clips.shape[1:] == (CLIP, IMAGE, IMAGE)
 
 
 def test_moving_clips_hold_no_frozen_frame(small: Cohort) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.retrieval_data import IMAGE, SIDE, Cohort, Sweep
+from benchmarks.retrieval_data import IMAGE, Cohort, Sweep
 from benchmarks.retrieval_measures import area_errors, interval, pair_figures, retrieved
 from shared_models.clip_windows import CLIP, STEP, Rows, starts, windows
 from shared_models.retrieval_pairs import Labelled
@@ -20,8 +20,8 @@ def _sweep(patient: int, visit: int, *, right: bool) -> Sweep:
         muscle[frame, : 10 + min(frame, FROZEN)] = True
     frozen = np.arange(FRAMES) >= FROZEN
     apart = (np.minimum(np.arange(FRAMES), FROZEN) - FROZEN).astype(np.float64)
-    frames = np.random.default_rng(patient).integers(0, 256, (FRAMES, SIDE, SIDE), dtype=np.uint8)
-    return Sweep(patient, 0, right, visit, np.zeros(muscle.shape, np.uint8), frames, muscle, apart, frozen)
+    images = np.random.default_rng(patient).integers(0, 256, (FRAMES, IMAGE, IMAGE), dtype=np.uint8)
+    return Sweep(patient, 0, right, visit, images, muscle, apart, frozen)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def known() -> Cohort:
     begins = starts(FRAMES, CLIP, STEP)
     count = len(begins)
     labelled = Labelled(
-        clips=np.concatenate([windows(each.frames, CLIP, STEP) for each in sweeps]),
+        clips=np.concatenate([windows(each.images, CLIP, STEP) for each in sweeps]),
         patients=np.repeat([each.patient for each in sweeps], count),
         sections=np.repeat(np.arange(len(sweeps)), count),
         right=np.repeat([each.right for each in sweeps], count),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from shared_models import retrieval_training
 from shared_models.clip_encoder import clip_encoder, encoded
 from shared_models.clip_windows import scaled_greys
 from shared_models.recipe import Recipe
@@ -14,7 +15,6 @@ from shared_models.retrieval_head import (
     HeadTask,
     compared,
     comparing_head,
-    comparing_reading,
     published_head,
     published_reading,
     same_view,
@@ -70,7 +70,7 @@ def test_ours_does_not_care_for_order_or_length() -> None:
 def test_it_learns_to_compare() -> None:
     codes, pairs = _pairs(200, 0)
     torch.manual_seed(0)
-    head = comparing_head(_encoder(), (16,))
+    head = comparing_head(codes.shape[1], (16,))
     task = HeadTask(head, compared(codes), pairs, pairs)
     train(task, Recipe(epochs=8, batch=32, rate=1e-2, seed=0, metric=ACCURACY), device="cpu")
     others, held = _pairs(100, 1)
@@ -83,8 +83,9 @@ def test_it_learns_to_compare() -> None:
 def test_heads_fit_what_they_are_given() -> None:
     encoder = _encoder()
     assert same_view(published_head(encoder), published_reading(encoder, CLIPS), ROWS, ROWS).shape == (6,)
-    assert same_view(comparing_head(encoder), comparing_reading(encoder, CLIPS), ROWS, ROWS).shape == (6,)
-    assert same_view(comparing_head(encoder), comparing_reading(encoder, CLIPS), ROWS[:0], ROWS[:0]).shape == (0,)
+    said = retrieval_training.codes(encoder, CLIPS)
+    assert same_view(comparing_head(said.shape[1]), compared(said), ROWS, ROWS).shape == (6,)
+    assert same_view(comparing_head(said.shape[1]), compared(said), ROWS[:0], ROWS[:0]).shape == (0,)
 
 
 def test_pairs_come_thrice_as_they_are_erased_and_mirrored() -> None:
@@ -102,4 +103,4 @@ def test_pairs_come_thrice_as_they_are_erased_and_mirrored() -> None:
 @pytest.mark.parametrize("held", [None, Pairs(ROWS[:0], ROWS[:0], np.zeros(0, np.bool_))])
 def test_without_validation_there_is_no_figure(held: Pairs | None) -> None:
     codes, pairs = _pairs(8, 0)
-    assert HeadTask(comparing_head(_encoder()), compared(codes), pairs, held).validate() == {}
+    assert HeadTask(comparing_head(codes.shape[1]), compared(codes), pairs, held).validate() == {}
