@@ -24,7 +24,7 @@ class NetworkSettings(Frozen):
     side: Annotated[int, Field(ge=16, le=512)] = 128
     width: Annotated[int, Field(ge=2, le=128)] = 16
     levels: Annotated[int, Field(ge=2, le=8)] = 5
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 100
     batch: Annotated[int, Field(ge=2, le=512)] = 4
     rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
 
