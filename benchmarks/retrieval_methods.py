@@ -81,7 +81,7 @@ class Budget:
     samples: int = 400
     published: int = 6
     head: int = 6
-    supervised: int = 5
+    supervised: int = 6
     pairs: int = 1600
 
 
@@ -243,7 +243,7 @@ def supervised(split: Split, budget: Budget) -> Method:
         schedule="cosine",
         decay=1e-2,
         metric=ACCURACY,
-        samples_an_epoch=budget.pairs,
+        samples_an_epoch=3 * budget.pairs // 2,
     )
     train(task, recipe, device="cpu")
     return Method(supervised_scores(network, clips.clips))
