@@ -9,6 +9,7 @@ import torch
 from shared_models.clip_changes import Changes
 from shared_models.clip_encoder import clip_encoder, encoded
 from shared_models.clip_windows import Clips, scaled_greys
+from shared_models.info_nce import info_nce
 from shared_models.recipe import Recipe
 from shared_models.retrieval_training import FOUND, INFO_NCE, ContrastiveTask, codes, halves
 from shared_models.training import train
@@ -72,6 +73,18 @@ def test_windows_have_others_of_their_sweep_beside_them(
     sweeps: list[int], rows: list[int], beside: int, expected: int
 ) -> None:
     assert _seen(sweeps, rows, beside) == expected
+
+
+@pytest.mark.parametrize("temperature", [0.03, 0.1])
+def test_the_loss_is_of_the_temperature_asked_for(temperature: float) -> None:
+    network, shown = _network(), _windows(6)
+    task = ContrastiveTask(network, shown, shown, changes=Changes(chance=0.0), temperature=temperature)
+    first, second = (torch.from_numpy(codes(network, half)).float() for half in halves(shown))
+    expected = float(info_nce(first, second, temperature))
+    assert task.validate()[INFO_NCE] == pytest.approx(expected, rel=1e-4)
+    network.eval()
+    learnt = task.loss(np.arange(6), torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert learnt.item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_penalty_is_added() -> None:
