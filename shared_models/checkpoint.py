@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 KEY = "consilium"  # of the metadata: one key, for several are written in any order
 
 
+class DamagedError(ValueError):
+    """A file that does not hold what was written into it."""
+
+
 def write_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> None:
     """Writes the tensors, from any device, with what is said of them.
 
@@ -36,7 +40,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     """The tensors, on the CPU, and what was said of them.
 
     Raises:
-        ValueError: it cannot be read, is damaged, or is none.
+        DamagedError: it was cut, changed, or is none.
+        ValueError: it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -92,5 +97,5 @@ def _seal(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> str:
     return hashlib.sha256((digest_of(tensors) + json.dumps(said, sort_keys=True)).encode()).hexdigest()
 
 
-def _damaged(path: Path) -> ValueError:
-    return ValueError(f"{path}: is damaged; remove {path.parent} and begin anew")
+def _damaged(path: Path) -> DamagedError:
+    return DamagedError(f"{path}: is damaged; remove it and begin anew")

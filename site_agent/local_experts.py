@@ -20,6 +20,7 @@ from federated.canonical import canonical, digest
 from federated.contract import Scalar, Tensors
 from federated.errors import ConsiliumError, ContractError
 from federated.in_distribution import p_values
+from shared_models.checkpoint import DamagedError, read_checkpoint, write_checkpoint
 from site_agent.panel import BROKEN, Expert, received
 from site_agent.progress import TrainingBar
 
@@ -91,6 +92,8 @@ def trained(
             _train(path, home, wanted, learn, finish)
         found = read(home, path)
         _drop_others(path, f"{wanted.task}-{wanted.batch}")
+    except DamagedError as error:
+        raise ConsiliumError(str(error), where=f"batch {wanted.batch}") from error
     except BROKEN as error:
         raise ConsiliumError(
             f"no expert could be trained: {error}",
@@ -107,7 +110,6 @@ def _train(
     learn: Callable[[torch.nn.Module], tuple[Task, Recipe]],
     finish: Callable[[torch.nn.Module], None],
 ) -> None:
-    from shared_models.checkpoint import write_checkpoint
     from shared_models.training import train
 
     network = new_network(wanted.architecture, wanted.config, seed=0)
@@ -147,16 +149,19 @@ def read(home: SiteHome, path: Path) -> Trained:
     """An expert from its file.
 
     Raises:
-        ValueError: the file cannot be read, is damaged, or holds another network than it says.
+        DamagedError: the file is damaged, of another task or batch, or holds another network than it says.
+        ValueError: it cannot be read.
     """
-    from shared_models.checkpoint import read_checkpoint
     from shared_models.registry import state_form
 
     tensors, said = read_checkpoint(path)
+    if not path.name.startswith(f"{said['task']}-{said['batch']}-"):
+        mine = f"an expert of {said['task']} of batch {said['batch']}"
+        raise DamagedError(f"{path}: holds {mine}, which belongs elsewhere; remove it and train again")
     state = {name: tensor.numpy() for name, tensor in tensors.items()}
     found = {name: (str(array.dtype), array.shape) for name, array in state.items()}
     if found != state_form(said["architecture"], **said["config"]):
-        raise ValueError(f"{path}: is of another architecture than it says; remove it and train again")
+        raise DamagedError(f"{path}: is of another architecture than it says; remove it and train again")
     expert = Expert("", home.config.site, 0, said["architecture"], dict(said["config"]), tuple(said["labels"]), state)
     return Trained(expert, tuple(said["history"]), path)
 

@@ -22,6 +22,7 @@ from federated.canonical import canonical, digest
 from federated.contract import Scalar
 from federated.errors import ConsiliumError
 from federated.files import write_whole
+from shared_models.checkpoint import DamagedError
 from site_agent.asking import grey_levels_of, images_of
 from site_agent.panel import base_of
 from site_agent.progress import TrainingBar
@@ -54,7 +55,6 @@ def trained_expert(
         ConsiliumError: the network cannot be built, or the training goes astray.
     """
     from shared_models.expert_training import ACCURACY, Presentation, paper_recipe, train_expert
-    from shared_models.views import frozen_expert
 
     settings = home.config.expert
     config = settings.config(len(labels))
@@ -62,7 +62,7 @@ def trained_expert(
     path = expert_path(home, batch, labels, folds)
     try:
         if path.exists():
-            return frozen_expert(settings.architecture, config, load(path.read_bytes()))
+            return _kept(path, settings.architecture, config)
         train, validation = (_examples(home, labels, folds.get(fold, ())) for fold in (TRAIN, VALIDATION))
         assert train is not None
         if settings.augment != "none":
@@ -79,7 +79,9 @@ def trained_expert(
                 folder=path.with_suffix(""),
                 watch=watch,
             )
-    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+    except DamagedError as error:
+        raise ConsiliumError(str(error), where=f"batch {batch}") from error
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ConsiliumError(
             f"no expert could be trained: {error}", where=f"batch {batch}", cure="mend [expert] of config.toml"
         ) from error
@@ -88,6 +90,20 @@ def trained_expert(
     _keep_history(path)
     _remove_others(path, batch)
     return expert
+
+
+def _kept(path: Path, architecture: str, config: Mapping[str, Scalar]) -> ExpertNetwork:
+    """The frozen expert from its file.
+
+    Raises:
+        DamagedError: it does not hold a state of this network.
+    """
+    from shared_models.views import frozen_expert
+
+    try:
+        return frozen_expert(architecture, config, load(path.read_bytes()))
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise DamagedError(f"{path}: is damaged, or of another network; remove it and train again") from error
 
 
 def expert_path(home: SiteHome, batch: str, labels: Sequence[str], folds: Mapping[str, Sequence[Case]]) -> Path:

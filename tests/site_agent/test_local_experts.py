@@ -77,7 +77,7 @@ def test_an_interrupted_checkpoint_that_is_damaged_is_told_in_a_line(home: SiteH
         trained(home, WANTED, _learn, _stop)
     (checkpoint,) = (home.experts / "own").glob("*/checkpoint.safetensors")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
-    with pytest.raises(ConsiliumError, match=r"no expert could be trained: .*checkpoint.safetensors: is damaged"):
+    with pytest.raises(ConsiliumError, match=r"checkpoint.safetensors: is damaged; remove it and begin anew$"):
         _trained(home)
 
 
@@ -91,6 +91,16 @@ def test_a_file_of_another_architecture_is_told_in_a_line(home: SiteHome) -> Non
     write_checkpoint(path, tensors, said | {"config": CONFIG | {"width": 4}})
     with pytest.raises(ConsiliumError, match="is of another architecture than it says; remove it and train again"):
         kept(home, "segmentation")
+
+
+def test_the_file_of_another_task_is_told_in_a_line(home: SiteHome) -> None:
+    path = _trained(home).path
+    tensors, said = read_checkpoint(path)
+    write_checkpoint(path, tensors, said | {"task": "contour"})
+    with pytest.raises(ConsiliumError, match=rf"{path.name}: holds an expert of contour of batch b0001, which belongs"):
+        kept(home, "segmentation")
+    with pytest.raises(ConsiliumError, match="which belongs elsewhere; remove it and train again$"):
+        _trained(home)
 
 
 def test_a_network_that_cannot_be_built_names_the_section(home: SiteHome) -> None:

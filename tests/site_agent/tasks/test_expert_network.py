@@ -166,3 +166,11 @@ def test_a_network_that_cannot_be_is_told_in_one_line(federation: Federation, ad
     home = with_network(ada, architecture="timm", name="no-such-network")
     with pytest.raises(ConsiliumError, match=r"batch b0001: no expert could be trained.*mend \[expert\]"):
         _trained(federation, home)
+
+
+def test_a_file_that_was_cut_is_named_and_how_to_go_on(federation: Federation, ada: SiteHome) -> None:
+    _trained(federation, ada)
+    (path,) = (ada.experts / "own").glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ConsiliumError, match=rf"{path.name}: is damaged, or of another network; remove it and train"):
+        _trained(federation, ada)
