@@ -51,15 +51,15 @@ class Learning(Training):
 
     Attributes:
         forms: in which it writes what it predicts, the first where nothing is said.
-        evaluate: home -> figures of all experts that are here, on the site's own held-back patients.
+        evaluate: home, names of experts -> figures of all that are here, or of those, on the site's held-back patients.
         tables: home, figures -> the same for a person.
-        predict: home, images, folder, form, columns of indexes -> what was written.
+        predict: home, images, folder, form, columns of indexes, names of experts -> what was written.
     """
 
     forms: tuple[str, ...]
-    evaluate: Callable[[SiteHome], Any]
+    evaluate: Callable[[SiteHome, Sequence[str]], Any]
     tables: Callable[[SiteHome, Any], Sequence[Table]]
-    predict: Callable[[SiteHome, Sequence[Path], Path, str, Columns | None], Written]
+    predict: Callable[[SiteHome, Sequence[Path], Path, str, Columns | None, Sequence[str]], Written]
 
 
 LEARNING: dict[str, Learning] = {
@@ -111,7 +111,7 @@ def learning(task: str) -> Learning:
         ConsiliumError: nothing of that name.
     """
     if task not in LEARNING:
-        raise ConsiliumError(f"there is no task '{task}', there are {', '.join(LEARNING)}", where="--task")
+        raise ConsiliumError(f"there is no task '{task}', there are {', '.join(TRAINING)}", where="--task")
     return LEARNING[task]
 
 

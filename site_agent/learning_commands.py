@@ -22,7 +22,7 @@ Task = Annotated[str, typer.Option(help="views, for the federation's releases, o
 
 
 def train(
-    task: Annotated[str, typer.Option(help="views, segmentation or contour.")],
+    task: Annotated[str, typer.Option(help="views, segmentation, contour or retrieval.")],
     augment: Annotated[
         str | None,
         typer.Option(help="Of views: what becomes of backgrounds, as in backmix; remembered in config.toml."),
@@ -55,14 +55,14 @@ def _of_views(task: str, augment: str) -> str:
     return augment
 
 
-def evaluate_experts(home: SiteHome, task: str, *, release: str | None, as_json: bool) -> None:
-    """All experts of a task that are here, measured on the site's own held-back patients."""
+def evaluate_experts(home: SiteHome, task: str, *, by: Sequence[str], release: str | None, as_json: bool) -> None:
+    """All experts of a task that are here, or those named, measured on the site's own held-back patients."""
     from site_agent.learning import learning
 
     kind = learning(task)
     _refuse_release(release)
     with home.lock():
-        found = kind.evaluate(home)
+        found = kind.evaluate(home, by)
     if as_json:
         print_model(found)
         return
@@ -78,10 +78,11 @@ def predict_by_experts(
     form: str,
     columns: Columns,
     *,
+    by: Sequence[str],
     release: str | None,
     as_json: bool,
 ) -> None:
-    """All experts of a task that are here, applied to images; what they find goes into a folder."""
+    """All experts of a task that are here, or those named, applied to images; what they find goes into a folder."""
     from site_agent.learning import learning
 
     kind = learning(task)
@@ -89,7 +90,7 @@ def predict_by_experts(
     chosen = form or kind.forms[0]
     if chosen not in kind.forms:
         raise ConsiliumError(f"'{chosen}' is none of {', '.join(kind.forms)}", where="--format")
-    done = kind.predict(home, images, out or Path(task), chosen, columns)
+    done = kind.predict(home, images, out or Path(task), chosen, columns, by)
     if as_json:
         print_model(done)
     else:
@@ -103,3 +104,13 @@ def predict_by_experts(
 def _refuse_release(release: str | None) -> None:
     if release is not None:
         raise ConsiliumError("experts of a task are fused where the image is, and not in a release", where=release)
+
+
+def refuse_experts(by: Sequence[str] | None) -> None:
+    """What answers for views is a release, in which all experts are.
+
+    Raises:
+        ConsiliumError: an expert is named.
+    """
+    if by:
+        raise ConsiliumError("a release answers for views, and no expert alone", where="--by", cure="name a --task")

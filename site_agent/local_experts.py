@@ -179,20 +179,30 @@ def kept(home: SiteHome, task: str) -> list[Trained]:
 
 
 def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
+    """As `experts_here`, of which there is one at least.
+
+    Raises:
+        ConsiliumError: there is none, or a file is damaged.
+    """
+    experts = experts_here(home, task, architecture)
+    if not experts:
+        raise ConsiliumError(
+            f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
+        )
+    return experts
+
+
+def experts_here(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
     """Own experts of a task and those of other sites, by a name for each: the site's, numbered where it has several.
 
     Last, under a name of its own, comes the global model of the newest run of rounds that ended.
 
     Raises:
-        ConsiliumError: there is none, or a file is damaged.
+        ConsiliumError: a file is damaged.
     """
     own = [each.expert for each in kept(home, task)]
     others = [expert for expert in received(home) if expert.architecture == architecture]
     experts, last = [*own, *others], _averaged(home, architecture)
-    if not experts and last is None:
-        raise ConsiliumError(
-            f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
-        )
     sites = [expert.site for expert in experts]
     numbers = [sites[:place].count(site) + 1 for place, site in enumerate(sites)]
     several = {site for site in sites if sites.count(site) > 1}

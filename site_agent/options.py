@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 Home = Annotated[Path, typer.Option("--home", envvar="CONSILIUM_HOME", help="The site's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(help="Which expert is asked, by its site's name, or 'average' for the network of rounds; all sites'."),
+]
 Floor = Annotated[
     float | None,
     typer.Option(

@@ -168,7 +168,10 @@ def permissive_policy(federation: str, site: str, kinds: Iterable[str] = GOVERNE
 
 def write_policy(home: SiteHome, policy: Policy) -> None:
     """The policy file; it counts once an approver has signed it."""
-    write_whole(home.policy_path, tomli_w.dumps(policy.model_dump(mode="json")).encode())
+    said = policy.model_dump(mode="json")
+    if not policy.update.averaging:
+        del said["update"]["averaging"]  # beside an empty list nobody can add [[update.averaging]]
+    write_whole(home.policy_path, tomli_w.dumps(said).encode())
 
 
 def sign_policy(home: SiteHome, key: Ed25519PrivateKey) -> None:

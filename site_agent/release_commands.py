@@ -9,8 +9,8 @@ import typer
 
 from federated.errors import ConsiliumError
 from site_agent import tables
-from site_agent.learning_commands import VIEWS, Task, evaluate_experts, predict_by_experts
-from site_agent.options import HERE, Floor, Home, Json, open_home, print_model
+from site_agent.learning_commands import VIEWS, Task, evaluate_experts, predict_by_experts, refuse_experts
+from site_agent.options import HERE, By, Floor, Home, Json, open_home, print_model
 
 if TYPE_CHECKING:
     from site_agent.adopt import Held
@@ -21,14 +21,17 @@ Release = Annotated[str | None, typer.Argument(help="Its number, or the beginnin
 PREDICTIONS = Path("predictions.jsonl")
 
 
-def evaluate(release: Release = None, task: Task = VIEWS, home: Home = HERE, as_json: Json = False) -> None:
+def evaluate(
+    release: Release = None, task: Task = VIEWS, by: By = None, home: Home = HERE, as_json: Json = False
+) -> None:
     """Measure a release, or the experts of a task, on your own held-back patients."""
     from site_agent import adopt as shelf
 
     opened = open_home(home)
     if task != VIEWS:
-        evaluate_experts(opened, task, release=release, as_json=as_json)
+        evaluate_experts(opened, task, by=by or (), release=release, as_json=as_json)
         return
+    refuse_experts(by)
     with opened.lock():
         held = _release(opened, release)
         evaluation = shelf.evaluate(opened, held.digest)
@@ -82,6 +85,7 @@ def predict(
     release: Annotated[str | None, typer.Option(help="Another release than the one in use.")] = None,
     task: Task = VIEWS,
     form: Annotated[str, typer.Option("--format", help="How a task's findings are written: png or nifti.")] = "",
+    by: By = None,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
@@ -93,8 +97,10 @@ def predict(
 
     opened = open_home(home)
     if task != VIEWS:
-        predict_by_experts(opened, task, images, out, form, parse_columns(columns), release=release, as_json=as_json)
+        read = parse_columns(columns)
+        predict_by_experts(opened, task, images, out, form, read, by=by or (), release=release, as_json=as_json)
         return
+    refuse_experts(by)
     out = out or PREDICTIONS
     held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)
     model = shelf.model_of(opened, held.digest)

@@ -13,6 +13,7 @@ from federated.manifest import Frozen
 from site_agent.contour.tracer import Traced, Tracer, tracer_of
 from site_agent.contour_truth import ContouredCase, contoured_cases
 from site_agent.evaluation import Interval
+from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.segmentation.evaluation import AT_ONCE, FUSED, interval, shown
 from site_agent.tasks.contour import vocabulary_of
@@ -90,12 +91,12 @@ class Judged:
         return 100 * float(apart.mean()) / self.length
 
 
-def evaluate(home: SiteHome) -> ContourEvaluation:
-    """All experts that are here on the images of the test fold that have contours.
+def evaluate(home: SiteHome, names: Sequence[str] = ()) -> ContourEvaluation:
+    """All experts that are here, or those named, on the images of the test fold that have contours.
 
     Raises:
         DataError: no test patient has an image with a contour.
-        ConsiliumError: no expert is here.
+        ConsiliumError: no expert is here, or none of a name.
     """
     cases = contoured_cases(home, fold=TEST)
     if not cases:
@@ -103,17 +104,17 @@ def evaluate(home: SiteHome) -> ContourEvaluation:
             "no test patient has an image with a contour", where=str(home.path), cure="take in more patients"
         )
     tracer = tracer_of(home)
-    ways = {name: (name,) for name in tracer.experts} if len(tracer.experts) > 1 else {}
-    judged = {by: judge(tracer, cases, names) for by, names in ways.items()}
-    judged[FUSED if ways else next(iter(tracer.experts))] = judge(tracer, cases)
+    alone = list(asked(tracer.experts, names) if names else tracer.experts)
+    judged = {name: judge(tracer, cases, (name,)) for name in alone if len(alone) > 1}
+    judged[FUSED if judged else alone[0]] = judge(tracer, cases, names)
     return figures(judged)
 
 
-def judge(tracer: Tracer, cases: Sequence[ContouredCase], names: tuple[str, ...] = ()) -> list[Judged]:
+def judge(tracer: Tracer, cases: Sequence[ContouredCase], names: Sequence[str] = ()) -> list[Judged]:
     """What the experts, or those named, see in images beside what was drawn in them."""
     parts = [cases[begin : begin + AT_ONCE] for begin in range(0, len(cases), AT_ONCE)]
     found: list[Judged] = []
-    for part in track(parts, total=len(parts), what=f"contours by {names[0] if names else FUSED}"):
+    for part in track(parts, total=len(parts), what=f"contours by {', '.join(names) or FUSED}"):
         traced = tracer.trace([each.image for each in part], names)
         found += [Judged(truth, one) for truth, one in zip(part, traced, strict=True)]
     return found
@@ -175,8 +176,8 @@ def tables(home: SiteHome, found: ContourEvaluation) -> list[Table]:
         for head, fit in named
     ]
     others = [(*head, shown(fit.landmarks_percent, 1), shown(fit.dice, 3), fit.crossed) for head, fit in named]
-    title = f"{found.images} images of {found.patients} held-back patients, 95 % intervals by patient"
-    shares = [(name, f"{100 * share:.0f} %") for name, share in found.shares.items()]
+    title = f"{found.images} images of {found.patients} patients, 95 % intervals by patient"
+    shares = [(name, f"{100 * share:.0f} %") for name, share in found.shares.items() if len(found.shares) > 1]
     heads = ("by", "view", "images")
     return [
         Table(f"{title}: mm", (*heads, "base 1", "apex", "base 2", "contour", "Hausdorff"), distances),

@@ -14,10 +14,11 @@ import numpy as np
 from federated.errors import DataError
 from federated.files import write_whole
 from site_agent.contour.tracer import Traced, tracer_of
+from site_agent.local_experts import asked
 from site_agent.overlay import overlay
 from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
-from site_agent.segmentation.prediction import LINES, UNSAFE, Written
+from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.index import Columns
 from site_agent.training_report.page import png
 
@@ -31,7 +32,14 @@ COLUMNS = ("image", "point", "x", "y", "x_mm", "y_mm")
 DIGITS = 2
 
 
-def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, columns: Columns | None = None) -> Written:  # noqa: ARG001
+def predict(
+    home: SiteHome,
+    inputs: Sequence[Path],
+    out: Path,
+    form: str,  # noqa: ARG001
+    columns: Columns | None = None,
+    names: Sequence[str] = (),
+) -> Written:
     """Writes where all experts that are here see the ventricle's border, into a folder; the table and lines come last.
 
     Args:
@@ -40,11 +48,13 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         out: the folder, which is made where missing.
         form: of the table, of which there is one.
         columns: of the indexes.
+        names: of the experts that are asked; where none is named all sites'.
 
     Raises:
-        ConsiliumError: no expert is here, nothing can be used, or nothing can be written.
+        ConsiliumError: no expert is here, or none of a name, nothing can be used, or nothing can be written.
     """
     tracer = tracer_of(home)
+    asked(tracer.experts, names)
     files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
     for path, rows in track(files.items(), total=len(files), what="contours"):
         try:
@@ -52,9 +62,9 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         except DataError as error:
             unreadable.append((rows[0].name, error.what))
             continue
-        for each, traced in zip(shown, tracer.trace([each.image for each in shown]), strict=True):
+        for each, traced in zip(shown, tracer.trace([each.image for each in shown], names), strict=True):
             out.mkdir(parents=True, exist_ok=True)
-            name = f"{len(lines) + 1:04d}-{UNSAFE.sub('-', each.name)}-overlay.png"
+            name = f"{len(lines) + 1:04d}-{stem_of(each.name)}-overlay.png"
             write_whole(out / name, png(overlay(each.image, None, traced.points)))
             lines.append({"image": each.name, "overlay": name} | told(each, traced))
     if not lines:

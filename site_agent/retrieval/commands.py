@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from site_agent.options import HERE, Home, Json, open_home, print_json
+from site_agent.options import HERE, By, Home, Json, open_home, print_json
 from site_agent.tables import print_table
 
 IMAGE = typer.Argument(help="A still or a cine file.")
@@ -19,6 +19,7 @@ def similar(
     image: Annotated[Path, IMAGE],
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many clips and stills.")] = 8,
     sheet: Annotated[Path | None, typer.Option(help="A picture of them beside each other, as PNG.")] = None,
+    by: By = None,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
@@ -30,17 +31,18 @@ def similar(
     from site_agent.retrieval.similar import has_encoder
 
     opened = open_home(home)
-    asked, hits, found = find(opened, image, count)
+    asked, hits, found = find(opened, image, count, by or ())
     if sheet is not None:
         write_sheet(opened, sheet, asked, hits)
     if as_json:
         print_json([each.model_dump() for each in found])
         return
-    by = "encoders of retrieval" if has_encoder(opened) else "the front end, there being no encoder"
+    encoders = ", ".join(by) if by else "encoders of retrieval"
+    how = encoders if has_encoder(opened) else "the front end, there being no encoder"
     rows = [
         (f"{each.similarity:.3f}", each.name, each.frame, each.label, each.patient[:SHORT], each.batch, each.fold)
         for each in found
     ]
-    print_table(f"most like {image.name}, by {by}", COLUMNS, rows)
+    print_table(f"most like {image.name}, by {how}", COLUMNS, rows)
     if sheet is not None:
         typer.echo(f"wrote {sheet}; it shows images of patients")

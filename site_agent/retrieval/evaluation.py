@@ -46,23 +46,23 @@ class RetrievalEvaluation(Frozen):
     found: tuple[Retrieval, ...]
 
 
-def evaluate(home: SiteHome) -> RetrievalEvaluation:
-    """All encoders that are here on neighbouring frames of the test fold's clips.
+def evaluate(home: SiteHome, names: Sequence[str] = ()) -> RetrievalEvaluation:
+    """All encoders that are here, or those named, on neighbouring frames of the test fold's clips.
 
     Raises:
         DataError: no test patient has a clip.
-        ConsiliumError: no encoder is here.
+        ConsiliumError: no encoder is here, or none of a name.
     """
     pairs = pairs_of(home, clips_of(home.archive, fold=TEST))
     if not pairs:
         raise DataError("no test patient has a clip", where=str(home.path), cure="take in clips of more patients")
-    return judged(home, encoders_of(home), pairs)
+    return judged(home, encoders_of(home, names), pairs, names)
 
 
-def judged(home: SiteHome, encoders: Encoders, pairs: Sequence[Pair]) -> RetrievalEvaluation:
+def judged(home: SiteHome, encoders: Encoders, pairs: Sequence[Pair], names: Sequence[str] = ()) -> RetrievalEvaluation:
     """Figures of each encoder, and of all where there are several."""
     said = [codes_of(home, encoders, pairs, place) for place in (0, 1)]
-    weights = encoders.weights(said[0])
+    weights = encoders.weights(said[0], names)
     ways: dict[str, Floats] = {name: np.eye(len(said[0]))[row] for row, name in enumerate(said[0])}
     if len(ways) > 1:
         ways[FUSED] = weights

@@ -13,7 +13,7 @@ from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
 from site_agent.retrieval.contact_sheet import contact_sheet
 from site_agent.retrieval.similar import Gray, Hit, Similar, encoders_of, images_of, similar, told
-from site_agent.segmentation.prediction import LINES, UNSAFE, Written
+from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.index import Columns, Row
 from site_agent.training_report.page import png
 
@@ -24,7 +24,14 @@ FORMS = ("png",)
 COUNT = 8
 
 
-def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, columns: Columns | None = None) -> Written:  # noqa: ARG001
+def predict(
+    home: SiteHome,
+    inputs: Sequence[Path],
+    out: Path,
+    form: str,  # noqa: ARG001
+    columns: Columns | None = None,
+    names: Sequence[str] = (),
+) -> Written:
     """Writes for every file which clips and stills of the site are most like it; the lines come last.
 
     Args:
@@ -33,11 +40,12 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         out: the folder, which is made where missing.
         form: of the sheets, of which there is one.
         columns: of the indexes.
+        names: of the experts that are asked; where none is named all sites'.
 
     Raises:
         ConsiliumError: no encoder is here, nothing can be used, or nothing can be written.
     """
-    encoders_of(home)
+    encoders = encoders_of(home, names)
     files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
     for path, rows in track(files.items(), total=len(files), what="looking for what is alike"):
         try:
@@ -45,11 +53,17 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         except DataError as error:
             unreadable.append((rows[0].name, error.what))
             continue
-        hits = similar(home, [each.image for each in shown], COUNT)
-        name = f"{len(lines) + 1:04d}-{UNSAFE.sub('-', rows[0].name)}-similar.png"
+        frames = [each.image for each in shown]
+        hits = similar(home, frames, COUNT, names)
+        name = f"{len(lines) + 1:04d}-{stem_of(rows[0].name)}-similar.png"
         write_sheet(home, out / name, shown[len(shown) // 2].image, hits)
         lines.append(
-            {"image": rows[0].name, "sheet": name, "similar": [each.model_dump() for each in told(home, hits)]}
+            {
+                "image": rows[0].name,
+                "sheet": name,
+                "similar": [each.model_dump() for each in told(home, hits)],
+                "experts": encoders.told(frames, names),
+            }
         )
     if not lines:
         name, reason = unreadable[0]
@@ -69,17 +83,18 @@ def write_sheet(home: SiteHome, path: Path, asked: Gray, hits: Sequence[Hit]) ->
     write_whole(path, png(contact_sheet([asked, *images_of(home, hits)], lines)))
 
 
-def find(home: SiteHome, path: Path, count: int) -> tuple[Gray, list[Hit], list[Similar]]:
+def find(home: SiteHome, path: Path, count: int, names: Sequence[str] = ()) -> tuple[Gray, list[Hit], list[Similar]]:
     """What is most like an image or a clip: its middle frame, the hits, and the same for a person.
 
     Raises:
         DataError: the file cannot be used, or the site has no images.
+        ConsiliumError: there is no encoder of a name.
     """
     try:
         shown: list[Shown] = list(shown_in(path, [_row(path)]))
     except DataError as error:
         raise DataError(error.what, where=str(path), cure=error.cure) from error
-    hits = similar(home, [each.image for each in shown], count)
+    hits = similar(home, [each.image for each in shown], count, names)
     return shown[len(shown) // 2].image, hits, told(home, hits)
 
 

@@ -6,7 +6,7 @@ Several encoders count as much as the image is in-distribution for each. Nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from federated.manifest import Frozen, pack_tensors
 from site_agent.features import features_of, require_front_end, vectors_of
-from site_agent.local_experts import kept, network_of, p_values_of, panel, weights_of
-from site_agent.panel import received
+from site_agent.local_experts import asked, experts_here, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.retrieval import ARCHITECTURE, TASK
 
 if TYPE_CHECKING:
@@ -97,42 +96,56 @@ class Encoders:
         card = CodeCard(pack_tensors(expert.state)[2], int(expert.config["projected"]))
         return vectors_of(home, cases, card, lambda: lambda image: self.codes(name, [image])[0], "reading images")
 
-    def weights(self, said: Mapping[str, Floats]) -> Floats:
-        """(n, K) shares of the experts, for images of which they say codes (n, d) each."""
-        states = [expert.state for expert in self.experts.values()]
+    def weights(self, said: Mapping[str, Floats], names: Collection[str] = ()) -> Floats:
+        """(n, K) shares of the experts, for images of which they say codes (n, d) each; 0 for who is not asked."""
+        chosen = asked(self.experts, names)
+        weights = np.asarray(weights_of([expert.state for expert in self.experts.values()], self.p(said)))
+        weights = weights * [name in chosen for name in self.experts]
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def p(self, said: Mapping[str, Floats]) -> Floats:
+        """(n, K) how in-distribution images are for the experts, which say codes (n, d) each."""
         p = [p_values_of(expert.state, said[name]) for name, expert in self.experts.items()]
-        weights = np.asarray(weights_of(states, np.stack(p, axis=1)), dtype=np.float64)
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+        return np.asarray(np.stack(p, axis=1), dtype=np.float64)
+
+    def told(self, frames: Sequence[Gray], names: Collection[str] = ()) -> dict[str, dict[str, float]]:
+        """Expert -> how in-distribution frames are for it and its share, on average; without those not asked."""
+        said = {name: self.codes(name, frames) for name in self.experts}
+        p, shares = self.p(said).mean(axis=0), self.weights(said, names).mean(axis=0)
+        rows, chosen = dict(zip(self.experts, zip(p, shares, strict=True), strict=True)), asked(self.experts, names)
+        return {name: {"p": float(rows[name][0]), "share": float(rows[name][1])} for name in chosen}
 
 
-def encoders_of(home: SiteHome) -> Encoders:
-    """All encoders that are here.
+def encoders_of(home: SiteHome, names: Collection[str] = ()) -> Encoders:
+    """All encoders that are here, or those named.
 
     Raises:
-        ConsiliumError: there is none.
+        ConsiliumError: there is none, or none of a name.
     """
-    return Encoders(panel(home, TASK, ARCHITECTURE))
+    experts = panel(home, TASK, ARCHITECTURE)
+    return Encoders(asked(experts, names) if names else experts)
 
 
 def has_encoder(home: SiteHome) -> bool:
-    """Whether any is here, of this site or of another."""
-    return bool(kept(home, TASK)) or any(expert.architecture == ARCHITECTURE for expert in received(home))
+    """Whether any is here: of this site, of another, or of rounds of averaging."""
+    return bool(experts_here(home, TASK, ARCHITECTURE))
 
 
-def similar(home: SiteHome, frames: Sequence[Gray], count: int) -> list[Hit]:
+def similar(home: SiteHome, frames: Sequence[Gray], count: int, names: Collection[str] = ()) -> list[Hit]:
     """The clips and stills most like an image, or like any frame of a clip, by their best frame; the most alike first.
 
     Args:
         home: the site's.
         frames: (H, W) working images of what is asked for.
         count: clips and stills at most.
+        names: of the encoders that are asked; where none is named all sites', or else the front end.
 
     Raises:
         DataError: the site has no images.
         ConsiliumError: an encoder or the front end cannot be used here.
     """
     cases = home_cases(home)
-    alike = similarities(home, frames, cases).max(axis=0)
+    alike = similarities(home, frames, cases, names).max(axis=0)
     best: dict[int, int] = {}
     for row, case in enumerate(cases):
         if case.id not in best or alike[row] > alike[best[case.id]]:
@@ -155,13 +168,13 @@ def home_cases(home: SiteHome) -> list[Case]:
     return cases
 
 
-def similarities(home: SiteHome, frames: Sequence[Gray], cases: Sequence[Case]) -> Floats:
+def similarities(home: SiteHome, frames: Sequence[Gray], cases: Sequence[Case], names: Collection[str] = ()) -> Floats:
     """(n, m) cosines of n frames with m cases."""
-    if not has_encoder(home):
+    if not names and not has_encoder(home):
         return _by_front_end(home, frames, cases)
-    encoders = encoders_of(home)
+    encoders = Encoders(asked(encoders_of(home).experts, names))
     said = {name: encoders.codes(name, frames) for name in encoders.experts}
-    weights = encoders.weights(said)
+    weights = encoders.weights(said, names)
     parts = [cosines(said[name], encoders.of_cases(home, name, cases)) for name in encoders.experts]
     return np.asarray(np.einsum("nk,knm->nm", weights, np.stack(parts)))
 

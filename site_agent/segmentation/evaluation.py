@@ -14,6 +14,7 @@ from federated.manifest import Frozen
 from federated.statistics import Array
 from site_agent.catalogue import Catalogue
 from site_agent.evaluation import FEWEST, Interval, draws_of
+from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.exchanged import TEST
@@ -89,20 +90,20 @@ class Judged:
         return dice_of(self.seen.labels > 0, self.truth.mask > 0)
 
 
-def evaluate(home: SiteHome) -> SegmentationEvaluation:
-    """All experts that are here on the images of the test fold that have masks.
+def evaluate(home: SiteHome, names: Sequence[str] = ()) -> SegmentationEvaluation:
+    """All experts that are here, or those named, on the images of the test fold that have masks.
 
     Raises:
         DataError: no test patient has an image with a mask.
-        ConsiliumError: no expert is here.
+        ConsiliumError: no expert is here, or none of a name.
     """
     cases = masked_cases(home, structures_of(home), fold=TEST)
     if not cases:
         raise DataError("no test patient has an image with a mask", where=str(home.path), cure="take in more patients")
     segmenter = segmenter_of(home)
-    ways = {name: (name,) for name in segmenter.experts} if len(segmenter.experts) > 1 else {}
-    judged = {by: judge(segmenter, cases, names) for by, names in ways.items()}
-    judged[FUSED if ways else next(iter(segmenter.experts))] = judge(segmenter, cases)
+    alone = list(asked(segmenter.experts, names) if names else segmenter.experts)
+    judged = {name: judge(segmenter, cases, (name,)) for name in alone if len(alone) > 1}
+    judged[FUSED if judged else alone[0]] = judge(segmenter, cases, names)
     return figures(home, judged)
 
 
@@ -175,11 +176,11 @@ def shown(figure: Interval, digits: int) -> str:
     return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
-def judge(segmenter: Segmenter, cases: Sequence[MaskedCase], names: tuple[str, ...] = ()) -> list[Judged]:
+def judge(segmenter: Segmenter, cases: Sequence[MaskedCase], names: Sequence[str] = ()) -> list[Judged]:
     """What the experts, or those named, see in images beside what was drawn in them."""
     parts = [cases[begin : begin + AT_ONCE] for begin in range(0, len(cases), AT_ONCE)]
     found: list[Judged] = []
-    for part in track(parts, total=len(parts), what=f"segmenting by {names[0] if names else FUSED}"):
+    for part in track(parts, total=len(parts), what=f"segmenting by {', '.join(names) or FUSED}"):
         seen = segmenter.look([each.image for each in part], names)
         found += [Judged(truth, one) for truth, one in zip(part, seen, strict=True)]
     return found

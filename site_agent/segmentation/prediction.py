@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from federated.files import write_whole
 from federated.manifest import Frozen
+from site_agent.local_experts import asked
 from site_agent.overlay import overlay
 from site_agent.predict import Shown, by_file, rows_of, shown_in
 from site_agent.progress import track
@@ -42,7 +43,14 @@ class Written(Frozen):
     unreadable: tuple[tuple[str, str], ...]
 
 
-def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, columns: Columns | None = None) -> Written:
+def predict(
+    home: SiteHome,
+    inputs: Sequence[Path],
+    out: Path,
+    form: str,
+    columns: Columns | None = None,
+    names: Sequence[str] = (),
+) -> Written:
     """Writes what all experts that are here see in images, into a folder; the lines come last, when all is there.
 
     Args:
@@ -51,11 +59,13 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         out: the folder, which is made where missing.
         form: of the label maps.
         columns: of the indexes.
+        names: of the experts that are asked; where none is named all sites'.
 
     Raises:
-        ConsiliumError: no expert is here, nothing can be used, or nothing can be written.
+        ConsiliumError: no expert is here, or none of a name, nothing can be used, or nothing can be written.
     """
     segmenter, write = segmenter_of(home), WRITERS[form]
+    asked(segmenter.experts, names)
     files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
     for path, rows in track(files.items(), total=len(files), what="segmenting"):
         try:
@@ -63,8 +73,8 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
         except DataError as error:
             unreadable.append((rows[0].name, error.what))
             continue
-        for each, seen in zip(shown, segmenter.look([each.image for each in shown]), strict=True):
-            stem = f"{len(lines) + 1:04d}-{_short(each.name)}"
+        for each, seen in zip(shown, segmenter.look([each.image for each in shown], names), strict=True):
+            stem = f"{len(lines) + 1:04d}-{stem_of(each.name)}"
             files_of = {"mask": write(out, stem, seen.labels, each), "overlay": _overlay(out, stem, each.image, seen)}
             lines.append({"image": each.name} | files_of | _told(home, each, seen))
     if not lines:
@@ -74,7 +84,7 @@ def predict(home: SiteHome, inputs: Sequence[Path], out: Path, form: str, column
     return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
 
 
-def _short(name: str) -> str:
+def stem_of(name: str) -> str:
     """The end of an image's name, as a file may be called; a frame keeps its number."""
     path, _, frame = name.partition("#")
     plain = UNSAFE.sub("-", Path(path).name.partition(".")[0])

@@ -46,7 +46,14 @@ def test_train_then_evaluate_then_predict(run: Run, home: SiteHome, root: Path) 
     assert "95 % intervals by patient" in measured.out
     assert json.loads(run("evaluate", "--task", "segmentation", "--json").out)["fits"]
     image = next(root.rglob("patient0001_4CH_ED.nii.gz"))
-    assert run("predict", image, "--task", "segmentation", "--out", "found").out == "wrote 1 image into found\n"
+    for words in (("evaluate",), ("predict", image, "--out", "none")):
+        strange = run(*words, "--task", "segmentation", "--by", "average")
+        assert (strange.code, strange.err) == (1, "consilium: --by: there is no expert 'average', there are ada\n")
+    assert not Path("none").exists()
+    assert (
+        run("predict", image, "--task", "segmentation", "--out", "found", "--by", "ada").out
+        == "wrote 1 image into found\n"
+    )
     assert {path.suffix for path in Path("found").iterdir()} == {".png", ".jsonl"}
 
 
@@ -59,6 +66,8 @@ def test_each_mistake_is_one_line(run: Run, home: SiteHome, root: Path) -> None:
         ("evaluate", "1", "--task", "segmentation"): "fused where the image is, and not in a release",
         ("predict", image, "--task", "segmentation", "--format", "bmp"): "'bmp' is none of png, nifti",
         ("predict", image, "--task", "segmentation"): "no expert of segmentation is here",
+        ("predict", image, "--by", "ada"): "a release answers for views, and no expert alone; name a --task",
+        ("evaluate", "--by", "ada"): "a release answers for views, and no expert alone; name a --task",
     }
     for words, told in wrong.items():
         result = run(*words)

@@ -99,7 +99,7 @@ def test_the_file_of_another_task_is_told_in_a_line(home: SiteHome) -> None:
     write_checkpoint(path, tensors, said | {"task": "contour"})
     with pytest.raises(ConsiliumError, match=rf"{path.name}: holds an expert of contour of batch b0001, which belongs"):
         kept(home, "segmentation")
-    with pytest.raises(ConsiliumError, match="which belongs elsewhere; remove it and train again$"):
+    with pytest.raises(ConsiliumError, match=r"which belongs elsewhere; remove it and train again$"):
         _trained(home)
 
 

@@ -70,6 +70,15 @@ def test_file_holds_the_policy(home: SiteHome, approver: Key) -> None:
         assert read_policy(home) == policy
 
 
+def test_a_standing_approval_of_rounds_may_be_added_to_the_file(home: SiteHome, approver: Key) -> None:
+    write_policy(home, permissive_policy("test", "ada", ["update"]))
+    with home.policy_path.open("a") as file:
+        file.write('[[update.averaging]]\ntask = "contour"\nmodel = "contour_network"\n')
+        file.write('rounds = 2\nuntil = "2030-06-30"\nbytes = 5\n')
+    sign_policy(home, approver)
+    assert [each.model for each in read_policy(home).update.averaging] == ["contour_network"]
+
+
 def test_a_person_may_write_only_what_differs(home: SiteHome, approver: Key) -> None:
     home.policy_path.write_text(
         'version = 1\nfederation = "test"\nsite = "ada"\n'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from federated.enrolment import Kit
-from federated.errors import DataError
+from federated.errors import ConsiliumError, DataError
 from site_agent.contour.evaluation import Judged, evaluate, figures, tables
 from site_agent.contour.tracer import Traced
 from site_agent.contour_truth import contoured_cases
@@ -35,6 +35,13 @@ def test_every_view_is_measured_on_the_test_fold(home: SiteHome) -> None:
     assert found.shares == {"ada": 1.0}
     for table in tables(home, found):
         assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_whose_expert_is_not_here_is_told_with_those_that_are(home: SiteHome) -> None:
+    train(home, BATCH)
+    assert {fit.by for fit in evaluate(home, ["ada"]).fits} == {"ada"}
+    with pytest.raises(ConsiliumError, match="--by: there is no expert 'average', there are ada"):
+        evaluate(home, ["average"])
 
 
 def test_who_says_what_was_drawn_is_perfect_and_a_shift_is_measured(home: SiteHome) -> None:

@@ -45,6 +45,7 @@ def test_every_file_has_a_line_and_a_sheet(home: SiteHome, image: Path, tmp_path
     (line,) = [json.loads(text) for text in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
     assert len(line["similar"]) == 8
     assert line["similar"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    assert line["experts"]["ada"]["share"] == 1
     with Image.open(tmp_path / "out" / line["sheet"]) as sheet:
         assert sheet.width > 5 * 160
     with pytest.raises(DataError, match="none of the 1 images can be used"):

@@ -10,7 +10,17 @@ import pytest
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
-from site_agent.retrieval.similar import cosines, encoders_of, has_encoder, home_cases, images_of, similar, told
+from site_agent.local_experts import AVERAGE
+from site_agent.retrieval.similar import (
+    Encoders,
+    cosines,
+    encoders_of,
+    has_encoder,
+    home_cases,
+    images_of,
+    similar,
+    told,
+)
 from site_agent.tasks.retrieval import train
 from tests.site_agent.retrieval_making import SIZE, retrieval_home, retrieval_kit
 from tests.site_agent.sources.conftest import Exported, exported
@@ -51,6 +61,19 @@ def test_encoders_share_a_frame_among_them(home: SiteHome) -> None:
     encoders = encoders_of(home)
     weights = encoders.weights({name: encoders.codes(name, [_frame(home, 0)]) for name in encoders.experts})
     assert weights.tolist() == [[1.0]]
+
+
+def test_the_network_of_rounds_answers_only_where_it_is_named(home: SiteHome) -> None:
+    train(home, "b0001")
+    (own,) = encoders_of(home).experts.values()
+    both, frame = Encoders({"ada": own, AVERAGE: own}), _frame(home, 0)
+    said = {name: both.codes(name, [frame]) for name in both.experts}
+    assert both.weights(said).tolist() == [[1.0, 0.0]]
+    assert both.weights(said, [AVERAGE]).tolist() == [[0.0, 1.0]]
+    assert {name: told["share"] for name, told in both.told([frame]).items()} == {"ada": 1}
+    assert set(both.told([frame], ["ada", AVERAGE])) == {"ada", AVERAGE}
+    with pytest.raises(ConsiliumError, match="--by: there is no expert 'beta', there are ada"):
+        similar(home, [frame], 3, ["beta"])
 
 
 def test_cosines() -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from federated.enrolment import Kit
-from federated.errors import DataError
+from federated.errors import ConsiliumError, DataError
 from site_agent.home import SiteHome
+from site_agent.local_experts import AVERAGE
 from site_agent.segmentation import evaluation as segmentation_evaluation
-from site_agent.segmentation.evaluation import EjectionFraction, evaluate, interval
+from site_agent.segmentation.evaluation import FUSED, EjectionFraction, evaluate, interval
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
@@ -51,6 +52,21 @@ def test_every_structure_is_measured_on_the_test_fold(home: SiteHome) -> None:
     for fit in found.fits:
         assert fit.dice.value is None or 0 <= fit.dice.value <= 1
         assert fit.missed <= fit.images
+
+
+def test_the_network_of_rounds_is_measured_and_counts_only_where_it_is_named(
+    home: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own,) = segmenter_of(home).experts.values()
+    both = Segmenter({"ada": own, AVERAGE: own})
+    monkeypatch.setattr(segmentation_evaluation, "segmenter_of", lambda _: both)
+    whole, alone = evaluate(home), evaluate(home, [AVERAGE])
+    assert {fit.by for fit in whole.fits} == {"ada", AVERAGE, FUSED}
+    assert set(whole.shares[LV]) == {"ada"}
+    assert {fit.by for fit in alone.fits} == {AVERAGE}
+    assert set(alone.shares[LV]) == {AVERAGE}
+    with pytest.raises(ConsiliumError, match="--by: there is no expert 'beta', there are ada, average"):
+        evaluate(home, ["beta"])
 
 
 def test_who_says_what_was_drawn_is_perfect_and_near_the_true_ejection_fraction(
