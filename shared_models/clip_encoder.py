@@ -54,6 +54,8 @@ def clip_encoder(
     layers = {"dense": (dense, LAYER), "projected": (projected, LAYER), "cells": (cells, range(1, 17))}
     require_sizes("an encoder", **layers, levels=(levels, range(1, 9)), stride=(stride, range(1, 3)))
     require_sizes("an encoder", side=(side, SIDES), width=(width, range(1, 257)))
+    if side < (least := 2**levels if stride == 2 else levels + 1):
+        raise ValueError(f"frames of {side} pixels a side are too small for {levels} levels: take at least {least}")
     sizes = [(width * 2**level, side // stride**level) for level in range(levels)]
     require_room("an encoder", sizes[-1][0], max(channels * edge**2 for channels, edge in sizes))
     if sizes[-1][0] * cells**2 * dense > MOST_WEIGHTS:

@@ -41,10 +41,14 @@ def train(
         if augment is not None:
             opened.choose_augment(_of_views(task, augment))
         done = kind.train(opened, batch_named(opened, batch))
-        write_report(report, kind.report(opened, done))
+        page = kind.report(opened, done)
+        write_report(report, page)
     if as_json:
-        print_json({"expert": str(done.path), "epochs": len(done.history), "report": str(report)})
+        told = {"expert": str(done.path), "epochs": len(done.history), "report": str(report)}
+        print_json(told | {"notes": list(page.notes)})
     else:
+        for note in page.notes:
+            typer.echo(f"note: {note}")
         typer.echo(f"trained in {counted(len(done.history), 'epoch')}: {done.path}")
         typer.echo(f"wrote {report}; it shows images of patients, though without their names")
 

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from site_agent.doctor import Finding
     from site_agent.evaluation import Evaluation
-    from site_agent.intake.reports import Aside, IngestReport
+    from site_agent.intake.reports import Aside, Doubt, IngestReport
     from site_agent.receipts import Receipt
     from site_agent.steps import WorkSummary
 
@@ -62,9 +62,20 @@ def print_ingest(report: IngestReport, meanings: Mapping[str, str]) -> None:
     rows = ((code, meanings.get(code, "not said what it shows"), images) for code, images in report.labels.items())
     print_table("", ("label", "meaning", "new images"), rows)
     print_aside(report.aside)
-    print_table("not believed", ("file", "what"), ((doubt.name, doubt.line) for doubt in report.doubts[:SHOWN]))
+    print_doubts(report.doubts)
     for note in report.notes:
         typer.echo(f"note: {note}")
+
+
+def print_doubts(doubts: Sequence[Doubt]) -> None:
+    """What was not believed of items that were taken in: how many of each kind, then the first of them one by one."""
+    kinds = Counter(doubt.line for doubt in doubts)
+    if len(doubts) > SHOWN:
+        print_table("not believed", ("what", "files"), kinds.most_common(SHOWN))
+    each = ((doubt.name, doubt.line) for doubt in doubts[:SHOWN])
+    print_table("not believed, one by one", ("file", "what"), each)
+    if len(doubts) > SHOWN:
+        typer.echo(f"and {len(doubts) - SHOWN} more")
 
 
 def print_aside(aside: Sequence[Aside]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 SHOWN = 12
+ONE = "all images show the same: there is nothing to tell apart, and the network stays as it began"
 
 
 def train(home: SiteHome, batch: str) -> Trained:
@@ -75,12 +76,16 @@ def report(home: SiteHome, done: Trained) -> Report:
     settings = home.config.expert.model_dump(exclude={"architecture", "name", "copies", "neural_means"})
     return Report(
         title="Training of views",
-        facts=[("validation images", len(cases)), ("epochs", len(done.history)), *settings.items()],
+        facts=[
+            ("validation images", len(cases)),
+            *((name.replace("_", " "), value) for name, value in settings.items()),
+        ],
         history=done.history,
         tables=[_confusion(home, done.expert.labels, cases, said)] if cases else [],
         pictures=_pictures(home, done.expert.labels, cases, said),
         best=int(kept["epoch"]) if kept else None,
         about=[f"site {home.config.site}; figures and pictures are of the validation fold"],
+        notes=[] if done.history else [ONE],
     )
 
 

@@ -17,7 +17,7 @@ from site_agent.contour_truth import ContouredCase, find_contoured
 from site_agent.overlay import overlay
 from site_agent.segmentation.report import SHOWN
 from site_agent.tasks.blocks import TRAIN
-from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION, notes_on
 from site_agent.training_report.page import Picture, Report
 
 if TYPE_CHECKING:
@@ -33,15 +33,16 @@ def report(home: SiteHome, done: Trained) -> Report:
     fold = VALIDATION if _cases(home, VALIDATION) else TRAIN
     judged = judge(Tracer({site: done.expert}), _cases(home, fold))
     kept = min(done.history, key=lambda epoch: epoch.get(ERROR, -epoch["epoch"]))
-    counts = [(f"{name} images", len(_cases(home, name))) for name in (TRAIN, VALIDATION, CALIBRATION)]
+    counts = {name: len(_cases(home, name)) for name in (TRAIN, VALIDATION, CALIBRATION)}
     return Report(
         title="Training of contours",
-        facts=[*counts, ("epochs", len(done.history)), *settings.model_dump().items()],
+        facts=[*((f"{name} images", count) for name, count in counts.items()), *settings.model_dump().items()],
         history=done.history,
         tables=tables(home, figures({site: judged})),
         pictures=_pictures(judged),
         best=int(kept["epoch"]),
         about=[f"site {site}; figures and pictures are of the {fold} fold", "left: as it was drawn; right: as found"],
+        notes=notes_on(find_contoured(home).left_out, [name for name, count in counts.items() if count]),
     )
 
 

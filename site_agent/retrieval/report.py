@@ -11,7 +11,7 @@ from site_agent.retrieval.contact_sheet import contact_sheet
 from site_agent.retrieval.evaluation import codes_of, judged, tables
 from site_agent.retrieval.similar import Encoders, cosines
 from site_agent.tasks.blocks import TRAIN
-from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION, notes_on
 from site_agent.tasks.retrieval import Pair, pairs_of
 from site_agent.training_report.page import Picture, Report
 from site_agent.truth import clips_of
@@ -36,7 +36,6 @@ def report(home: SiteHome, done: Trained) -> Report:
         title="Training of retrieval",
         facts=[
             *((f"{name} pairs of frames", len(pairs)) for name, pairs in counts.items()),
-            ("epochs", len(done.history)),
             *settings.model_dump().items(),
         ],
         history=done.history,
@@ -44,6 +43,7 @@ def report(home: SiteHome, done: Trained) -> Report:
         pictures=_pictures(home, encoders, site, counts[fold]),
         best=int(kept["epoch"]),
         about=[f"site {site}; figures and pictures are of the {fold} fold", "left: a frame; then what is most like it"],
+        notes=notes_on({}, [name for name, pairs in counts.items() if pairs]),
     )
 
 

@@ -15,7 +15,7 @@ from site_agent.overlay import colour_of, overlay
 from site_agent.segmentation.evaluation import Judged, figures, judge, tables
 from site_agent.segmentation.segmenter import Segmenter
 from site_agent.tasks.blocks import TRAIN
-from site_agent.tasks.exchanged import CALIBRATION, VALIDATION
+from site_agent.tasks.exchanged import CALIBRATION, VALIDATION, notes_on
 from site_agent.tasks.segmentation import meanings_of, structures_of
 from site_agent.training_report.page import Picture, Report
 from site_agent.truth import find_masked
@@ -38,17 +38,18 @@ def report(home: SiteHome, done: Trained) -> Report:
     judged = judge(Segmenter({site: done.expert}), cases)
     found = figures(home, {site: judged})
     kept = max(done.history, key=lambda epoch: epoch.get(DICE, epoch["epoch"]))
-    counts = [(f"{fold} images", len(_cases(home, fold))) for fold in (TRAIN, VALIDATION, CALIBRATION)]
+    counts = {fold: len(_cases(home, fold)) for fold in (TRAIN, VALIDATION, CALIBRATION)}
     meanings = meanings_of(home)
     return Report(
         title="Training of segmentation",
-        facts=[*counts, *settings.model_dump().items()],
+        facts=[*((f"{fold} images", count) for fold, count in counts.items()), *settings.model_dump().items()],
         history=done.history,
         tables=[each for each in tables(home, found) if each.rows],
         pictures=_pictures(judged, structures),
         key=[(meanings[code], colour_of(value)) for value, code in enumerate(structures, start=1)],
         best=int(kept["epoch"]),
         about=[f"site {site}; figures and pictures are of the {name} fold", "left: as it was drawn; right: as found"],
+        notes=notes_on(find_masked(home, structures).left_out, [fold for fold, count in counts.items() if count]),
     )
 
 

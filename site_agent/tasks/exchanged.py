@@ -6,7 +6,7 @@ this site's images look like to it. What leaves is its state, with the patients 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from federated.in_distribution import histogram, one_item_a_patient
 from federated.manifest import WeightsManifest, pack_tensors
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft
+from site_agent.tables import counted
 from site_agent.tasks.blocks import TRAIN, cells_of, facts_of
 
 if TYPE_CHECKING:
@@ -93,6 +94,16 @@ def weights_draft(
     )
     weights = {fold: np.ones(len(rows)) for fold, rows in folds.items()}
     return Draft(manifest, data, facts_of("weights", folds, weights, size=len(data)))
+
+
+def notes_on(left_out: Mapping[str, int], folds: Collection[str]) -> list[str]:
+    """What a person should know of a training: examples that were left out, by reason, and folds that are empty."""
+    notes = [f"left out, because they {why}: {counted(count, 'image')}" for why, count in left_out.items() if count]
+    if VALIDATION not in folds:
+        notes.append("no validation patient: the last epoch is kept, and figures are of images that were learnt from")
+    if CALIBRATION not in folds:
+        notes.append("no calibration patient: how in-distribution an image is cannot be told well")
+    return notes
 
 
 def no_report(home: SiteHome, model: FusedModel, batches: Sequence[str], policy: Policy) -> Draft:  # noqa: ARG001

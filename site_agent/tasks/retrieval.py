@@ -126,7 +126,12 @@ def train(home: SiteHome, batch: str, limits: Limits = FREE) -> Trained:
     Raises:
         ConsiliumError: there is nothing to learn from, or the training goes astray.
     """
-    return _trained(home, batch, lesson(home, batch, limits))
+    return _trained(home, batch, lesson(home, batch, limits, unlabelled=not _is_sent(home, batch)))
+
+
+def _is_sent(home: SiteHome, batch: str) -> bool:
+    """Whether work may send the encoder of a batch, which then learns from labelled clips alone, and not twice."""
+    return home.config.task == TASK and any(clip.label for clip in clips_of(home.archive, batch=batch))
 
 
 def _trained(home: SiteHome, batch: str, taught: Lesson) -> Trained:

@@ -63,6 +63,7 @@ class Report:
         key: names of structures with the colours in which `overlay` draws them.
         best: the epoch whose weights were kept.
         about: lines beside the title.
+        notes: what a person should know before believing the rest.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Report:
     key: Sequence[tuple[str, tuple[int, int, int]]] = ()
     best: int | None = None
     about: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -99,7 +101,7 @@ def _content(report: Report) -> Iterator[str]:
     told = [(name, _written(value)) for name, value in report.facts]
     if short := [(value, name) for name, value in told if len(value) <= LONGEST]:
         yield tiles(short)
-    if long := [f"{name}: {value}" for name, value in told if len(value) > LONGEST]:
+    if long := [*report.notes, *(f"{name}: {value}" for name, value in told if len(value) > LONGEST)]:
         yield section("About", paragraphs(long))
     if curves := "".join(_curves(report)):
         yield section("Training", f'<div class="curves">{curves}</div>')

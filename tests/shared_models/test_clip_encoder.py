@@ -45,3 +45,11 @@ def test_the_head_tells_two_things() -> None:
     assert retrieval_head(6, (8, 4)).eval()(torch.rand((3, 6))).shape == (3, 2)
     sizes = [layer.out_features for layer in retrieval_head() if isinstance(layer, torch.nn.Linear)]
     assert sizes == [2024, 1024, 512, 2]
+
+
+@pytest.mark.parametrize(("levels", "stride", "least"), [(4, 2, 16), (8, 1, 9)])
+def test_frames_that_would_shrink_to_nothing(levels: int, stride: int, least: int) -> None:
+    small = clip_encoder(width=2, dense=4, projected=4, levels=levels, stride=stride, side=least).eval()
+    assert encoded(small, torch.rand((1, 1, least, least))).shape == (1, 4)
+    with pytest.raises(ValueError, match=f"too small for {levels} levels: take at least {least}$"):
+        clip_encoder(levels=levels, stride=stride, side=least - 1)

@@ -57,6 +57,16 @@ def test_train_then_evaluate_then_predict(run: Run, home: SiteHome, root: Path) 
     assert {path.suffix for path in Path("found").iterdir()} == {".png", ".jsonl"}
 
 
+def test_what_a_person_should_know_of_a_training_is_said(
+    run: Run, tmp_path: Path, kit: Kit, exported: Exported
+) -> None:
+    few = segmentation_home(tmp_path / "few", kit, exported("camus", **SIZE | {"patients": 1})[0])
+    (few.path / "config.toml").write_text(tomli_w.dumps(few.config.model_dump(mode="json")))
+    trained = run("train", "--task", "segmentation", "--home", str(few.path))
+    assert (trained.code, trained.err) == (0, "")
+    assert "note: no validation patient: the last epoch is kept" in trained.out
+
+
 def test_each_mistake_is_one_line(run: Run, home: SiteHome, root: Path) -> None:
     image = next(root.rglob("patient0001_4CH_ED.nii.gz"))
     wrong = {

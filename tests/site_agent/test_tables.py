@@ -133,3 +133,13 @@ def test_of_many_files_the_reasons_are_counted(capsys: pytest.CaptureFixture[str
 def test_no_receipts_say_so(capsys: pytest.CaptureFixture[str]) -> None:
     tables.print_receipts([])
     assert capsys.readouterr().out == "nothing has left\n"
+
+
+def test_of_many_doubts_the_kinds_are_counted_and_none_is_kept_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    doubts = [Doubt(name=f"{number}.png", line="a mask of 5x4 pixels: left out") for number in range(tables.SHOWN + 3)]
+    tables.print_doubts(doubts[:1])
+    assert "more" not in capsys.readouterr().out
+    tables.print_doubts(doubts)
+    out = capsys.readouterr().out
+    assert f"a mask of 5x4 pixels: left out   {tables.SHOWN + 3}" in out
+    assert out.endswith("and 3 more\n")

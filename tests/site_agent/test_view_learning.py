@@ -74,3 +74,13 @@ def test_backmix_is_chosen_at_the_command_and_remembered(run: Run, ada: SiteHome
         wrong = run("train", "--task", task, "--augment", augment)
         assert (wrong.code, "Traceback" in wrong.err) == (1, False)
         assert told in wrong.err
+
+
+def test_where_all_images_show_the_same_the_page_says_that_nothing_was_learnt(federation: Federation) -> None:
+    plain = federation.hospital("ada", {"dark": 12}, "weights")
+    config = plain.config.model_copy(update={"expert": TINY})
+    (plain.path / "config.toml").write_text(tomli_w.dumps(config.model_dump(mode="json")))
+    home = SiteHome(plain.path)
+    done = train(home, "b0001")
+    assert done.history == ()
+    assert "nothing to tell apart" in report(home, done).notes[0]

@@ -14,7 +14,15 @@ from shared_models.image_reference import MEAN, reference_in, with_reference
 from site_agent.catalogue import Case
 from site_agent.home import SiteHome
 from site_agent.policy import permissive_policy
-from site_agent.tasks.exchanged import CALIBRATION, TRAIN, VALIDATION, learn_reference, no_report, weights_draft
+from site_agent.tasks.exchanged import (
+    CALIBRATION,
+    TRAIN,
+    VALIDATION,
+    learn_reference,
+    no_report,
+    notes_on,
+    weights_draft,
+)
 
 LABELS = ("a4c", "plax")
 
@@ -67,3 +75,10 @@ def test_a_draft_counts_patients_and_images_behind_each_label(home: SiteHome, mo
 def test_no_candidate_is_made_of_such_experts(home: SiteHome) -> None:
     with pytest.raises(ContractError, match="experts of classification are fused where an image is"):
         no_report(home, None, ["b0001"], permissive_policy("test", "ada"))  # type: ignore[arg-type]
+
+
+def test_what_was_left_out_and_which_folds_are_empty_is_told() -> None:
+    assert notes_on({"are empty": 0}, [TRAIN, VALIDATION, CALIBRATION]) == []
+    notes = notes_on({"are empty": 2, "are cut": 1}, [TRAIN])
+    assert notes[:2] == ["left out, because they are empty: 2 images", "left out, because they are cut: 1 image"]
+    assert [note.partition(" patient")[0] for note in notes[2:]] == ["no validation", "no calibration"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from sqlite3 import connect
 
 import numpy as np
 import pytest
@@ -80,6 +81,17 @@ def test_what_leaves_is_the_network_with_counts_by_label(home: SiteHome) -> None
     form = {name: (str(array.dtype), array.shape) for name, array in state.items()}
     assert form == state_form("clip_encoder", **manifest.config)
     assert draft(home, "weights", BATCH, OPEN).digest == sent.digest
+
+
+def test_what_was_trained_is_what_leaves_also_where_clips_have_no_label(home: SiteHome) -> None:
+    with connect(home.catalogue_path) as catalogue:
+        first = "SELECT clips.id FROM clips JOIN patients ON patient = pseudonym WHERE patients.fold = 'train' LIMIT 1"
+        catalogue.execute(f"UPDATE clips SET label = NULL WHERE id = ({first})")
+    assert len(lesson(home, BATCH).folds["train"]) > len(lesson(home, BATCH, unlabelled=False).folds["train"])
+    path = train(home, BATCH).path
+    written = path.stat().st_mtime_ns
+    draft(home, "weights", BATCH, OPEN)
+    assert [(each.path, each.path.stat().st_mtime_ns) for each in kept(home, TASK)] == [(path, written)]
 
 
 def test_stills_teach_nothing(home: SiteHome, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ REPORT = Report(
     key=[("left ventricle", colour_of(1))],
     best=4,
     about=["site north"],
+    notes=["left out: 3 images"],
 )
 HOSTILE = "<u>&\"'"
 
@@ -47,6 +48,7 @@ def test_it_says_what_it_was_given() -> None:
     words = read_page(report_page(REPORT, WHEN)).words
     for word in (
         *("segmentation of b0001", "site north", "2026-03-04 05:06 UTC", "1,234", "patients", "0.812", "best dice"),
+        "left out: 3 images",
         *("network: U-Net, 16 channels, 4 levels", "Structures", "LV", "0.900", "–", "of the test"),
         *("loss: 0.167 in epoch 6, 0.250 in epoch 4, which was kept", "the worst", "usual ones", "p2, Dice 0.88"),
         *("left ventricle", "consilium site train"),
