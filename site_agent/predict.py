@@ -59,12 +59,18 @@ class Shown:
         name: of its own.
         image: (H, W).
         spacing_mm: height and width of a pixel, where they are known.
+        box: x0, y0, x1, y1 in the file of what the image shows, both ends inside.
     """
 
     row: Row
     name: str
     image: Gray
     spacing_mm: tuple[float, float] | None
+    box: tuple[int, int, int, int] | None = None
+
+    def lies(self) -> dict[str, list[int] | None]:
+        """How large the image is, and which pixels of the file it shows, for lines on what was found in it."""
+        return {"size": [self.image.shape[1], self.image.shape[0]], "box": None if self.box is None else [*self.box]}
 
 
 @dataclass(frozen=True)
@@ -191,13 +197,13 @@ def shown_in(path: Path, rows: Sequence[Row]) -> Iterator[Shown]:
     if named:
         kept = _prepared(opened, [frame for _, frame in named])
         for (row, number), image in zip(named, kept.frames, strict=True):
-            yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm)
+            yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm, kept.box)
     for row in rows:
         if row.frame is None:
             kept = _prepared(opened, None)
             for place in evenly(len(kept.numbers), LEARNT_FROM):
                 name = _part_name(row, opened, kept.numbers[place])
-                yield Shown(row, name, kept.frames[place], kept.spacing_mm)
+                yield Shown(row, name, kept.frames[place], kept.spacing_mm, kept.box)
 
 
 def _prepared(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:

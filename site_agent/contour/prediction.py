@@ -66,7 +66,7 @@ def predict(
             out.mkdir(parents=True, exist_ok=True)
             name = f"{len(lines) + 1:04d}-{stem_of(each.name)}-overlay.png"
             write_whole(out / name, png(overlay(each.image, None, traced.points)))
-            lines.append({"image": each.name, "overlay": name} | told(each, traced))
+            lines.append({"image": each.name} | each.lies() | {"overlay": name} | told(each, traced))
     if not lines:
         name, reason = unreadable[0]
         raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))

@@ -125,6 +125,7 @@ class Prepared:
         spacing_mm: height and width of a pixel of the working image.
         blanked: what was taken away.
         look: what the first frames say.
+        box: x0, y0, x1, y1 in the source of what the working image shows, both ends inside.
     """
 
     state: State
@@ -138,6 +139,7 @@ class Prepared:
     spacing_mm: tuple[float, float] | None = None
     blanked: Blanked | None = None
     look: Look | None = None
+    box: Box | None = None
 
 
 def prepare(opened: Opened, rules: Rules, wanted: Sequence[int] | None = None) -> Prepared:
@@ -304,6 +306,7 @@ def _prepared(
         spacing,
         blanked,
         look,
+        transform.box,
     )
 
 

@@ -76,7 +76,7 @@ def predict(
         for each, seen in zip(shown, segmenter.look([each.image for each in shown], names), strict=True):
             stem = f"{len(lines) + 1:04d}-{stem_of(each.name)}"
             files_of = {"mask": write(out, stem, seen.labels, each), "overlay": _overlay(out, stem, each.image, seen)}
-            lines.append({"image": each.name} | files_of | _told(home, each, seen))
+            lines.append({"image": each.name} | each.lies() | files_of | _told(home, each, seen))
     if not lines:
         name, reason = unreadable[0]
         raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))

@@ -18,9 +18,11 @@ from federated.fused_model import FusedModel
 from federated.keys import TrustFile
 from federated.manifest import RecallManifest, pack_tensors
 from shared_models.front_ends import create_front_end
+from shared_models.phantom.patients import draw_patient
+from shared_models.phantom.study import still
 from site_agent import adopt
 from site_agent.intake.preparation import Prepared, prepare
-from site_agent.predict import Predicted, predict, read_release, rows_of
+from site_agent.predict import Predicted, predict, read_release, rows_of, shown_in
 from site_agent.sources.index import parse_columns
 
 if TYPE_CHECKING:
@@ -241,6 +243,19 @@ def test_another_kind_of_parcel_is_no_release(shared: Federation, tmp_path: Path
     path.write_bytes(seal(recall, data, passage, [shared.coordinator.home.key()]).to_bytes())
     with pytest.raises(ConsiliumError, match="is a 'recall', not a release"):
         read_release(path)
+
+
+def test_a_working_image_says_which_pixels_of_the_file_it_shows(tmp_path: Path) -> None:
+    whole = Image.fromarray(still(draw_patient(1), "A4C", "bittern", seed=1, size=(300, 300)).image)
+    whole.save(path := tmp_path / "large.png")
+    (shown,) = shown_in(path, rows_of([path]))
+    assert shown.box is not None
+    left, top, right, bottom = shown.box
+    assert 0 < left < right < 300
+    assert shown.lies() == {"size": [*shown.image.shape[::-1]], "box": [left, top, right, bottom]}
+    cut = whole.crop((left, top, right + 1, bottom + 1)).resize(shown.image.shape[::-1], Image.Resampling.BOX)
+    seen = shown.image > 0
+    assert np.abs(np.asarray(cut)[seen].astype(int) - shown.image[seen]).mean() < 1
 
 
 def test_lines_are_json_with_every_sites_part(model: FusedModel, images: Path) -> None:
