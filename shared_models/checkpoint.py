@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEY = "consilium"  # of the metadata: one key, for several are written in any order
 
 
-class DamagedError(ValueError):
+class CheckpointError(ValueError):
     """A file that does not hold what was written into it."""
 
 
@@ -40,7 +40,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     """The tensors, on the CPU, and what was said of them.
 
     Raises:
-        DamagedError: it was cut, changed, or is none.
+        CheckpointError: it was cut, changed, or is none.
         ValueError: it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
@@ -97,5 +97,5 @@ def _seal(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> str:
     return hashlib.sha256((digest_of(tensors) + json.dumps(said, sort_keys=True)).encode()).hexdigest()
 
 
-def _damaged(path: Path) -> DamagedError:
-    return DamagedError(f"{path}: is damaged; remove it and begin anew")
+def _damaged(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path}: is damaged; remove it and begin anew")

@@ -20,7 +20,7 @@ from federated.canonical import canonical, digest
 from federated.contract import Scalar, Tensors
 from federated.errors import ConsiliumError, ContractError
 from federated.in_distribution import p_values
-from shared_models.checkpoint import DamagedError, read_checkpoint, write_checkpoint
+from shared_models.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from site_agent.panel import BROKEN, Expert, received
 from site_agent.progress import TrainingBar
 
@@ -92,7 +92,7 @@ def trained(
             _train(path, home, wanted, learn, finish)
         found = read(home, path)
         _drop_others(path, f"{wanted.task}-{wanted.batch}")
-    except DamagedError as error:
+    except CheckpointError as error:
         raise ConsiliumError(str(error), where=f"batch {wanted.batch}") from error
     except BROKEN as error:
         raise ConsiliumError(
@@ -149,7 +149,7 @@ def read(home: SiteHome, path: Path) -> Trained:
     """An expert from its file.
 
     Raises:
-        DamagedError: the file is damaged, of another task or batch, or holds another network than it says.
+        CheckpointError: the file is damaged, of another task or batch, or holds another network than it says.
         ValueError: it cannot be read.
     """
     from shared_models.registry import state_form
@@ -157,11 +157,11 @@ def read(home: SiteHome, path: Path) -> Trained:
     tensors, said = read_checkpoint(path)
     if not path.name.startswith(f"{said['task']}-{said['batch']}-"):
         mine = f"an expert of {said['task']} of batch {said['batch']}"
-        raise DamagedError(f"{path}: holds {mine}, which belongs elsewhere; remove it and train again")
+        raise CheckpointError(f"{path}: holds {mine}, which belongs elsewhere; remove it and train again")
     state = {name: tensor.numpy() for name, tensor in tensors.items()}
     found = {name: (str(array.dtype), array.shape) for name, array in state.items()}
     if found != state_form(said["architecture"], **said["config"]):
-        raise DamagedError(f"{path}: is of another architecture than it says; remove it and train again")
+        raise CheckpointError(f"{path}: is of another architecture than it says; remove it and train again")
     expert = Expert("", home.config.site, 0, said["architecture"], dict(said["config"]), tuple(said["labels"]), state)
     return Trained(expert, tuple(said["history"]), path)
 

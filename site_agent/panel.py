@@ -185,6 +185,10 @@ def _read(home: SiteHome, path: Path) -> Expert:
         parcel = parse_parcel(path.read_bytes())
     except OSError as error:
         raise cannot_read(path, error) from error
+    except ContractError as error:
+        raise ContractError(
+            error.what, where=str(path), cure="remove it, and ask the coordinator for it again"
+        ) from error
     opened = open_parcel(parcel, home.trust(), recipient=home.config.site)
     manifest = opened.manifest
     if not isinstance(manifest, ExpertManifest) or _path(home, manifest.contribution) != path:

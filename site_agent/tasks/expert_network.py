@@ -22,7 +22,7 @@ from federated.canonical import canonical, digest
 from federated.contract import Scalar
 from federated.errors import ConsiliumError
 from federated.files import write_whole
-from shared_models.checkpoint import DamagedError
+from shared_models.checkpoint import CheckpointError
 from site_agent.asking import grey_levels_of, images_of
 from site_agent.panel import base_of
 from site_agent.progress import TrainingBar
@@ -79,7 +79,7 @@ def trained_expert(
                 folder=path.with_suffix(""),
                 watch=watch,
             )
-    except DamagedError as error:
+    except CheckpointError as error:
         raise ConsiliumError(str(error), where=f"batch {batch}") from error
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ConsiliumError(
@@ -96,14 +96,14 @@ def _kept(path: Path, architecture: str, config: Mapping[str, Scalar]) -> Expert
     """The frozen expert from its file.
 
     Raises:
-        DamagedError: it does not hold a state of this network.
+        CheckpointError: it does not hold a state of this network.
     """
     from shared_models.views import frozen_expert
 
     try:
         return frozen_expert(architecture, config, load(path.read_bytes()))
     except (SafetensorError, ValueError, RuntimeError) as error:
-        raise DamagedError(f"{path}: is damaged, or of another network; remove it and train again") from error
+        raise CheckpointError(f"{path}: is damaged, or of another network; remove it and train again") from error
 
 
 def expert_path(home: SiteHome, batch: str, labels: Sequence[str], folds: Mapping[str, Sequence[Case]]) -> Path:

@@ -193,6 +193,11 @@ def test_a_file_that_was_changed_is_not_used(ada: SiteHome, post: Post) -> None:
     path.write_bytes(data)
     with pytest.raises(ConsiliumError, match="not the ones the manifest names"):
         panel_of(ada)
+    path.write_bytes(data[:-9])
+    with pytest.raises(
+        ContractError, match=rf"{path.name}: is cut short .*; remove it, and ask the coordinator for it"
+    ):
+        panel_of(ada)
     data[-1] ^= 1
     path.with_name("0" * 64 + ".parcel").write_bytes(data)
     path.unlink()
