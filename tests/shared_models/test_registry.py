@@ -69,7 +69,7 @@ def test_a_size_that_is_no_whole_number_is_a_type_error(name: str, size: float |
         ("unet", {"classes": 256, "side": 256}),
         ("contour_network", {"width": 64, "side": 512}),
         ("clip_encoder", {"width": 64, "side": 512}),
-        ("clip_encoder", {"width": 256, "levels": 8, "side": 16}),
+        ("clip_encoder", {"width": 256, "levels": 8, "side": 256}),
         ("clip_encoder", {"width": 64, "cells": 16, "dense": 4096}),
     ],
 )
