@@ -33,10 +33,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     """One table under its title, if it has rows."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    whole = [Column(column, overflow="fold") for column in columns]  # the end of a file's name tells it from others
+    table = Table(*whole, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))  # a file's name may look like markup
     if table.row_count:
