@@ -1,8 +1,9 @@
 """Retrieval: an encoder that learns from a site's clips, without labels, what looks alike, and leaves as weights.
 
 What is learnt from are pairs of neighbouring frames, a few of each clip; stills have no neighbours. A clip counts under
-what it shows, so that the patients behind each label are held to the site's limits; clips without a label
-teach an encoder that is not sent. The network carries what this site's frames look like to it, so that others can weigh it for every image.
+what it shows, so that the patients behind each label are held to the site's limits; clips without a label teach an
+encoder that is not sent. The network carries what this site's frames look like to it, so that others can weigh it for
+every image.
 """
 
 from __future__ import annotations
