@@ -14,7 +14,7 @@ from federated.metrics import auroc
 from shared_models.clip_changes import OURS
 from shared_models.clip_encoder import clip_encoder
 from shared_models.clip_windows import WINDOW, Clips, Rows, at_side, starts, still, windows
-from shared_models.place_encoder import place_encoder
+from shared_models.place_encoder import TEMPERATURE, place_encoder
 from shared_models.recipe import Recipe
 from shared_models.retrieval_baselines import (
     Scores,
@@ -45,7 +45,6 @@ PUBLISHED_NAME, OURS_NAME, COSINE_NAME = "published, as fits", "ours, head", "ou
 SUPERVISED_NAME, CORRELATION_NAME = "supervised pairs", "cross-correlation"
 GAP, EVERY = 2, 3  # frames from one of a pair to the other; from pair to pair
 BESIDE, BATCH = 11, 8  # windows of the same sweep beside each of a batch; of how many sweeps
-TEMPERATURE = 0.03
 DENSE = {"width": 8, "dense": 256, "projected": 128, "levels": 3, "stride": 2, "cells": 6, "side": IMAGE}
 PUBLISHED_SIDE = 32  # pixels along an edge, not 64
 CORRELATIONS = ((0.0, 0), (1.0, 0), (0.7, 2), (1.0, 2), (2.0, 4))  # smoothing and shift that are tried

@@ -9,6 +9,7 @@ from shared_models.clip_encoder import clip_encoder
 from shared_models.contour_network import contour_network
 from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
+from shared_models.place_encoder import place_encoder
 from shared_models.unet import LEVELS, unet
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "clip_encoder": clip_encoder,
     "contour_network": contour_network,
     "linear_head": linear_head,
+    "place_encoder": place_encoder,
     "small_resnet18": small_resnet_expert,
     "timm": timm_expert,
     "unet": _unet,
@@ -37,6 +39,7 @@ LABELS: dict[str, Callable[[Config], int | None]] = {
     "clip_encoder": lambda _: None,
     "contour_network": lambda _: None,
     "linear_head": lambda config: int(config["labels"]),
+    "place_encoder": lambda _: None,
     "small_resnet18": lambda config: int(config["classes"]),
     "timm": lambda config: int(config["classes"]),
     "unet": lambda config: int(config["classes"]) - 1,  # the first is the background

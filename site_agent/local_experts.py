@@ -178,13 +178,13 @@ def kept(home: SiteHome, task: str) -> list[Trained]:
         raise ConsiliumError(str(error), where=task) from error
 
 
-def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
+def panel(home: SiteHome, task: str, *architectures: str) -> dict[str, Expert]:
     """As `experts_here`, of which there is one at least.
 
     Raises:
         ConsiliumError: there is none, or a file is damaged.
     """
-    experts = experts_here(home, task, architecture)
+    experts = experts_here(home, task, *architectures)
     if not experts:
         raise ConsiliumError(
             f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
@@ -192,8 +192,10 @@ def panel(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
     return experts
 
 
-def experts_here(home: SiteHome, task: str, architecture: str) -> dict[str, Expert]:
-    """Own experts of a task and those of other sites, by a name for each: the site's, numbered where it has several.
+def experts_here(home: SiteHome, task: str, *architectures: str) -> dict[str, Expert]:
+    """Own experts of a task and those of other sites of some architectures, by a name for each.
+
+    A name is the site's, numbered where it has several.
 
     Last, under a name of its own, comes the global model of the newest run of rounds that ended.
 
@@ -201,8 +203,8 @@ def experts_here(home: SiteHome, task: str, architecture: str) -> dict[str, Expe
         ConsiliumError: a file is damaged.
     """
     own = [each.expert for each in kept(home, task)]
-    others = [expert for expert in received(home) if expert.architecture == architecture]
-    experts, last = [*own, *others], _averaged(home, architecture)
+    others = [expert for expert in received(home) if expert.architecture in architectures]
+    experts, last = [*own, *others], _averaged(home, architectures)
     sites = [expert.site for expert in experts]
     numbers = [sites[:place].count(site) + 1 for place, site in enumerate(sites)]
     several = {site for site in sites if sites.count(site) > 1}
@@ -210,13 +212,13 @@ def experts_here(home: SiteHome, task: str, architecture: str) -> dict[str, Expe
     return dict(zip(names, experts, strict=True)) | ({AVERAGE: last} if last else {})
 
 
-def _averaged(home: SiteHome, architecture: str) -> Expert | None:
-    """The global model of the newest run of rounds of an architecture, if one ended."""
+def _averaged(home: SiteHome, architectures: Collection[str]) -> Expert | None:
+    """The global model of the newest run of rounds of some architectures, if one ended."""
     from site_agent.averaging import load_average
 
     names = [f"sha256:{path.stem}" for path in home.averages.glob("*.parcel")]
     ended = [(manifest, state) for manifest, state in (load_average(home, name) for name in names)]
-    runs = [each for each in ended if each[0].plan.model == architecture]
+    runs = [each for each in ended if each[0].plan.model in architectures]
     if not runs:
         return None
     manifest, state = max(runs, key=lambda each: each[0].run)

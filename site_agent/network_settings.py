@@ -34,22 +34,20 @@ class EncoderSettings(Frozen):
 
     Attributes:
         side: of the frames that the encoder sees, in pixels.
-        width: channels of the first level.
-        levels: of two convolutions each, of half the side of the one before.
-        cells: along each edge of the image, over which means are taken.
-        dense, projected: sizes of the layer after the means, and of the code.
-        epochs: passes over the training windows, at most.
-        batch: sweeps a step, of each of which `beside` windows more are seen.
+        width: channels of the first of its two levels.
+        cells: along each edge of the image, over which means are taken; a quarter of the side at most.
+        epochs: each sees as many windows as there are clips, and 400 at least where there are so many.
+        batch: windows a step, beside each of which others are seen.
+        beside: how many, of the same clip.
         rate: of learning, at its highest.
+        temperature: of the loss; the lower, the more the frames count that are hardest to tell apart.
     """
 
     side: Annotated[int, Field(ge=16, le=512)] = 64
     width: Annotated[int, Field(ge=2, le=256)] = 8
-    levels: Annotated[int, Field(ge=1, le=8)] = 4
-    cells: Annotated[int, Field(ge=1, le=16)] = 6
-    dense: Annotated[int, Field(ge=2, le=4096)] = 256
-    projected: Annotated[int, Field(ge=2, le=4096)] = 128
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
+    cells: Annotated[int, Field(ge=1, le=128)] = 16
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     batch: Annotated[int, Field(ge=2, le=512)] = 8
-    beside: Annotated[int, Field(ge=0, le=64)] = 7
+    beside: Annotated[int, Field(ge=0, le=64)] = 11
     rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    temperature: Annotated[float, Field(ge=1e-3, le=1)] = 0.03

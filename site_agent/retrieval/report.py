@@ -25,13 +25,10 @@ SHOWN, NEAREST = 6, 4  # frames that are asked for; what is most like each, of o
 
 def report(home: SiteHome, done: Trained) -> Report:
     """The page on an encoder."""
-    from shared_models.retrieval_training import INFO_NCE
-
     settings, site = home.config.retrieval, home.config.site
     counts = {fold: pairs_of(home, clips_of(home.archive, fold=fold)) for fold in (TRAIN, VALIDATION, CALIBRATION)}
     fold = VALIDATION if counts[VALIDATION] else TRAIN
     encoders = Encoders({site: done.expert})
-    kept = min(done.history, key=lambda epoch: epoch.get(INFO_NCE, -epoch["epoch"]))
     return Report(
         title="Training of retrieval",
         facts=[
@@ -41,7 +38,7 @@ def report(home: SiteHome, done: Trained) -> Report:
         history=done.history,
         tables=tables(home, judged(home, encoders, counts[fold])),
         pictures=_pictures(home, encoders, site, counts[fold]),
-        best=int(kept["epoch"]),
+        best=int(done.history[-1]["epoch"]),
         about=[f"site {site}; figures and pictures are of the {fold} fold", "left: a frame; then what is most like it"],
         notes=notes_on({}, [name for name, pairs in counts.items() if pairs]),
     )

@@ -19,7 +19,7 @@ from federated.errors import DataError
 from federated.manifest import Frozen, pack_tensors
 from site_agent.features import features_of, require_front_end, vectors_of
 from site_agent.local_experts import asked, experts_here, network_of, p_values_of, panel, weights_of
-from site_agent.tasks.retrieval import ARCHITECTURE, TASK
+from site_agent.tasks.retrieval import ARCHITECTURES, TASK
 
 if TYPE_CHECKING:
     import torch
@@ -92,8 +92,10 @@ class Encoders:
 
     def of_cases(self, home: SiteHome, name: str, cases: Sequence[Case]) -> Floats:
         """(n, d) of a site's cases, by one encoder; kept."""
+        from shared_models.image_reference import reference_in
+
         expert = self.experts[name]
-        card = CodeCard(pack_tensors(expert.state)[2], int(expert.config["projected"]))
+        card = CodeCard(pack_tensors(expert.state)[2], len(reference_in(expert.state).mean))
         return vectors_of(home, cases, card, lambda: lambda image: self.codes(name, [image])[0], "reading images")
 
     def weights(self, said: Mapping[str, Floats], names: Collection[str] = ()) -> Floats:
@@ -122,13 +124,13 @@ def encoders_of(home: SiteHome, names: Collection[str] = ()) -> Encoders:
     Raises:
         ConsiliumError: there is none, or none of a name.
     """
-    experts = panel(home, TASK, ARCHITECTURE)
+    experts = panel(home, TASK, *ARCHITECTURES)
     return Encoders(asked(experts, names) if names else experts)
 
 
 def has_encoder(home: SiteHome) -> bool:
     """Whether any is here: of this site, of another, or of rounds of averaging."""
-    return bool(experts_here(home, TASK, ARCHITECTURE))
+    return bool(experts_here(home, TASK, *ARCHITECTURES))
 
 
 def similar(home: SiteHome, frames: Sequence[Gray], count: int, names: Collection[str] = ()) -> list[Hit]:

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
     from site_agent.policy import Policy
 
-TASK, ARCHITECTURE = "retrieval", "clip_encoder"
+TASK, ARCHITECTURE = "retrieval", "place_encoder"
+ARCHITECTURES = (ARCHITECTURE, "clip_encoder")  # that answer here; the first is trained
 GAP = 2  # frames from one of a pair to the other
 MOST = 32  # pairs of a clip, evenly spaced
+SAMPLES = 400  # pairs an epoch at least, where there are so many; more clips than that are seen once each
 Frames = NDArray[np.uint8]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,22 @@ def frames_of(home: SiteHome, pairs: Sequence[Pair], side: int) -> Frames:
     return np.stack([shown[pair.clip.key][list(pair.places)] for pair in pairs])
 
 
+def different(shown: Frames, clips: Rows) -> Rows:
+    """Rows of pairs that are learnt from, in their order: of a picture that is held, one pair of each clip.
+
+    Beside itself it would be taken for another place.
+
+    Args:
+        shown: (n, 2, S, S).
+        clips: (n,) of which clip a pair is.
+    """
+    from shared_models.clip_windows import still
+
+    held = np.concatenate([still(shown[begin : begin + MOST]) for begin in range(0, len(shown), MOST)])
+    _, first = np.unique(clips[held], return_index=True)
+    return np.sort(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)[first]]))
+
+
 def selection(home: SiteHome, batch: str, policy: Policy) -> Selection:
     """Cases of a batch that may leave, with what their clip shows as label."""
     return lesson(home, batch, policy.weights.limits, unlabelled=False).selection
@@ -140,14 +159,14 @@ def _trained(home: SiteHome, batch: str, taught: Lesson) -> Trained:
 
     settings = home.config.retrieval
     images = {fold: sorted([pair.case.sha256, *pair.places] for pair in pairs) for fold, pairs in taught.folds.items()}
-    names = ("side", "width", "levels", "cells", "dense", "projected")
+    names = ("side", "width", "cells")
     wanted = Wanted(
         task=TASK,
         batch=batch,
         labels=taught.labels,
         architecture=ARCHITECTURE,
-        config={"stride": 2, **{name: getattr(settings, name) for name in names}},
-        key=[images, settings.epochs, settings.batch, settings.beside, settings.rate],
+        config={name: getattr(settings, name) for name in names},
+        key=[images, settings.epochs, settings.batch, settings.beside, settings.rate, settings.temperature],
         metric=INFO_NCE,
     )
     return trained(home, wanted, _teacher(home, taught), _finisher(home, taught))
@@ -157,10 +176,12 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
     def learn(network: torch.nn.Module) -> tuple[Task, Recipe]:
         from shared_models.clip_changes import OURS
         from shared_models.recipe import Recipe
-        from shared_models.retrieval_training import INFO_NCE, ContrastiveTask
+        from shared_models.retrieval_training import ContrastiveTask
 
         settings = home.config.retrieval
         pairs, judging = taught.folds[TRAIN], taught.folds.get(VALIDATION, [])
+        shown, sweeps = frames_of(home, pairs, settings.side), np.array([pair.clip.id for pair in pairs])
+        rows = different(shown, sweeps)
         recipe = Recipe(
             epochs=settings.epochs,
             batch=settings.batch,
@@ -169,16 +190,16 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
             decay=1e-2,
             schedule="cosine",
             warm_up=0.1,
-            metric=INFO_NCE if len(judging) > 1 else "",
-            smallest=len(judging) > 1,
+            samples_an_epoch=max(SAMPLES, len(np.unique(sweeps))),
         )
         task = ContrastiveTask(
             network,
-            frames_of(home, pairs, settings.side),
+            shown[rows],
             frames_of(home, judging, settings.side) if judging else None,
             changes=OURS,
-            sweeps=np.array([pair.clip.id for pair in pairs]),
+            sweeps=sweeps[rows],
             beside=settings.beside,
+            temperature=settings.temperature,
         )
         return task, recipe
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from shared_models.clip_encoder import encoded
+from shared_models.image_reference import BINS, put_reference, reference, reference_in
 from shared_models.place_encoder import place_encoder
 from shared_models.retrieval_training import codes
 
@@ -50,7 +51,29 @@ def test_it_is_small() -> None:
     assert sum(each.numel() for each in place_encoder().parameters()) < 5000
 
 
-@pytest.mark.parametrize("wrong", [{"cells": 5}, {"cells": 0}, {"levels": 0}, {"channels": 0}, {"width": 1000}])
+def test_it_carries_room_for_a_reference_of_its_codes() -> None:
+    network = _network()
+    features = codes(network, np.random.default_rng(0).integers(0, 256, (9, 1, SIDE, SIDE), dtype=np.uint8))
+    put_reference(
+        network, reference(features, features[:2], lambda scores: np.bincount([0] * len(scores), minlength=BINS))
+    )
+    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    np.testing.assert_allclose(reference_in(state).mean, features.mean(axis=0), atol=1e-5)
+    assert reference_in(state).patients == 2
+
+
+WRONG = [
+    {"cells": 5},
+    {"cells": 0},
+    {"levels": 0},
+    {"levels": 5, "cells": 1},
+    {"channels": 0},
+    {"width": 1000},
+    {"width": 256, "levels": 8, "side": 256, "cells": 1},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_sizes_that_cannot_be(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="an encoder of places"):
         place_encoder(**({"side": SIDE} | wrong))

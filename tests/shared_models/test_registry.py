@@ -41,6 +41,7 @@ SMALL: dict[str, dict[str, int]] = {
     "unet": {"classes": 3, "side": 32, "width": 4, "levels": 3},
     "contour_network": {"side": 32, "width": 4, "levels": 3},
     "clip_encoder": {"side": 32, "width": 4, "dense": 8, "projected": 8, "levels": 2, "stride": 2, "cells": 2},
+    "place_encoder": {"side": 32, "width": 4, "levels": 2, "channels": 2, "cells": 4},
 }
 
 
@@ -71,6 +72,8 @@ def test_a_size_that_is_no_whole_number_is_a_type_error(name: str, size: float |
         ("clip_encoder", {"width": 64, "side": 512}),
         ("clip_encoder", {"width": 256, "levels": 8, "side": 256}),
         ("clip_encoder", {"width": 64, "cells": 16, "dense": 4096}),
+        ("place_encoder", {"width": 64, "side": 512}),
+        ("place_encoder", {"width": 256, "levels": 8, "side": 256, "cells": 1}),
     ],
 )
 def test_sizes_that_are_absurd_together_are_refused(name: str, config: dict[str, int]) -> None:
@@ -88,6 +91,7 @@ def test_how_many_labels_a_network_speaks_of() -> None:
     assert labels_of("unet", SMALL["unet"]) == 2
     assert labels_of("contour_network", SMALL["contour_network"]) is None
     assert labels_of("clip_encoder", SMALL["clip_encoder"]) is None
+    assert labels_of("place_encoder", SMALL["place_encoder"]) is None
     assert labels_of("linear_head", {"features": 5, "labels": 3}) == 3
     assert labels_of("small_resnet18", {"classes": 4, "side": 32, "width": 4}) == 4
     with pytest.raises(ValueError, match="no model 'perceptron'"):

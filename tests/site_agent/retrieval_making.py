@@ -13,9 +13,7 @@ from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
 from site_agent.network_settings import EncoderSettings
 
-SETTINGS = EncoderSettings(
-    side=32, width=4, levels=2, cells=4, dense=32, projected=32, epochs=2, batch=4, beside=2, rate=1e-3
-)
+SETTINGS = EncoderSettings(side=32, width=4, cells=4, epochs=2, batch=4, beside=2, rate=1e-3)
 SIZE = {"patients": 6, "frames": 12, "size": 64}
 
 

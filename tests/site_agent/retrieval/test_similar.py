@@ -9,8 +9,11 @@ import pytest
 
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
+from site_agent import local_experts
 from site_agent.home import SiteHome
-from site_agent.local_experts import AVERAGE
+from site_agent.local_experts import AVERAGE, new_network
+from site_agent.panel import Expert
+from site_agent.retrieval.evaluation import evaluate
 from site_agent.retrieval.similar import (
     Encoders,
     cosines,
@@ -74,6 +77,24 @@ def test_the_network_of_rounds_answers_only_where_it_is_named(home: SiteHome) ->
     assert set(both.told([frame], ["ada", AVERAGE])) == {"ada", AVERAGE}
     with pytest.raises(ConsiliumError, match="--by: there is no expert 'beta', there are ada"):
         similar(home, [frame], 3, ["beta"])
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_encoder_of_another_architecture_that_came_answers_too(
+    home: SiteHome, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    if own:
+        train(home, "b0001")
+    config = {"side": 32, "width": 2, "levels": 2, "stride": 2, "cells": 2, "dense": 8, "projected": 8}
+    state = {name: tensor.numpy() for name, tensor in new_network("clip_encoder", config, seed=1).state_dict().items()}
+    came = Expert("sha256:" + "0" * 64, "bea", 1, "clip_encoder", dict(config), ("THIGH-L",), state)
+    monkeypatch.setattr(local_experts, "received", lambda _: [came])
+    encoders, frame = encoders_of(home), _frame(home, 20)
+    assert list(encoders.experts) == (["ada", "bea"] if own else ["bea"])
+    (hit,) = similar(home, [frame], 1)
+    assert hit.case.id == home_cases(home)[20].id
+    assert hit.similarity == pytest.approx(1, abs=1e-4)
+    assert [each.by for each in evaluate(home).found] == (["ada", "bea", "all, fused"] if own else ["bea"])
 
 
 def test_cosines() -> None:

@@ -10,16 +10,18 @@ import pytest
 
 from federated.disclosure import Limits
 from federated.enrolment import Kit
-from federated.errors import DataError, DisclosureError
+from federated.errors import ConsiliumError, DataError, DisclosureError
 from federated.manifest import WeightsManifest, unpack_tensors
 from shared_models.image_reference import reference_in
+from shared_models.place_encoder import CELLS, SIDE, TEMPERATURE, WIDTH, place_encoder
 from shared_models.registry import state_form
 from site_agent.drafts import check_draft
 from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
 from site_agent.local_experts import kept
+from site_agent.network_settings import EncoderSettings
 from site_agent.policy import permissive_policy
-from site_agent.tasks.retrieval import GAP, TASK, draft, frames_of, lesson, pairs_of, selection, train
+from site_agent.tasks.retrieval import GAP, TASK, different, draft, frames_of, lesson, pairs_of, selection, train
 from site_agent.truth import clips_of
 from tests.site_agent.retrieval_making import SIZE, retrieval_home
 from tests.site_agent.sources.conftest import Exported, exported
@@ -47,6 +49,30 @@ def test_pairs_are_neighbouring_frames_of_one_clip(home: SiteHome) -> None:
     assert np.array_equal(shown, cached[list(pair.places)])
 
 
+def test_of_a_picture_that_is_held_a_clip_teaches_one_pair() -> None:
+    shown = np.random.default_rng(0).integers(0, 256, (7, 2, 8, 8), dtype=np.uint8)
+    shown[[1, 2, 4, 6], 1] = shown[[1, 2, 4, 6], 0]
+    assert different(shown, np.array([1, 1, 1, 1, 2, 2, 2])).tolist() == [0, 1, 3, 4, 5]
+
+
+def test_the_usual_settings_are_those_that_were_measured(home: SiteHome) -> None:
+    settings = EncoderSettings()
+    assert (settings.side, settings.width, settings.cells) == (SIDE, WIDTH, CELLS)
+    assert settings.temperature == TEMPERATURE
+    home.config = home.config.model_copy(update={"retrieval": settings})
+    found = train(home, BATCH)
+    assert len(found.history) == settings.epochs
+    assert {name: array.shape for name, array in found.expert.state.items()} == {
+        name: tuple(tensor.shape) for name, tensor in place_encoder().state_dict().items()
+    }
+
+
+def test_more_cells_than_the_side_has_are_told_with_the_settings(home: SiteHome) -> None:
+    home.config = home.config.model_copy(update={"retrieval": EncoderSettings(side=32, cells=16)})
+    with pytest.raises(ConsiliumError, match=r"cells 16; 1 to 8 are taken; mend \[retrieval\] of config.toml"):
+        train(home, BATCH)
+
+
 def test_a_lesson_has_the_folds_that_are_learnt_from(home: SiteHome) -> None:
     taught = lesson(home, BATCH)
     assert taught.labels == ("THIGH-L", "THIGH-R")
@@ -71,7 +97,7 @@ def test_what_leaves_is_the_network_with_counts_by_label(home: SiteHome) -> None
     manifest = sent.manifest
     assert isinstance(manifest, WeightsManifest)
     assert (manifest.architecture, manifest.task, manifest.labels) == (
-        "clip_encoder",
+        "place_encoder",
         "retrieval",
         ("THIGH-L", "THIGH-R"),
     )
@@ -79,7 +105,7 @@ def test_what_leaves_is_the_network_with_counts_by_label(home: SiteHome) -> None
     assert manifest.patients["THIGH-L"] == len({row.patient for row in rows if row.label == "THIGH-L"})
     state = unpack_tensors(sent.tensors, manifest)
     form = {name: (str(array.dtype), array.shape) for name, array in state.items()}
-    assert form == state_form("clip_encoder", **manifest.config)
+    assert form == state_form("place_encoder", **manifest.config)
     assert draft(home, "weights", BATCH, OPEN).digest == sent.digest
 
 
