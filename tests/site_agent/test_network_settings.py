@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from site_agent.network_settings import NetworkSettings
+from shared_models.place_encoder import LEVELS
+from site_agent.network_settings import EncoderSettings, NetworkSettings
 
 
 def test_the_defaults_build_a_network() -> None:
@@ -15,3 +16,16 @@ def test_the_defaults_build_a_network() -> None:
 def test_what_cannot_be_is_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         NetworkSettings.model_validate(change)
+
+
+def test_the_usual_encoder_has_pixels_for_its_cells() -> None:
+    settings = EncoderSettings()
+    assert settings.cells <= settings.side // 2**LEVELS
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": 0.0}, {"temperature": 2}, {"beside": -1}, {"cells": 0}, {"dense": 256}]
+)
+def test_settings_that_no_encoder_has_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        EncoderSettings.model_validate(change)
