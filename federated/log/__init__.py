@@ -1,0 +1,1 @@
+"""The append-only record: Merkle tree, checkpoints, tiles, witnesses."""

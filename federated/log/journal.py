@@ -1,0 +1,116 @@
+"""A log that can only grow: entries, the tree over them, and a signed checkpoint that says how far it goes.
+
+The checkpoint is written last, so that a log that was killed at any moment is the one before or the one after.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federated.errors import ContractError
+from federated.files import sync_folder, write_whole
+from federated.log.checkpoints import Checkpoint, read_checkpoint
+from federated.log.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, leaf_hash, root
+from federated.log.notes import Note, read_note, sign
+from federated.log.tiles import Tiles, bundled, grown
+
+CHECKPOINT = "checkpoint"
+
+
+class Journal:
+    """The log in a folder, by whoever holds it alone.
+
+    Attributes:
+        origin: which log it is.
+        note: its newest checkpoint, with the signatures that there are; None as long as it is empty.
+    """
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        """Opens it, or begins one.
+
+        Raises:
+            ContractError: what is there is another log, or is damaged.
+        """
+        self.origin, self._folder = origin, folder
+        self.note = read_note(folder / CHECKPOINT)
+        self._checkpoint = read_checkpoint(self.note, origin) if self.note else Checkpoint(origin, 0, EMPTY_ROOT)
+        self.tiles = Tiles(folder, self._checkpoint.size)
+        if root(self.size, self.tiles.subtree) != self._checkpoint.root:
+            raise ContractError("its tiles are not those of its checkpoint", where=str(folder), cure="take the backup")
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """How far it goes."""
+        return self._checkpoint
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return self._checkpoint.size
+
+    def append(self, entries: Sequence[bytes], key: Ed25519PrivateKey) -> range:
+        """More entries, under a new checkpoint that the key signs; all of them or none. Their numbers.
+
+        Raises:
+            ContractError: an entry is too long.
+            ConsiliumError: the folder cannot be written.
+        """
+        if not entries:
+            return range(self.size, self.size)
+        files = bundled(self.tiles, entries) | grown(self.tiles, [leaf_hash(entry) for entry in entries])
+        for name, data in files.items():
+            _make(self._folder / name)
+            write_whole(self._folder / name, data)
+        numbers = range(self.size, self.size + len(entries))
+        tiles = Tiles(self._folder, numbers.stop)
+        checkpoint = Checkpoint(self.origin, numbers.stop, root(numbers.stop, tiles.subtree))
+        self._write(sign(checkpoint.note(), self.origin, key))
+        self.tiles, self._checkpoint = tiles, checkpoint
+        self._sweep(files)
+        return numbers
+
+    def cosigned(self, note: Note) -> None:
+        """The newest checkpoint, with signatures of witnesses.
+
+        Raises:
+            ContractError: it is another one.
+        """
+        if self.note is None or note.text != self.note.text:
+            raise ContractError("is not the newest checkpoint", where=self.origin)
+        for line in note.lines:
+            self.note = self.note.with_line(line)
+        self._write(self.note)
+
+    def entries(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Some of them, in their order."""
+        return self.tiles.entries(begin, end)
+
+    def inclusion(self, number: int) -> list[bytes]:
+        """What proves that an entry is in the tree of the newest checkpoint."""
+        return inclusion_proof(number, self.size, self.tiles.subtree)
+
+    def consistency(self, old: int) -> list[bytes]:
+        """What proves that the first `old` entries are those they were."""
+        return consistency_proof(old, self.size, self.tiles.subtree)
+
+    def _write(self, note: Note) -> None:
+        write_whole(self._folder / CHECKPOINT, note.to_bytes())
+        self.note = note
+
+    def _sweep(self, files: Iterable[str]) -> None:
+        """Partial tiles go when the full ones have come."""
+        for name in files:
+            if ".p/" not in name:
+                shutil.rmtree(self._folder / f"{name}.p", ignore_errors=True)
+
+
+def _make(path: Path) -> None:
+    """The folder of a file, and those above it, so that they outlast a power failure."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
