@@ -6,17 +6,15 @@ through Flower or on a stick; both routes carry the same bytes.
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from federated.canonical import canonical, digest
+from federated.canonical import digest
 from federated.errors import ContractError, SequenceError, SignatureError
-from federated.faults import first_fault
 from federated.keys import Party, TrustFile
 from federated.manifest import (
     COORDINATOR_KINDS,
@@ -30,12 +28,11 @@ from federated.manifest import (
     unpack_tensors,
 )
 from federated.shapes import check_shapes
-from federated.signing import parse_document, sign_document, verified_by
+from federated.signing import parse_document, verified_by
+from federated.statements import read_statement, sign_statement
 
 MAGIC = b"consilium parcel 1\n"
 LENGTHS = struct.Struct(">QQQ")
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:consilium:passage:v1"
 EVERYONE = "federation"
 MAX_ENVELOPE_BYTES = 2**20
@@ -114,13 +111,8 @@ def parse_parcel(data: bytes) -> Parcel:
 def seal(manifest: Manifest, tensors: bytes, passage: Passage, keys: list[Ed25519PrivateKey]) -> Parcel:
     """A parcel signed by every key given (the sender's, then any approver's)."""
     body = manifest_bytes(manifest)
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": passage.kind, "digest": {"sha256": digest(body).removeprefix("sha256:")}}],
-        "predicateType": PREDICATE_TYPE,
-        "predicate": passage.model_dump(mode="json"),
-    }
-    return Parcel(sign_document(canonical(statement), PAYLOAD_TYPE, keys), body, tensors)
+    envelope = sign_statement(passage.kind, digest(body), PREDICATE_TYPE, passage, keys)
+    return Parcel(envelope, body, tensors)
 
 
 def read_passage(parcel: Parcel) -> Passage:
@@ -129,23 +121,10 @@ def read_passage(parcel: Parcel) -> Passage:
     Raises:
         ContractError: not an in-toto statement of this version, or about another manifest.
     """
-    envelope = parse_document(parcel.envelope)
-    try:
-        statement = json.loads(envelope.payload)
-        subject = statement["subject"]
-        named = "sha256:" + subject[0]["digest"]["sha256"]
-        known = (statement["_type"], statement["predicateType"], len(subject))
-        passage = Passage.model_validate_json(canonical(statement["predicate"]))
-        same = canonical(statement) == envelope.payload
-    except ValidationError as error:
-        raise ContractError(first_fault(error), where="envelope") from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ContractError("is not an in-toto statement", where="envelope") from error
-    if known != (STATEMENT_TYPE, PREDICATE_TYPE, 1) or envelope.payload_type != PAYLOAD_TYPE or not same:
-        raise ContractError("is a statement of another type or version", where="envelope")
-    if named != parcel.digest:
+    statement = read_statement(parcel.envelope, PREDICATE_TYPE, Passage)
+    if statement.digest != parcel.digest:
         raise ContractError("was signed for another manifest", where="envelope", cure="ask for the parcel again")
-    return passage
+    return statement.predicate
 
 
 def open_parcel(parcel: Parcel, trust: TrustFile, *, recipient: str) -> Opened:

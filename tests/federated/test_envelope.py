@@ -19,7 +19,6 @@ from federated.envelope import (
     MAGIC,
     MAX_ENVELOPE_BYTES,
     MAX_PARCEL_BYTES,
-    PAYLOAD_TYPE,
     Ledger,
     Parcel,
     Passage,
@@ -35,6 +34,7 @@ from federated.errors import ContractError, SequenceError, SignatureError
 from federated.keys import Party, TrustFile, fingerprint, public_hex
 from federated.manifest import COORDINATOR_KINDS, SITE_KINDS, pack_tensors
 from federated.signing import sign_document
+from federated.statements import PAYLOAD_TYPE
 
 Key = Ed25519PrivateKey
 MakeSample = Callable[..., tuple[Any, bytes]]
