@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from federated.canonical import digest
 from federated.manifest import MODEL_KINDS, ReleaseManifest
 from federated.panel import Asked
 from federated.vocabulary import Vocabulary
@@ -73,6 +74,7 @@ def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: by
         site=acceptance.site or None,
         subject=acceptance.digest,
         detail=acceptance.reason or acceptance.kind,
+        entry=_entry(session, data, examined),
     )
 
 
@@ -117,6 +119,25 @@ def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseMani
         return None
     manifest: ReleaseManifest = load_manifest(artefacts, digest)
     return manifest
+
+
+def _entry(session: Session, data: bytes, examined: Examined) -> dict[str, Any] | None:
+    """What the log says of an arrival: nothing of one that came before, of bytes from anybody only their digest."""
+    acceptance = examined.acceptance
+    if acceptance.outcome == "same":
+        return None
+    if not examined.takes_number:
+        return {"subject": digest(data), "site": None}
+    assert examined.parcel is not None
+    row = find_parcel(session, acceptance.site, acceptance.digest)
+    assert row is not None
+    return {
+        "subject": row.digest,
+        "kind": row.kind,
+        "concerns": row.concerns,
+        "choice": getattr(examined.opened.manifest, "choice", None) if examined.opened else None,
+        "envelope": examined.parcel.envelope.decode(),
+    }
 
 
 def _quarantine(session: Session, home: CoordinatorHome, data: bytes, examined: Examined) -> None:

@@ -119,7 +119,8 @@ def updates_of(session: Session, artefacts: Artefacts, home: CoordinatorHome, av
                 found.append(_opened(artefacts, home.config.name, trust, average, row))
             except (ContractError, SignatureError, SequenceError) as error:
                 row.state, row.reason = "refused", str(error)
-                record(session, "refused", site=row.site, subject=row.digest, detail=str(error))
+                entry = {"subject": row.digest, "kind": row.kind}
+                record(session, "refused", site=row.site, subject=row.digest, detail=str(error), entry=entry)
     return found
 
 
@@ -168,7 +169,8 @@ def stop(session: Session) -> int:
     if row is None or row.state != "open":
         raise ConsiliumError("no run of rounds waits for updates", where="average")
     row.state = "stopped"
-    record(session, "average stopped", subject=row.digest, detail=f"run {row.run}, round {row.round}")
+    detail, entry = f"run {row.run}, round {row.round}", {"subject": row.digest}
+    record(session, "average stopped", subject=row.digest, detail=detail, entry=entry)
     return row.run
 
 
@@ -192,5 +194,6 @@ def _keep(
     session.add(row)
     session.flush()
     enqueue(session, enrolled_sites(session), name, "average")
-    record(session, "average", subject=name, detail=f"run {manifest.run}, round {manifest.round}, {kind}")
+    detail = f"run {manifest.run}, round {manifest.round}, {kind}"
+    record(session, "average", subject=name, detail=detail, entry={"subject": name})
     return name

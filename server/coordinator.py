@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from federated.averaging import Plan
+from federated.canonical import digest
 from federated.contract import Tensors
 from federated.enrolment import Kit
 from federated.envelope import Parcel, parse_parcel, read_passage
@@ -29,6 +30,7 @@ from server.averages import Update
 from server.contributions import Stored, load
 from server.home import CoordinatorHome
 from server.intake import Acceptance, examine
+from server.log import write_log
 from server.registry import (
     KeyRow,
     ParcelRow,
@@ -180,7 +182,8 @@ class Coordinator:
             vocabulary = self.home.vocabulary()
             check_change(vocabulary, Change(kind="split", before=(code,), after=tuple(meanings)))
             write_vocabulary(split(vocabulary, code, meanings, scheme), self.home.vocabulary_path)
-            record(session, "vocabulary", subject=code, detail=f"split into {', '.join(meanings)}")
+            entry = {"subject": digest(self.home.vocabulary_path.read_bytes())}
+            record(session, "vocabulary", subject=code, detail=f"split into {', '.join(meanings)}", entry=entry)
 
     def outgoing(self, site: str) -> list[Parcel]:
         """Parcels for a site that it has not acknowledged, in the order of their numbers."""
@@ -227,6 +230,7 @@ class Coordinator:
             with self.registry.transaction() as session:
                 yield session
             self._publish_trust()
+            write_log(self.registry, self.home)
 
     def _publish_trust(self) -> None:
         """The trust file follows the registry; a process killed before this is made good by the next."""
@@ -240,7 +244,7 @@ def _require_key(session: Session, home: CoordinatorHome) -> None:
     if session.scalar(select(KeyRow).where(KeyRow.role == "coordinator")) is None:
         (own,) = home.trust().find(role="coordinator")
         session.add(KeyRow(name=own.name, role=own.role, public=own.public, site=None, revoked=False))
-        record(session, "init", subject=own.public)
+        record(session, "init", subject=own.public, entry={"keys": [{"public": own.public, "role": own.role}]})
 
 
 def _contributions_of(session: Session, site: str) -> list[str]:

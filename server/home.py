@@ -90,6 +90,11 @@ class CoordinatorHome:
         return self.path / "events"
 
     @property
+    def log_path(self) -> Path:
+        """Folder of the log."""
+        return self.path / "log"
+
+    @property
     def certificates_path(self) -> Path:
         """Folder of the certificate authority and the SuperLink's certificate."""
         return self.path / "certificates"

@@ -35,7 +35,7 @@ def invite(session: Session, home: CoordinatorHome, site: str) -> Kit:
     token = secrets.token_hex(16)
     kit = _kit(home, site, token)
     session.merge(SiteRow(name=site, state="invited", invitation=_hashed(token), flower_public=""))
-    record(session, "invite", site=site)
+    record(session, "invite", site=site, entry={})
     return kit
 
 
@@ -74,7 +74,9 @@ def rotate(session: Session, path: Path, federation: str) -> str:
         raise SignatureError(f"the old key is not the current key of '{rotation.site}'", where=str(path))
     _add_key(session, Party(name=rotation.site, role="site", public=rotation.new_public))
     session.execute(update(KeyRow).where(KeyRow.public == rotation.old_public).values(revoked=True))
-    record(session, "rotate", site=rotation.site, subject=rotation.new_public)
+    keys = [{"public": rotation.new_public, "role": "site"}]
+    entry = {"keys": keys, "ended": [rotation.old_public]}
+    record(session, "rotate", site=rotation.site, subject=rotation.new_public, entry=entry)
     return rotation.site
 
 
@@ -86,8 +88,10 @@ def revoke(session: Session, site: str) -> None:
     """
     row = find_site(session, site)
     row.state = "revoked"
-    session.execute(update(KeyRow).where((KeyRow.name == site) | (KeyRow.site == site)).values(revoked=True))
-    record(session, "revoke", site=site)
+    own = (KeyRow.name == site) | (KeyRow.site == site)
+    ended = list(session.scalars(select(KeyRow.public).where(own, KeyRow.revoked.is_(False)).order_by(KeyRow.id)))
+    session.execute(update(KeyRow).where(own).values(revoked=True))
+    record(session, "revoke", site=site, entry={"ended": ended})
 
 
 def find_site(session: Session, site: str) -> SiteRow:
@@ -134,13 +138,14 @@ def _kit(home: CoordinatorHome, site: str, token: str) -> Kit:
 
 def _admit(session: Session, row: SiteRow, request: Request) -> None:
     row.state, row.flower_public, row.invitation = "enrolled", request.flower_public, ""
-    _add_key(session, Party(name=request.site, role="site", public=request.site_public))
-    for approver in request.approvers:
-        _add_key(session, approver)
+    parties = [Party(name=request.site, role="site", public=request.site_public), *request.approvers]
+    for party in parties:
+        _add_key(session, party)
     release = newest_release(session, standing=True)
     if release is not None:
         enqueue(session, [request.site], release.digest, "release")
-    record(session, "enrol", site=request.site, subject=request.site_public)
+    entry = {"keys": [{"public": party.public, "role": party.role} for party in parties]}
+    record(session, "enrol", site=request.site, subject=request.site_public, entry=entry)
 
 
 def _add_key(session: Session, party: Party) -> None:

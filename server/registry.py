@@ -5,14 +5,16 @@ Times are UTC, ``YYYY-MM-DDTHH:MM:SSZ``. Every step of the coordinator is one tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import NullPool, UniqueConstraint, create_engine, inspect, select
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from federated.canonical import canonical
 from federated.envelope import Ledger
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile
@@ -169,6 +171,14 @@ class EventRow(Base):
     detail: Mapped[str]
 
 
+class EntryRow(Base):
+    """What the log says of an event, as JSON; rows are only ever added, and become entries in their order."""
+
+    __tablename__ = "entries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    facts: Mapped[str]
+
+
 class Registry:
     """The tables behind a SQLAlchemy URL, made where they are missing.
 
@@ -213,10 +223,28 @@ def now() -> str:
 
 
 def record(
-    session: Session, event: str, *, site: str | None = None, subject: str | None = None, detail: str = ""
+    session: Session,
+    event: str,
+    *,
+    site: str | None = None,
+    subject: str | None = None,
+    detail: str = "",
+    entry: Mapping[str, Any] | None = None,
 ) -> None:
-    """Adds to the list of what happened."""
-    session.add(EventRow(at=now(), event=event, site=site, subject=subject, detail=detail))
+    """Adds to the list of what happened, and to what is to be logged.
+
+    Args:
+        session: of the step.
+        event: what happened.
+        site: whose.
+        subject: what it is about.
+        detail: in words, for people here; the log has none.
+        entry: what else the log says (fields of `federated.log.entries.Entry`); None for what is not logged.
+    """
+    at = now()
+    session.add(EventRow(at=at, event=event, site=site, subject=subject, detail=detail))
+    if entry is not None:
+        session.add(EntryRow(facts=canonical({"at": at, "event": event, "site": site, **entry}).decode()))
 
 
 def trust_file(session: Session, federation: str) -> TrustFile:

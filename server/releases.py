@@ -112,7 +112,7 @@ def withdraw(
     rows = [_contribution(session, site, name) for name in sorted(set(contributions))]
     for row in rows:
         row.state = "withdrawn"
-        record(session, "withdraw", site=site, subject=row.digest)
+        record(session, "withdraw", site=site, subject=row.digest, entry={"subject": row.digest, "kind": row.kind})
     gone = {row.digest for row in rows}
     for candidate in session.scalars(select(CandidateRow)):
         if gone & _holds(artefacts, candidate.digest):
@@ -226,7 +226,8 @@ def _keep_candidate(session: Session, artefacts: Artefacts, built: Built, inputs
     session.merge(CandidateRow(digest=name, place=place, inputs=inputs, state="current", created=now()))
     session.flush()
     enqueue(session, set(enrolled_sites(session)) & {site.name for site in built.manifest.sites}, name, "candidate")
-    record(session, "candidate", subject=name, detail=f"number {built.manifest.number}")
+    entry = {"subject": name, "number": built.manifest.number}
+    record(session, "candidate", subject=name, detail=f"number {built.manifest.number}", entry=entry)
     return name
 
 
@@ -244,7 +245,11 @@ def _keep_release(session: Session, artefacts: Artefacts, built: Built, candidat
     )
     session.flush()
     enqueue(session, enrolled_sites(session), name, "release")
-    record(session, "release" if origin is None else "roll back", subject=name, detail=f"number {number}")
+    event, entry = (
+        "release" if origin is None else "roll back",
+        {"subject": name, "concerns": candidate, "number": number},
+    )
+    record(session, event, subject=name, detail=f"number {number}", entry=entry)
     return name
 
 
@@ -265,7 +270,8 @@ def _send_recall(session: Session, artefacts: Artefacts, home: CoordinatorHome, 
     enqueue(session, set(sent_to(session, row.digest)) & set(enrolled), row.recall, "recall")
     if fallback is not None:
         enqueue(session, enrolled, fallback.digest, "release")
-    record(session, "recall", subject=row.digest, detail=f"number {row.number}: {reason}")
+    entry = {"subject": row.recall, "concerns": row.digest, "number": row.number}
+    record(session, "recall", subject=row.digest, detail=f"number {row.number}: {reason}", entry=entry)
 
 
 def _inputs_digest(session: Session, home: CoordinatorHome) -> str:

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from federated.envelope import parse_parcel
+from federated.errors import ContractError
+from federated.keys import public_hex, verifier
+from federated.log.entries import Entry, read_entry
+from federated.log.journal import Journal
+from federated.log.notes import ED25519, NoteKey, is_signed
+from federated.log.tiles import tile_path
+from federated.signing import verified_by
+from server.event import run_event
+from server.log import open_log, origin_of
+
+if TYPE_CHECKING:
+
+    from server.coordinator import Coordinator
+    from tests.server.conftest import World
+
+
+def _entries(coordinator: Coordinator) -> list[Entry]:
+    """All that is logged, every one signed by the coordinator."""
+    home = coordinator.home
+    key = verifier(public_hex(home.key()), where="test")
+    found = [read_entry(data) for data in open_log(home).entries()]
+    assert all(verified_by(entry.envelope, [key]) for entry in found)
+    assert all(entry.predicate.federation == "test" for entry in found)
+    return [entry.predicate for entry in found]
+
+
+def _told(coordinator: Coordinator) -> list[tuple[str, str | None, str | None]]:
+    return [(entry.event, entry.site, entry.kind) for entry in _entries(coordinator)]
+
+
+def test_what_happens_is_logged_in_its_order(world: World) -> None:
+    ada = world.join("ada")
+    ada.put(ada.statistics())
+    run_event(world.coordinator, world)
+    assert _told(world.coordinator) == [
+        ("init", None, None),
+        ("invite", "ada", None),
+        ("enrol", "ada", None),
+        ("accepted", "ada", "statistics"),
+        ("candidate", None, None),
+        ("accepted", "ada", "report"),
+        ("release", None, None),
+        ("accepted", "ada", "adoption"),
+    ]
+    candidate, release, adoption = (_entries(world.coordinator)[place] for place in (4, 6, 7))
+    assert (release.subject, release.concerns, release.number) == (ada.releases[0].digest, candidate.subject, 1)
+    assert (adoption.concerns, adoption.choice) == (release.subject, "adopted")
+
+
+def test_the_checkpoint_is_signed_by_the_coordinator(world: World) -> None:
+    note = open_log(world.coordinator.home).note
+    assert note is not None
+    public = world.coordinator.home.key().public_key().public_bytes_raw()
+    assert is_signed(note, NoteKey(origin_of("test"), public, ED25519))
+
+
+def test_a_hospitals_own_envelope_stands_in_the_entry(world: World) -> None:
+    ada = world.join("ada")
+    data = ada.seal(ada.statistics())
+    world.coordinator.accept(data)
+    entry = _entries(world.coordinator)[-1]
+    assert entry.envelope is not None
+    assert entry.envelope.encode() == parse_parcel(data).envelope
+
+
+def test_keys_begin_and_end(world: World) -> None:
+    ada = world.join("ada")
+    world.coordinator.revoke("ada")
+    enrolled, revoked = _entries(world.coordinator)[-2:]
+    assert [(card.public, card.role) for card in enrolled.keys] == [
+        (public_hex(ada.key), "site"),
+        (public_hex(ada.approver), "approver"),
+    ]
+    assert (revoked.event, revoked.ended) == ("revoke", tuple(card.public for card in enrolled.keys))
+
+
+def test_a_recall_names_the_release_and_a_withdrawal_the_contribution(world: World) -> None:
+    ada = world.join("ada")
+    name = ada.put(ada.statistics())
+    run_event(world.coordinator, world)
+    world.coordinator.recall(1, "an image of Maria Schmidt was labelled wrongly")
+    world.coordinator.withdraw("ada", [name])
+    recall, withdrawal = [entry for entry in _entries(world.coordinator) if entry.event in ("recall", "withdraw")]
+    assert (recall.concerns, recall.number) == (ada.releases[0].digest, 1)
+    assert (withdrawal.subject, withdrawal.site) == (name, "ada")
+
+
+def test_what_comes_again_is_not_logged_again(world: World) -> None:
+    ada = world.join("ada")
+    data = ada.seal(ada.statistics())
+    world.coordinator.accept(data)
+    size = open_log(world.coordinator.home).size
+    assert world.coordinator.accept(data).outcome == "same"
+    assert open_log(world.coordinator.home).size == size
+
+
+def test_nothing_that_anybody_wrote_gets_into_the_log(world: World) -> None:
+    """Names of persons in a reason, in a batch, in bytes that are no parcel, and by a sender whom nobody knows."""
+    ada = world.join("ada")
+    draft = ada.statistics()
+    draft.fields["batch"] = "maria.schmidt"
+    world.coordinator.accept(ada.seal(draft, sender="maria.schmidt", sequence=1))
+    world.coordinator.accept(b"maria.schmidt")
+    ada.sequence, ada.last = 0, None
+    ada.put(draft)
+    run_event(world.coordinator, world)
+    world.coordinator.recall(1, "maria.schmidt")
+    files = [path for path in world.coordinator.home.log_path.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert not [path for path in files if b"schmidt" in path.read_bytes()]
+
+
+def test_a_log_that_was_not_written_in_time_is_made_good(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the commit of a step and its entries."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        world.coordinator.invite("ada")
+    monkeypatch.undo()
+    assert [event for event, *_ in _told(world.coordinator)] == ["init"]
+    world.restart().invite("ben")
+    assert _told(world.coordinator)[1:] == [("invite", "ada", None), ("invite", "ben", None)]
+
+
+def test_a_registry_from_before_there_was_a_log_goes_on(world: World) -> None:
+    with world.coordinator.registry.transaction() as session:
+        session.execute(text("DROP TABLE entries"))
+    for path in sorted(world.coordinator.home.log_path.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    world.restart().invite("ada")
+    assert _told(world.coordinator) == [("invite", "ada", None)]
+
+
+def test_a_damaged_log_stops_the_coordinator(world: World) -> None:
+    path = world.coordinator.home.log_path / tile_path(0, 0, 1)
+    path.write_bytes(bytes(32))
+    with pytest.raises(ContractError, match="not those of its checkpoint"):
+        world.coordinator.invite("ada")
