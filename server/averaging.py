@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from federated.averaging import AverageManifest
 from federated.contract import Frozen, Tensors
 from federated.errors import ConsiliumError
-from server.event import Answer, exchange_once, reachable
+from server.event import Answer, exchange_once, have_witnessed, reachable
 from server.intake import Acceptance
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def run_average(coordinator: Coordinator, route: Route, strategy: Strategy) -> A
         average = coordinator.stored(rounds[-1].average)
     finished = rounds[-1].average
     last = exchange_once(coordinator, route, reachable(coordinator, route))[1] if finished else ()
+    have_witnessed(coordinator, route)
     return AveragingSummary(
         federation=manifest.federation,
         run=manifest.run,

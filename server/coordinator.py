@@ -24,7 +24,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
 from federated.vocabulary import write_vocabulary
-from server import acceptance, averages, deliveries, members, panel, releases
+from server import acceptance, averages, deliveries, members, panel, releases, witnesses
 from server.artefacts import Artefacts
 from server.averages import Update
 from server.contributions import Stored, load
@@ -218,6 +218,16 @@ class Coordinator:
         with self._step() as session:
             mine = (ParcelRow.site == site) & ParcelRow.digest.in_(list(digests))
             session.execute(update(ParcelRow).where(mine).values(told=True))
+
+    def unwitnessed(self, sites: Iterable[str]) -> dict[str, bytes]:
+        """For each of these sites that has not signed the log's newest checkpoint, what it is asked to sign."""
+        with self._step() as session:
+            return witnesses.requests(session, self.home, sites)
+
+    def take_cosignature(self, site: str, answer: bytes) -> bool:
+        """Keeps a site's signature under the log's newest checkpoint; whether it was one."""
+        with self._step() as session:
+            return witnesses.take(session, self.home, site, answer)
 
     def status(self) -> dict[str, Any]:
         """Sites, candidate, releases, quarantine and the last events, as plain values."""

@@ -1,7 +1,8 @@
 """One event: everything that is waiting is taken in, fused, calibrated by the sites' reports, released and sent.
 
-An event is at most three rounds of messages: contributions; candidate out, reports in; release out, adoptions in. It is
-keyed by digests throughout, so one that was killed half-way is simply run again and ends the same.
+An event is at most three rounds of messages: contributions; candidate out, reports in; release out, adoptions in; and
+one in which the sites witness the log that tells of it. It is keyed by digests throughout, so one that was killed
+half-way is simply run again and ends the same.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ class Route(Protocol):
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> Mapping[str, list[bytes] | Unreached]:
         """One round of messages with all these sites at once: each one's outbox, or why it did not answer."""
+        ...
+
+    def witness(self, requests: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Checkpoints of the log to these sites, and what those say of them that answer."""
         ...
 
 
@@ -89,6 +94,7 @@ def run_event(coordinator: Coordinator, route: Route) -> EventSummary:
     release = coordinator.release()
     if release is not None or event.is_anything_left():
         event.exchange()
+    have_witnessed(coordinator, route)
     return event.summary(candidate, release)
 
 
@@ -149,6 +155,13 @@ def exchange_once(
     found = {site: answers.get(site, Unreached("no answer")) for site in sites}
     accepted = [each for site in sites for each in _take(coordinator, site, requests[site], found[site])]
     return accepted, tuple(_answer(site, requests[site], found[site]) for site in sites)
+
+
+def have_witnessed(coordinator: Coordinator, route: Route) -> None:
+    """Has the log's newest checkpoint signed by the sites that can be reached and have not signed it."""
+    requests = coordinator.unwitnessed(reachable(coordinator, route))
+    for site, answer in (route.witness(requests) if requests else {}).items():
+        coordinator.take_cosignature(site, answer)
 
 
 def _request(coordinator: Coordinator, site: str) -> ExchangeRequest:

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -54,6 +55,7 @@ ONLINE, UNREGISTERED = "online", "unregistered"
 POLL_SECONDS = 0.2  # each look is a request, and both ends of it may be one small machine
 NODE_UNAVAILABLE = 5
 EXAMPLES = "num-examples"
+EXCHANGE, WITNESS = "query.exchange", "query.witness"
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
@@ -134,10 +136,26 @@ class FlowerRoute:
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         """One round: each site's outbox, or why it did not answer."""
+        return self._round(
+            {
+                site: partial(
+                    self._message, EXCHANGE, json.dumps({"settled": request.settled}).encode(), request.parcels
+                )
+                for site, request in requests.items()
+            }
+        )
+
+    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        """What those sites say of the log that answer in time."""
+        answers = self._round({site: partial(self._message, WITNESS, data, []) for site, data in requests.items()})
+        return {site: answer[0] for site, answer in answers.items() if isinstance(answer, list) and len(answer) == 1}
+
+    def _round(self, messages: Mapping[str, Callable[[int], Message]]) -> dict[str, list[bytes] | Unreached]:
+        """One message to each site, made for its node: what it hands back, or why it did not answer."""
         nodes = self._nodes()
-        answers: dict[str, list[bytes] | Unreached] = {site: Unreached("offline") for site in requests}
-        asked = [site for site in requests if site in nodes]
-        waiting = self._push(asked, [self._message(nodes[site], requests[site]) for site in asked])
+        answers: dict[str, list[bytes] | Unreached] = {site: Unreached("offline") for site in messages}
+        asked = [site for site in messages if site in nodes]
+        waiting = self._push(asked, [messages[site](nodes[site]) for site in asked])
         answers |= dict.fromkeys(waiting.values(), Unreached("late"))
         deadline = time.monotonic() + self._seconds
         while waiting and time.monotonic() < deadline:
@@ -156,13 +174,12 @@ class FlowerRoute:
         identifiers = list(self._grid.push_messages(messages)) if messages else []
         return {identifier: site for identifier, site in zip(identifiers, sites, strict=False) if identifier}
 
-    def _message(self, node: int, request: ExchangeRequest) -> Message:
-        header = json.dumps({"settled": request.settled}).encode()
-        arrays = {f"{i:06d}": Array("uint8", (len(data),), "bytes", data) for i, data in enumerate(request.parcels)}
+    def _message(self, kind: str, header: bytes, parcels: Sequence[bytes], node: int) -> Message:
+        arrays = {f"{i:06d}": Array("uint8", (len(data),), "bytes", data) for i, data in enumerate(parcels)}
         content = RecordDict(
             {"request": ConfigRecord({"header": header, "seconds": self._seconds}), "parcels": ArrayRecord(arrays)}
         )
-        return Message(content=content, dst_node_id=node, message_type="query.exchange", ttl=self._seconds + 60)
+        return Message(content=content, dst_node_id=node, message_type=kind, ttl=self._seconds + 60)
 
 
 def strategy_of(plan: Plan) -> FedAvg:

@@ -10,15 +10,11 @@ import json
 
 from sqlalchemy import func, select
 
+from federated.log.checkpoints import origin_of
 from federated.log.entries import Entry, sign_entry
 from federated.log.journal import Journal
 from server.home import CoordinatorHome
 from server.registry import EntryRow, Registry
-
-
-def origin_of(federation: str) -> str:
-    """The name of a federation's log, and of the key that signs it."""
-    return f"consilium/{federation}"
 
 
 def open_log(home: CoordinatorHome) -> Journal:

@@ -179,6 +179,14 @@ class EntryRow(Base):
     facts: Mapped[str]
 
 
+class WitnessRow(Base):
+    """How many entries of the log a site has seen, as far as is known."""
+
+    __tablename__ = "witnesses"
+    site: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+
+
 class Registry:
     """The tables behind a SQLAlchemy URL, made where they are missing.
 

@@ -14,7 +14,7 @@ import grpc
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-METHOD = "/consilium.site.Agent/Exchange"
+AGENT = "/consilium.site.Agent/"
 MAX_SECONDS = 3600.0
 CODES = {grpc.StatusCode.DEADLINE_EXCEEDED: "late", grpc.StatusCode.UNAVAILABLE: "unreachable"}
 
@@ -28,8 +28,21 @@ def exchange(message: Message, context: Context) -> Message:
     Message: ``request`` holds ``header`` (bytes for the agent) and ``seconds`` (how long it may take), ``parcels`` one
     array of bytes a parcel. Reply: ``answer`` holds ``header`` (bytes from the agent, or ``{"code": …}``), ``parcels``.
     """
+    return _carry("Exchange", message, context)
+
+
+@app.query("witness")
+def witness(message: Message, context: Context) -> Message:
+    """Hands a checkpoint of the coordinator's log to the site agent, and its answer back.
+
+    Message and reply are those of `exchange`; the header is the request, and the answer the only parcel.
+    """
+    return _carry("Witness", message, context)
+
+
+def _carry(method: str, message: Message, context: Context) -> Message:
     try:
-        header, *parcels = _ask(message.content, str(context.node_config["socket"]))
+        header, *parcels = _ask(method, message.content, str(context.node_config["socket"]))
     except grpc.RpcError as error:
         header, parcels = _code(CODES.get(error.code(), "failed")), []
     except Exception:  # noqa: BLE001  its text would leave the hospital
@@ -49,7 +62,7 @@ def unpack(record: ArrayRecord) -> list[bytes]:
     return [record[name].data for name in sorted(record)]
 
 
-def _ask(content: RecordDict, socket: str) -> list[bytes]:
+def _ask(method: str, content: RecordDict, socket: str) -> list[bytes]:
     request, parcels = content["request"], content["parcels"]
     if not (isinstance(request, ConfigRecord) and isinstance(parcels, ArrayRecord)):
         return [_code("invalid")]
@@ -58,7 +71,7 @@ def _ask(content: RecordDict, socket: str) -> list[bytes]:
         return [_code("invalid")]
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
-        call = channel.stream_stream(METHOD)
+        call = channel.stream_stream(AGENT + method)
         return list(call(iter([header, *unpack(parcels)]), timeout=seconds))
 
 

@@ -1,7 +1,8 @@
-"""The door through which the courier reaches the site agent: one gRPC method on a Unix socket of the site's own user.
+"""The door through which the courier reaches the site agent: gRPC methods on a Unix socket of the site's own user.
 
-Both directions are streams of byte strings: a header in JSON, then one message a parcel. The answer's header holds the
-site's name and a code; what went wrong is told to the hospital, never to the courier.
+Of an exchange both directions are streams of byte strings: a header in JSON, then one message a parcel. A checkpoint to
+be witnessed is one such string, and so is the answer after its header. The answer's header holds the site's name and a
+code; what went wrong is told to the hospital, never to the courier.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Annotated, Literal, Self
@@ -30,7 +32,7 @@ from federated.errors import ConsiliumError
 from federated.manifest import Digest, Frozen
 
 SERVICE = "consilium.site.Agent"
-METHOD = "Exchange"
+EXCHANGE, WITNESS = "Exchange", "Witness"
 MAX_PARCELS = 1024
 MAX_EXCHANGE_BYTES = 2 * MAX_PARCEL_BYTES
 MAX_SECONDS = 3600.0
@@ -41,6 +43,8 @@ STOP_SECONDS = 5.0
 Code = Literal["ok", "busy", "invalid", "refused", "failed"]
 Settled = list[tuple[str, str]]
 Exchange = Callable[[list[bytes], Settled], list[bytes]]
+Witnessing = Callable[[bytes], bytes]
+Answer = Callable[[Iterator[bytes]], list[bytes]]
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,11 @@ class RequestHeader(Frozen):
     )
 
 
+def witnesses_nothing(_: bytes) -> bytes:
+    """For who has no log to look at."""
+    raise ConsiliumError("no log is witnessed here", where="agent")
+
+
 class Service:
     """Serves one site's `exchange` while it is entered.
 
@@ -59,15 +68,16 @@ class Service:
         home: the site's folder, in which the socket lies.
         site: the name that answers carry.
         exchange: takes parcels and what became of earlier ones, gives the parcels to send.
+        witness: takes a log's checkpoint with the proof that it goes on from the last one, gives it cosigned.
 
     Raises:
         ConsiliumError: a service for this home is already running, or the socket cannot be made.
     """
 
-    def __init__(self, home: Path, site: str, exchange: Exchange) -> None:
+    def __init__(self, home: Path, site: str, exchange: Exchange, witness: Witnessing = witnesses_nothing) -> None:
         self.socket = socket_path(home)
         self._site = site
-        self._exchange = exchange
+        self._exchange, self._witness = exchange, witness
         self._busy = threading.Lock()
         self._claim: IO[str] | None = None
         self._server: grpc.Server | None = None
@@ -90,10 +100,14 @@ class Service:
         self._claim.close()
 
     def _listen(self) -> grpc.Server:
-        handler = grpc.stream_stream_rpc_method_handler(self._answer)
+        answers = {EXCHANGE: self._exchanged, WITNESS: self._witnessed}
+        handlers = {
+            name: grpc.stream_stream_rpc_method_handler(partial(self._answer, answer))
+            for name, answer in answers.items()
+        }
         server = grpc.server(
             ThreadPoolExecutor(max_workers=4, thread_name_prefix="exchange"),
-            handlers=[grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})],
+            handlers=[grpc.method_handlers_generic_handler(SERVICE, handlers)],
             options=[("grpc.max_receive_message_length", MAX_PARCEL_BYTES), ("grpc.max_send_message_length", -1)],
             maximum_concurrent_rpcs=4,
         )
@@ -103,19 +117,25 @@ class Service:
         self.socket.chmod(0o600)
         return server
 
-    def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def _answer(self, answer: Answer, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         remaining = context.time_remaining()
         in_time = remaining is not None and remaining <= MAX_SECONDS  # whoever asks must be ready to give up
-        code, parcels = self._try(requests) if in_time else ("invalid", [])
+        code, parcels = self._try(answer, requests) if in_time else ("invalid", [])
         yield json.dumps({"site": self._site, "code": code}).encode()
         yield from parcels
 
-    def _try(self, requests: Iterator[bytes]) -> tuple[Code, list[bytes]]:
+    def _exchanged(self, requests: Iterator[bytes]) -> list[bytes]:
+        parcels, settled = _read(requests)
+        return self._exchange(parcels, settled)
+
+    def _witnessed(self, requests: Iterator[bytes]) -> list[bytes]:
+        return [self._witness(next(requests, b""))]
+
+    def _try(self, answer: Answer, requests: Iterator[bytes]) -> tuple[Code, list[bytes]]:
         if not self._busy.acquire(blocking=False):
             return "busy", []
         try:
-            parcels, settled = _read(requests)
-            return "ok", self._exchange(parcels, settled)
+            return "ok", answer(requests)
         except (ValidationError, OverflowError):
             log.warning("the courier sent something that is not an exchange")
             return "invalid", []

@@ -48,11 +48,13 @@ def run(home: SiteHome, *, say: Callable[[str], None] = typer.echo) -> None:
     """
     from site_agent.agent import exchange
     from site_agent.service import Service
+    from site_agent.witness import witness
 
     with ExitStack() as stack:
         stack.enter_context(ended_by_sigterm())
         stack.enter_context(_told(say))
-        service = stack.enter_context(Service(home.path, home.config.site, partial(exchange, home)))
+        door = Service(home.path, home.config.site, partial(exchange, home), partial(witness, home))
+        service = stack.enter_context(door)
         keep_online(node_of(home, service.socket), say)
 
 

@@ -23,6 +23,7 @@ from site_agent import supernode
 from site_agent.agent import exchange
 from site_agent.home import SiteHome
 from site_agent.service import Service
+from site_agent.witness import witness
 
 ONLINE_SECONDS = 90.0
 POLL_SECONDS = 0.1
@@ -87,6 +88,10 @@ class Files:
         self._round += 1
         return {site: self._carry(site, request) for site, request in requests.items()}
 
+    def witness(self, requests: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Carries a checkpoint to every site and what it says of it back."""
+        return {site: witness(self._homes[site], data) for site, data in requests.items()}
+
     def _carry(self, site: str, request: ExchangeRequest) -> list[bytes]:
         handed = self._write(request.parcels, f"to-{site}")
         answer = exchange(self._homes[site], [path.read_bytes() for path in handed], request.settled, adopting=True)
@@ -133,7 +138,7 @@ class Flower:
         """Starts the site's agent and its SuperNode."""
         self._link.admit()
         serve = partial(exchange, home, adopting=True)
-        service = self._stack.enter_context(Service(home.path, home.config.site, serve))
+        service = self._stack.enter_context(Service(home.path, home.config.site, serve, partial(witness, home)))
         node = supernode.node_of(home, service.socket)
         node.folder.mkdir(mode=0o700, exist_ok=True)
         with undisturbed():

@@ -17,6 +17,16 @@ WHERE = "checkpoint"
 MAX_SIZE = 2**62
 
 
+def origin_of(federation: str) -> str:
+    """The name of a federation's log, and of the key that signs it."""
+    return f"consilium/{federation}"
+
+
+def witness_name(federation: str, site: str) -> str:
+    """Under which a site signs its checkpoints."""
+    return f"{origin_of(federation)}/{site}"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A tree at one moment.

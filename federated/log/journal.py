@@ -18,7 +18,7 @@ from federated.log.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof,
 from federated.log.notes import Note, read_note, sign
 from federated.log.tiles import Tiles, bundled, grown
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT, WITNESSED = "checkpoint", "witnessed"
 
 
 class Journal:
@@ -74,7 +74,7 @@ class Journal:
         return numbers
 
     def cosigned(self, note: Note) -> None:
-        """The newest checkpoint, with signatures of witnesses.
+        """The newest checkpoint, with signatures of witnesses; it is kept when the log goes on.
 
         Raises:
             ContractError: it is another one.
@@ -83,7 +83,13 @@ class Journal:
             raise ContractError("is not the newest checkpoint", where=self.origin)
         for line in note.lines:
             self.note = self.note.with_line(line)
+        write_whole(self._folder / WITNESSED, self.note.to_bytes())
         self._write(self.note)
+
+    @property
+    def witnessed(self) -> Note | None:
+        """The last checkpoint that a witness signed; what was logged since rests on whoever holds the log."""
+        return read_note(self._folder / WITNESSED)
 
     def entries(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Some of them, in their order."""

@@ -33,7 +33,7 @@ from federated.log.notes import (
 
 SEEN = "seen"
 FORK, UNPROVED = "fork", "unproved"  # checkpoints that were not signed, by why
-OLD = "old "
+OLD, HAVE = "old ", "have "
 MAX_REQUEST_BYTES = MAX_NOTE_BYTES + 64 * LONGEST_PROOF
 WHERE = "checkpoint to be witnessed"
 
@@ -160,6 +160,18 @@ class Witness:
         path = self._folder / f"{why}-{size}"
         if not path.exists():
             write_new(path, note.to_bytes())
+
+
+def have(size: int) -> bytes:
+    """What a witness answers to a proof from another size than that which it has seen."""
+    return f"{HAVE}{size}\n".encode()
+
+
+def parse_have(data: bytes) -> int | None:
+    """The size that a witness has seen; None where the answer says something else."""
+    text = data.decode("ascii", errors="replace")
+    size = _number(text.removeprefix(HAVE).removesuffix("\n"))
+    return size if have(max(size, 0)) == data else None
 
 
 def cosigners(note: Note, witnesses: Collection[NoteKey]) -> dict[str, int]:

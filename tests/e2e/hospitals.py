@@ -28,6 +28,7 @@ from site_agent.agent import exchange
 from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
 from site_agent.policy import permissive_policy, sign_policy, write_policy
+from site_agent.witness import witness
 
 CONSILIUM = str(Path(sys.executable).parent / "consilium")
 FEDERATION = "phantom"
@@ -46,6 +47,9 @@ class Files:
 
     def sites(self) -> list[str]:
         return sorted(self.homes)
+
+    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {site: witness(self.homes[site], data) for site, data in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes]]:
         return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}

@@ -21,6 +21,7 @@ from site_agent.expert_settings import ExpertSettings
 from site_agent.home import SiteHome
 from site_agent.panel import panel_of
 from site_agent.predict import predict
+from site_agent.witness import witness
 from tests.site_agent.conftest import Federation
 
 TINY = ExpertSettings(architecture="small_resnet18", side=16, width=4, epochs=2, copies=1, neural_means=True)
@@ -41,6 +42,9 @@ class Route:
 
     def sites(self) -> list[str]:
         return sorted(set(self.homes) - self.away)
+
+    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {site: witness(self.homes[site], data) for site, data in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}

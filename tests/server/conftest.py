@@ -16,6 +16,9 @@ from federated.envelope import Ledger, Opened, Passage, check_sequence, open_par
 from federated.fused_model import FusedModel
 from federated.keys import Party, fingerprint, public_hex
 from federated.local_fold import LocalFold
+from federated.log.checkpoints import origin_of, witness_name
+from federated.log.notes import ED25519, NoteKey
+from federated.log.witness import Witness
 from federated.manifest import (
     AdoptionManifest,
     AverageManifest,
@@ -77,6 +80,9 @@ class Site:
         self.outbox: dict[str, bytes] = {}
         self.sent: set[str] = set()
         self.ledger = Ledger()
+        coordinator_key = bytes.fromhex(public_hex(coordinator.home.key()))
+        log = NoteKey(origin_of("test"), coordinator_key, ED25519)
+        self.witnessing = Witness(coordinator.home.path.parent / f"{name}-witness", log)
         self.releases: list[Opened] = []
         self.recalls: list[Opened] = []
         self.averages: list[Opened] = []
@@ -211,6 +217,9 @@ class Site:
             if draft is not None:
                 self.put(draft)
 
+    def witness(self, data: bytes) -> bytes:
+        return self.witnessing.cosign(data, witness_name("test", self.name), self.key, 1_700_000_000).to_bytes()
+
     def exchange(self, request: ExchangeRequest) -> list[bytes]:
         self.settle(request.settled)
         for data in request.parcels:
@@ -286,6 +295,9 @@ class World:
 
     def sites(self) -> list[str]:
         return sorted(set(self.members) - self.offline)
+
+    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {site: self.members[site].witness(data) for site, data in requests.items() if site not in self.offline}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         return {

@@ -69,6 +69,9 @@ def test_a_site_that_goes_away_in_mid_event(world: World) -> None:
         def sites(self) -> list[str]:
             return world.sites()
 
+        def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+            return world.witness(requests)
+
         def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
             if next(rounds) == 1:
                 world.offline.add("ben")

@@ -217,7 +217,7 @@ def _enrol(world: World, names: tuple[str, ...], folder: Path, stack: ExitStack)
         keys[name] = node.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         (folder / name).mkdir()
         answer = partial(_answer, site)
-        sockets[name] = stack.enter_context(Service(folder / name, name, answer)).socket
+        sockets[name] = stack.enter_context(Service(folder / name, name, answer, site.witness)).socket
     grid = FakeGrid(courier, sockets)
     grid.keys = keys
     return grid
@@ -249,6 +249,7 @@ def test_an_event_through_flower_ends_as_one_through_files(
     assert expected.release is not None
     assert EventSummary.model_validate_json(json.dumps(outcome["summary"])).release == expected.release
     assert [release.digest for release in flower.members["ada"].releases] == [expected.release]
+    assert flower.coordinator.unwitnessed(["ada", "ben"]) == {}
 
 
 def test_a_site_without_a_node_key_or_with_anothers_is_not_reached(
@@ -370,7 +371,7 @@ def test_only_signed_parcels_go_out_whatever_the_strategy_would_send(world: Worl
 
     averaged.push_messages = push  # type: ignore[method-assign]
     _averaged(world, averaged, rounds=1)
-    assert {message.metadata.message_type for message in pushed} == {"query.exchange"}
+    assert {message.metadata.message_type for message in pushed} == {"query.exchange", "query.witness"}
     assert all(set(message.content) == {"request", "parcels"} for message in pushed)
 
 

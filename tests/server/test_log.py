@@ -8,16 +8,16 @@ from sqlalchemy import text
 from federated.envelope import parse_parcel
 from federated.errors import ContractError
 from federated.keys import public_hex, verifier
+from federated.log.checkpoints import origin_of
 from federated.log.entries import Entry, read_entry
 from federated.log.journal import Journal
 from federated.log.notes import ED25519, NoteKey, is_signed
 from federated.log.tiles import tile_path
 from federated.signing import verified_by
 from server.event import run_event
-from server.log import open_log, origin_of
+from server.log import open_log
 
 if TYPE_CHECKING:
-
     from server.coordinator import Coordinator
     from tests.server.conftest import World
 

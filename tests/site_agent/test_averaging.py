@@ -32,6 +32,7 @@ from site_agent.home import SiteHome
 from site_agent.lessons import lesson_of, training_cases
 from site_agent.mailbox import Inbox
 from site_agent.policy import Policy, StandingApproval, UpdateRule, read_policy, sign_policy, write_policy
+from site_agent.witness import witness
 from tests.site_agent.conftest import SHADES
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Files:
 
     def sites(self) -> list[str]:
         return sorted(self.homes)
+
+    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {site: witness(self.homes[site], data) for site, data in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes]]:
         return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}

@@ -1,0 +1,63 @@
+"""The sites as witnesses of the log: what each is asked to sign, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from federated.errors import ConsiliumError
+from federated.log.checkpoints import witness_name
+from federated.log.notes import COSIGNATURE, Note, NoteKey, parse_note
+from federated.log.witness import Request, cosigners, parse_have
+from server.home import CoordinatorHome
+from server.log import open_log
+from server.registry import KeyRow, WitnessRow
+
+
+def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> dict[str, bytes]:
+    """For each site that has not signed the newest checkpoint, that checkpoint with a proof from what it saw last."""
+    journal = open_log(home)
+    if journal.note is None:
+        return {}
+    found = {}
+    for site in sites:
+        if not cosigners(journal.note, witness_keys(session, home, site)):
+            old = min(_seen(session, site), journal.size)
+            found[site] = Request(old, tuple(journal.consistency(old)), journal.note).to_bytes()
+    return found
+
+
+def take(session: Session, home: CoordinatorHome, site: str, answer: bytes) -> bool:
+    """Keeps a site's signature under the newest checkpoint, or from where it wants its proof; whether it signed."""
+    journal = open_log(home)
+    have = parse_have(answer)
+    if have is not None:
+        session.merge(WitnessRow(site=site, size=min(have, journal.size)))
+        return False
+    try:
+        note = parse_note(answer)
+        keys = witness_keys(session, home, site)
+        own = {(key.name, key.key_id) for key in keys}
+        signed = Note(note.text, tuple(line for line in note.lines if (line.name, line.key_id) in own))
+        if not cosigners(signed, keys):
+            return False
+        journal.cosigned(signed)
+    except ConsiliumError:
+        return False  # no signature of this site under this checkpoint, whatever else it is
+    session.merge(WitnessRow(site=site, size=journal.size))
+    return True
+
+
+def witness_keys(session: Session, home: CoordinatorHome, site: str) -> Sequence[NoteKey]:
+    """Keys of a site that count, as a witness'."""
+    own = (KeyRow.role == "site") & (KeyRow.name == site) & KeyRow.revoked.is_(False)
+    name = witness_name(home.config.federation, site)
+    public = session.scalars(select(KeyRow.public).where(own))
+    return [NoteKey(name, bytes.fromhex(each), COSIGNATURE) for each in public]
+
+
+def _seen(session: Session, site: str) -> int:
+    row = session.get(WitnessRow, site)
+    return row.size if row is not None else 0

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from federated.log.checkpoints import read_checkpoint, witness_name
+from federated.log.notes import COSIGNATURE, Note, NoteKey, cosign
+from federated.log.witness import cosigners, have, parse_request
+from server.event import have_witnessed, run_event
+from server.log import open_log
+
+if TYPE_CHECKING:
+    from server.coordinator import Coordinator
+    from tests.server.conftest import Site, World
+
+
+def _key(site: Site) -> NoteKey:
+    return NoteKey(witness_name("test", site.name), site.key.public_key().public_bytes_raw(), COSIGNATURE)
+
+
+def _signers(coordinator: Coordinator, *sites: Site) -> set[str]:
+    note = open_log(coordinator.home).note
+    assert note is not None
+    return {name.rpartition("/")[2] for name in cosigners(note, [_key(site) for site in sites])}
+
+
+def test_after_an_event_all_that_were_there_have_signed_the_log_of_it(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    ada.put(ada.statistics())
+    run_event(world.coordinator, world)
+    assert _signers(world.coordinator, ada, ben) == {"ada", "ben"}
+    assert ada.witnessing.size == open_log(world.coordinator.home).size
+
+
+def test_who_was_away_signs_next_time(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    world.offline.add("ben")
+    run_event(world.coordinator, world)
+    assert _signers(world.coordinator, ada, ben) == {"ada"}
+    world.offline.clear()
+    ada.put(ada.statistics())
+    run_event(world.coordinator, world)
+    assert _signers(world.coordinator, ada, ben) == {"ada", "ben"}
+
+
+def test_who_has_signed_is_not_asked_again(world: World) -> None:
+    ada = world.join("ada")
+    assert list(world.coordinator.unwitnessed(["ada"])) == ["ada"]
+    have_witnessed(world.coordinator, world)
+    assert world.coordinator.unwitnessed(["ada"]) == {}
+    world.coordinator.invite("ben")
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"]).old == ada.witnessing.size
+
+
+def test_a_coordinator_that_forgot_asks_from_where_the_site_says(world: World) -> None:
+    """As one that was restored from a backup: the proof starts from nothing, then from what the site has seen."""
+    ada = world.join("ada")
+    have_witnessed(world.coordinator, world)
+    world.coordinator.invite("ben")
+    assert not world.coordinator.take_cosignature("ada", have(1))
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"]).old == 1
+    assert not world.coordinator.take_cosignature("ada", have(ada.witnessing.size))
+    have_witnessed(world.coordinator, world)
+    assert _signers(world.coordinator, ada) == {"ada"}
+
+
+def test_the_last_checkpoint_that_was_witnessed_is_kept(world: World) -> None:
+    ada = world.join("ada")
+    have_witnessed(world.coordinator, world)
+    size = open_log(world.coordinator.home).size
+    world.coordinator.invite("ben")
+    journal = open_log(world.coordinator.home)
+    assert journal.witnessed is not None
+    assert read_checkpoint(journal.witnessed, journal.origin).size == size < journal.size
+    assert set(cosigners(journal.witnessed, [_key(ada)])) == {"consilium/test/ada"}
+    assert _signers(world.coordinator, ada) == set()
+
+
+@pytest.mark.parametrize("answer", [b"", b"have x\n", b"text\n\n", b"\xff" * 100])
+def test_what_is_no_answer_changes_nothing(world: World, answer: bytes) -> None:
+    world.join("ada")
+    before = world.coordinator.unwitnessed(["ada"])
+    assert not world.coordinator.take_cosignature("ada", answer)
+    assert world.coordinator.unwitnessed(["ada"]) == before
+
+
+def test_nobody_signs_for_another(world: World) -> None:
+    """Neither with a key of one's own under another's name, nor by handing in another's signature."""
+    ada, ben = world.join("ada"), world.join("ben")
+    note = open_log(world.coordinator.home).note
+    assert note is not None
+    forged = cosign(Note(note.text), witness_name("test", "ada"), ben.key, 1)
+    assert not world.coordinator.take_cosignature("ada", forged.to_bytes())
+    bens = cosign(Note(note.text), witness_name("test", "ben"), ben.key, 1)
+    assert not world.coordinator.take_cosignature("ada", bens.to_bytes())
+    assert _signers(world.coordinator, ada, ben) == set()
+
+
+def test_a_signature_under_another_checkpoint_is_not_kept(world: World) -> None:
+    ada = world.join("ada")
+    other = cosign(Note("consilium/test\n1\n" + "A" * 43 + "=\n"), witness_name("test", "ada"), ada.key, 1)
+    assert not world.coordinator.take_cosignature("ada", other.to_bytes())
+    assert _signers(world.coordinator, ada) == set()
+
+
+def test_a_site_whose_key_was_revoked_signs_nothing(world: World) -> None:
+    ada = world.join("ada")
+    world.coordinator.revoke("ada")
+    note = open_log(world.coordinator.home).note
+    assert note is not None
+    signed = cosign(Note(note.text), witness_name("test", "ada"), ada.key, 1)
+    assert not world.coordinator.take_cosignature("ada", signed.to_bytes())
