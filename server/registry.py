@@ -5,6 +5,7 @@ Times are UTC, ``YYYY-MM-DDTHH:MM:SSZ``. Every step of the coordinator is one tr
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -249,10 +250,16 @@ def record(
         detail: in words, for people here; the log has none.
         entry: what else the log says (fields of `federated.log.entries.Entry`); None for what is not logged.
     """
-    at = now()
+    at = max(now(), _last_logged(session))
     session.add(EventRow(at=at, event=event, site=site, subject=subject, detail=detail))
     if entry is not None:
         session.add(EntryRow(facts=canonical({"at": at, "event": event, "site": site, **entry}).decode()))
+
+
+def _last_logged(session: Session) -> str:
+    """The time of the last entry, before which none may lie, whatever a clock that was put back says."""
+    facts = session.scalar(select(EntryRow.facts).order_by(EntryRow.id.desc()).limit(1))
+    return str(json.loads(facts)["at"]) if facts else ""
 
 
 def trust_file(session: Session, federation: str) -> TrustFile:
