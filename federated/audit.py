@@ -22,6 +22,7 @@ from federated.errors import ConsiliumError, ContractError, cannot_read
 from federated.keys import TrustFile
 from federated.manifest import (
     MODEL_KINDS,
+    SITE_KINDS,
     AverageManifest,
     FeaturesManifest,
     Frozen,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from federated.fused_model import FusedModel
 
 SHOWN_PROBLEMS = 5
+LOGGED = {*SITE_KINDS, "candidate", "release", "recall", "average"}
 NOT_ANSWERED_AGAIN = "not recomputed: the images and their features stay with whoever asked"
 
 
@@ -60,13 +62,16 @@ class Audit(Frozen):
         return all(check.ok is not False for check in self.checks)
 
 
-def verify(paths: Sequence[Path], trust: TrustFile, release: Path | None = None) -> list[Audit]:
+def verify(
+    paths: Sequence[Path], trust: TrustFile, release: Path | None = None, logged: Mapping[str, int] | None = None
+) -> list[Audit]:
     """Everything that can be verified of parcels, releases and predictions, each alone and beside the others.
 
     Args:
         paths: files of parcels (a release is one) or of predictions (``.jsonl``).
         trust: whose signatures count.
         release: the release that predictions should come from.
+        logged: digest -> number of its entry, of a log that was verified; None where there is none.
 
     Raises:
         ConsiliumError: a file cannot be read, or `release` is not a release that these keys vouch for.
@@ -81,7 +86,12 @@ def verify(paths: Sequence[Path], trust: TrustFile, release: Path | None = None)
     known = [each for each in opened.values() if each is not None]
     for path, each in opened.items():
         if each is not None:
-            more = (*_number_checks(each, known), *_lineage_checks(each, known), *_recomputed(each, known))
+            more = (
+                *_number_checks(each, known),
+                *_logged_checks(each, logged),
+                *_lineage_checks(each, known),
+                *_recomputed(each, known),
+            )
             audits[path] = audits[path].model_copy(update={"checks": (*audits[path].checks, *more)})
     return list(audits.values())
 
@@ -222,6 +232,15 @@ def _number_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
         return [Check(name="number", ok=False, found=f"{place} names another predecessor")]
     told = "its predecessor is right" if before else "its predecessor is not among the files"
     return [Check(name="number", ok=True, found=place if passage.sequence == 1 else f"{place}, {told}")]
+
+
+def _logged_checks(opened: Opened, logged: Mapping[str, int] | None) -> list[Check]:
+    """Whether the log tells of it; of what is only passed on it does not."""
+    if logged is None or opened.manifest.kind not in LOGGED:
+        return []
+    if opened.digest not in logged:
+        return [Check(name="log", ok=False, found="the log does not tell of it")]
+    return [Check(name="log", ok=True, found=f"entry {logged[opened.digest]}")]
 
 
 def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from federated.parts import AnswerPart, SitePart
 
 app = typer.Typer(no_args_is_help=True, help="What an auditor runs: verify a record, see who contributed what.")
+DEFAULT_WITNESSES = 2
 MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 
@@ -29,14 +30,22 @@ for command in (influence_commands.influence, influence_commands.compare, influe
 
 @app.command()
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Parcels, releases, or predictions (.jsonl).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Parcels, releases, predictions (.jsonl), or the folder of the log.")
+    ],
     trust: Annotated[
         Path | None, typer.Option(help="keys.toml: whose signatures count, as the hospitals themselves gave it.")
     ] = None,
     release: Annotated[Path | None, typer.Option(help="The release that predictions should come from.")] = None,
+    witnesses: Annotated[
+        int, typer.Option(min=0, help="How many hospitals must have signed the log, at least.")
+    ] = DEFAULT_WITNESSES,
     as_json: Json = False,
 ) -> None:
     """Check signatures, digests, shapes, numbers and what a release names, and recompute what the files allow.
+
+    Of a log every entry is read: that nothing was altered, dropped or moved since witnesses signed it, and that each
+    hospital itself signed what is said to have come from it. Parcels beside a log have to be told of in it.
 
     Recomputed are a release's class sums, weights and released Gram matrices, for each site whose contributions are
     among the files; its solutions, where it carries every Gram matrix; and whether predictions add up. What is not
@@ -45,11 +54,18 @@ def verify(
     from federated.audit import require_readable
     from federated.audit import verify as verify_files
     from federated.keys import read_trust
+    from federated.log.verification import audit_log, numbers_of
 
-    require_readable(files)
+    logs = [path for path in files if path.is_dir()]
+    others = [path for path in files if path not in logs]
+    require_readable(others)
     if trust is None:
         raise ConsiliumError("whose signatures count is not said", where="audit verify", cure="give --trust keys.toml")
-    audits = verify_files(files, read_trust(trust), release)
+    keys = read_trust(trust)
+    audits = [audit_log(path, keys, witnesses=witnesses) for path in logs]
+    sound = [path for path, audit in zip(logs, audits, strict=True) if audit.ok]
+    logged = {name: number for path in sound for name, number in numbers_of(path, keys.federation).items()}
+    audits += verify_files(others, keys, release, logged if sound else None)
     if as_json:
         print_json([{**audit.model_dump(mode="json"), "ok": audit.ok} for audit in audits])
     else:

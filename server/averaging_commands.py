@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from federated.errors import ConsiliumError
+from server.options import HERE, Home
 
 if TYPE_CHECKING:
     from federated.averaging import Plan
     from server.averaging import AveragingSummary, Round
     from server.coordinator import Coordinator
     from server.home import CoordinatorHome
-
-HERE = Path("coordinator")
 
 
 def average(
@@ -34,7 +33,7 @@ def average(
     listen: Annotated[
         str | None, typer.Option(help="host:port of the SuperLink, where a gate stands before it.")
     ] = None,
-    home: Annotated[Path, typer.Option("--home", help="The coordinator's folder.")] = HERE,
+    home: Home = HERE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Average a model in rounds over Flower; a run that was stopped or killed goes on from its last round."""

@@ -10,7 +10,8 @@ import typer
 
 from federated.errors import ConsiliumError
 from federated.tasks import task_card
-from server import averaging_commands, fusion_commands, vocabulary_commands
+from server import averaging_commands, fusion_commands, log_commands, vocabulary_commands
+from server.options import HERE, Home, Json
 
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from server.intake import Acceptance
 
 app = typer.Typer(no_args_is_help=True, help="What the coordinator runs: enrol sites, take in what they send, release.")
-Home = Annotated[Path, typer.Option("--home", help="The coordinator's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-HERE = Path("coordinator")
 
 
 @app.command()
@@ -242,6 +240,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
 app.command()(averaging_commands.average)
 app.add_typer(vocabulary_commands.app, name="vocabulary")
 app.command()(fusion_commands.fusion)
+app.command()(log_commands.log)
 TABLES = {
     "sites": ("name", "state", "contributions", "versions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),

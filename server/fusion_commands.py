@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from federated.errors import ConsiliumError
-
-Home = Annotated[Path, typer.Option("--home", help="The coordinator's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-HERE = Path("coordinator")
+from server.options import HERE, Home, Json
 
 
 def fusion(

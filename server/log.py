@@ -7,12 +7,17 @@ the two is made good by the next step.
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 from sqlalchemy import func, select
 
-from federated.log.checkpoints import origin_of
-from federated.log.entries import Entry, sign_entry
+from federated.contract import Count, Frozen, Name
+from federated.errors import ConsiliumError
+from federated.log.checkpoints import origin_of, read_checkpoint
+from federated.log.entries import Entry, read_entry, sign_entry
 from federated.log.journal import Journal
+from federated.log.witness import cosigners, witness_key
 from server.home import CoordinatorHome
 from server.registry import EntryRow, Registry
 
@@ -24,6 +29,62 @@ def open_log(home: CoordinatorHome) -> Journal:
         ContractError: it is damaged.
     """
     return Journal(home.log_path, origin_of(home.config.federation))
+
+
+class LogFacts(Frozen):
+    """What the log is, for people.
+
+    Attributes:
+        entries: how many.
+        witnessed: how many of them, from the first on, witnesses have signed.
+        by: which sites signed that.
+        last: the newest entries, oldest first.
+    """
+
+    entries: Count
+    witnessed: Count
+    by: tuple[Name, ...]
+    last: tuple[Entry, ...]
+
+
+def log_facts(home: CoordinatorHome, last: int) -> LogFacts:
+    """The state of the log, with so many of its last entries.
+
+    Raises:
+        ContractError: it is damaged.
+    """
+    journal, trust = open_log(home), home.trust()
+    keys = [witness_key(home.config.federation, party) for party in trust.find(role="site")]
+    seen = journal.witnessed
+    names = sorted(name.rpartition("/")[2] for name in cosigners(seen, keys)) if seen else []
+    found = journal.entries(max(0, journal.size - last))
+    return LogFacts(
+        entries=journal.size,
+        witnessed=read_checkpoint(seen, journal.origin).size if seen else 0,
+        by=tuple(names),
+        last=tuple(read_entry(data).predicate for data in found),
+    )
+
+
+def copy_log(home: CoordinatorHome, out: Path) -> int:
+    """The log in a new folder, as it is between two steps; how many entries it has.
+
+    Raises:
+        ConsiliumError: the folder is there already, or cannot be written.
+    """
+    if out.exists():
+        raise ConsiliumError("is already here", where=str(out), cure="name a new folder")
+    staging = out.with_name(f".partial-{out.name}")
+    try:
+        with home.lock():
+            size = open_log(home).size
+            shutil.copytree(home.log_path, staging)
+        staging.replace(out)
+    except (OSError, shutil.Error) as error:
+        raise ConsiliumError(f"cannot be written ({error})", where=str(out)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return size
 
 
 def write_log(registry: Registry, home: CoordinatorHome) -> None:

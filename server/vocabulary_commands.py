@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from federated.errors import ConsiliumError
+from server.options import HERE, Home, Json
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
     from server.vocabulary_changes import Effects, Kind
 
 app = typer.Typer(no_args_is_help=True, help="See what a change of the labels would touch.")
-Home = Annotated[Path, typer.Option("--home", help="The coordinator's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; list what would be touched.")]
-HERE = Path("coordinator")
 
 
 @app.command()

@@ -15,18 +15,18 @@ from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
 
-from federated.audit import Check
+from federated.audit import Audit, Check
 from federated.envelope import PREDICATE_TYPE as PASSAGE_TYPE
 from federated.envelope import Passage
 from federated.errors import ConsiliumError, ContractError, SignatureError
 from federated.keys import TrustFile, fingerprint, verifier
-from federated.log.checkpoints import Checkpoint, origin_of, read_checkpoint, witness_name
+from federated.log.checkpoints import Checkpoint, origin_of, read_checkpoint
 from federated.log.entries import Entry, read_entry
 from federated.log.journal import CHECKPOINT, WITNESSED
 from federated.log.merkle import Growing, leaf_hash
-from federated.log.notes import COSIGNATURE, ED25519, Note, NoteKey, is_signed, read_note
+from federated.log.notes import ED25519, Note, NoteKey, is_signed, read_note
 from federated.log.tiles import Tiles
-from federated.log.witness import cosigners
+from federated.log.witness import cosigners, witness_key
 from federated.signing import verified_by
 from federated.statements import read_statement
 
@@ -80,6 +80,25 @@ def verify_log(folder: Path, trust: TrustFile, *, witnesses: int) -> list[Check]
     return checks
 
 
+def audit_log(folder: Path, trust: TrustFile, *, witnesses: int) -> Audit:
+    """What became of a log; see `verify_log`."""
+    checks = verify_log(folder, trust, witnesses=witnesses)
+    return Audit(file=str(folder), kind="log", digest=None, checks=tuple(checks))
+
+
+def numbers_of(folder: Path, federation: str) -> dict[str, int]:
+    """The first entry about each thing, by its digest.
+
+    Raises:
+        ConsiliumError: the log is damaged.
+    """
+    found: dict[str, int] = {}
+    for number, entry in enumerate(entries_of(folder, federation)):
+        if entry.subject is not None:
+            found.setdefault(entry.subject, number)
+    return found
+
+
 def _signed(note: Note, origin: str, trust: TrustFile) -> Checkpoint:
     keys = [NoteKey(origin, bytes.fromhex(party.public), ED25519) for party in trust.find(role="coordinator")]
     if not {key.public for key in keys if is_signed(note, key)}:
@@ -90,10 +109,7 @@ def _signed(note: Note, origin: str, trust: TrustFile) -> Checkpoint:
 def _witnessed(note: Note, origin: str, trust: TrustFile, least: int, checks: list[Check]) -> Checkpoint:
     """The last checkpoint that witnesses signed."""
     seen = _signed(note, origin, trust)
-    keys = [
-        NoteKey(witness_name(trust.federation, party.name), bytes.fromhex(party.public), COSIGNATURE)
-        for party in trust.find(role="site")
-    ]
+    keys = [witness_key(trust.federation, party) for party in trust.find(role="site")]
     names = sorted(name.rpartition("/")[2] for name in cosigners(note, keys))
     if len(names) < least:
         told = f"{', '.join(names)} of" if names else "none of"

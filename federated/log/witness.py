@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.errors import ContractError, SignatureError
 from federated.files import write_new, write_whole
-from federated.log.checkpoints import Checkpoint, read_checkpoint
+from federated.keys import Party
+from federated.log.checkpoints import Checkpoint, read_checkpoint, witness_name
 from federated.log.merkle import EMPTY_ROOT, HASH_BYTES, LONGEST_PROOF, check_consistency
 from federated.log.notes import (
+    COSIGNATURE,
     MAX_NOTE_BYTES,
     Line,
     Note,
@@ -172,6 +174,11 @@ def parse_have(data: bytes) -> int | None:
     text = data.decode("ascii", errors="replace")
     size = _number(text.removeprefix(HAVE).removesuffix("\n"))
     return size if have(max(size, 0)) == data else None
+
+
+def witness_key(federation: str, party: Party) -> NoteKey:
+    """A site's key, as that of a witness of its federation's log."""
+    return NoteKey(witness_name(federation, party.name), bytes.fromhex(party.public), COSIGNATURE)
 
 
 def cosigners(note: Note, witnesses: Collection[NoteKey]) -> dict[str, int]:

@@ -15,6 +15,9 @@ from federated.commands import _answer_tables, _expert_table, _site_table, _syst
 from federated.envelope import Passage, seal
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile, fingerprint, public_hex, write_trust
+from federated.log.checkpoints import origin_of
+from federated.log.entries import Entry, sign_entry
+from federated.log.journal import Journal
 from federated.manifest import ExpertCard, System
 from federated.parts import AnswerPart, SitePart
 from federated.tables import print_tables
@@ -209,3 +212,30 @@ def test_weights_of_something_else_are_one_line(tmp_path: Path, run: Callable[..
     result = run("weights", path)
     assert isinstance(result.exception, ConsiliumError)
     assert str(result.exception).startswith(f"{path} line 1: ")
+
+
+def test_a_release_is_told_of_in_the_log(record: Record, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """A log beside parcels: what it tells of has an entry, and what it does not tell of is wrong."""
+    begun = {"federation": "test", "at": "2020-01-01T00:00:00Z"}
+    keys = ({"public": public_hex(HUB), "role": "coordinator"},)
+    first = Entry.model_validate(begun | {"event": "init", "keys": keys})
+    for name, subject, ok in (("told", record.parcel.digest, True), ("silent", "sha256:" + "0" * 64, False)):
+        journal = Journal(tmp_path / name, origin_of("test"))
+        second = Entry.model_validate(begun | {"event": "release", "number": 1, "subject": subject})
+        journal.append([sign_entry(entry, HUB) for entry in (first, second)], HUB)
+        result = run("verify", record.release, tmp_path / name, "--trust", record.keys, "--witnesses", "0")
+        assert ("  ok    log: entry 1" in result.stdout) == ok
+        assert ("  WRONG log: the log does not tell of it" in result.stdout) != ok
+        assert result.exit_code == (0 if ok else 1)
+        assert "  -     witnesses: nobody but its keeper vouches for it" in result.stdout
+
+
+def test_two_hospitals_have_to_vouch_for_a_log_unless_said(
+    record: Record, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    keys = ({"public": public_hex(HUB), "role": "coordinator"},)
+    entry = Entry.model_validate({"federation": "test", "at": "2020-01-01T00:00:00Z", "event": "init", "keys": keys})
+    Journal(tmp_path / "log", origin_of("test")).append([sign_entry(entry, HUB)], HUB)
+    result = run("verify", tmp_path / "log", "--trust", record.keys)
+    assert result.exit_code == 1
+    assert "  WRONG witnesses: witnesses: none of 2 witnesses asked for signed" in result.stdout
