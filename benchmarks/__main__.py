@@ -148,6 +148,12 @@ def _segmentation(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _trust(quick: bool) -> Measured:
+    from benchmarks.trust import measure
+
+    return measure(quick=quick)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -176,6 +182,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "throughput": _throughput,
     "backmix": _backmix,
     "contour": _contour,
+    "trust": _trust,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")

@@ -1,0 +1,163 @@
+"""What the record costs: appending under a signed checkpoint, proofs out of a long log, an auditor's whole pass."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from benchmarks.claims import Measured, Row, at_least, at_most, told
+from federated.canonical import digest
+from federated.envelope import PREDICATE_TYPE, Passage
+from federated.keys import Party, TrustFile, public_hex, write_trust
+from federated.log.checkpoints import origin_of, witness_name
+from federated.log.entries import Entry, sign_entry
+from federated.log.journal import Journal
+from federated.log.merkle import leaf_hash, root_from_inclusion
+from federated.log.notes import Note, cosign
+from federated.statements import sign_statement
+
+FEDERATION, SITE, AT = "speed", "ada", "2026-11-21T00:00:00Z"
+HUB, ADA = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
+BATCH, BATCHES = 100, 50
+LONG, PROOFS, SEED = 1_000_000, 200, 7
+AUDITED = 100_000
+QUICK = 100  # how many times less
+PER_SECOND, PROOF_MS, AUDIT_SECONDS, AUDIT_MB = 1_000, 5.0, 60.0, 500.0
+NOTE = """An entry is a signed statement of a parcel with the hospital's own envelope in it, about 2 kB. Appending
+signs the entries and the checkpoint and flushes every file to the disk before the checkpoint is replaced.
+The long log holds short entries, since a proof sees their hashes alone; a proof is read from the files and
+made anew each time. The auditor's pass is the command `consilium audit verify` in a process of its own:
+both signatures of every entry, the hospital's numbers, and the tree."""
+
+
+def measure(*, quick: bool) -> Measured:
+    """All three, in a folder that goes away."""
+    less = QUICK if quick else 1
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            _append(Path(folder) / "append", max(2, BATCHES // less)),
+            *_prove(Path(folder) / "long", LONG // less),
+            _audit(Path(folder) / "audit", AUDITED // less),
+        ]
+    found = {str(row["what"]): row for row in rows}
+
+    def figure(what: str, column: str) -> float:
+        return float(found[what][column] or 0)
+
+    claims = (
+        at_least("entries appended a second, in batches of 100", figure("append", "a second"), "", PER_SECOND),
+        at_most("inclusion proof, 95th percentile", figure("inclusion proof", "p95, ms"), "ms", PROOF_MS),
+        told("consistency proof, 95th percentile", figure("consistency proof", "p95, ms"), "ms"),
+        at_most("an auditor's pass", figure("audit verify", "seconds"), "s", AUDIT_SECONDS),
+        at_most("memory of an auditor's pass", figure("audit verify", "MB"), "MB", AUDIT_MB),
+    )
+    return Measured(rows=tuple(rows), claims=claims, notes=(" ".join(NOTE.split()),))
+
+
+def _row(what: str, entries: int, **figures: float) -> Row:
+    columns = ("seconds", "a second", "median, ms", "p95, ms", "MB")
+    return {"what": what, "entries": entries, **dict.fromkeys(columns), **figures}
+
+
+def _append(folder: Path, batches: int) -> Row:
+    journal, seconds = Journal(folder, origin_of(FEDERATION)), []
+    entries = list(contributions(batches * BATCH))
+    for number in range(batches):
+        begun = time.perf_counter()
+        some = entries[number * BATCH : (number + 1) * BATCH]
+        journal.append([sign_entry(entry, HUB) for entry in some], HUB)
+        seconds.append(time.perf_counter() - begun)
+    return _row("append", len(entries), **{"seconds": sum(seconds), "a second": len(entries) / sum(seconds)})
+
+
+def _prove(folder: Path, entries: int) -> Iterator[Row]:
+    written = Journal(folder, origin_of(FEDERATION))
+    written.append([b"%d" % number for number in range(entries)], HUB)
+    drawn = np.random.default_rng(SEED).integers(0, entries, PROOFS).tolist()
+    inclusion, consistency = [], []
+    for number in drawn:
+        journal = Journal(folder, origin_of(FEDERATION))  # nothing kept from the proof before
+        begun = time.perf_counter()
+        proof = journal.inclusion(number)
+        inclusion.append(1000 * (time.perf_counter() - begun))
+        leaf = leaf_hash(b"%d" % number)
+        if root_from_inclusion(leaf, number, entries, proof) != journal.checkpoint.root:
+            raise AssertionError(f"entry {number} is not proved")
+        begun = time.perf_counter()
+        journal.consistency(number)
+        consistency.append(1000 * (time.perf_counter() - begun))
+    for what, each in (("inclusion proof", inclusion), ("consistency proof", consistency)):
+        yield _row(what, entries, **{"median, ms": float(np.median(each)), "p95, ms": float(np.quantile(each, 0.95))})
+
+
+def _audit(folder: Path, entries: int) -> Row:
+    journal = Journal(folder / "log", origin_of(FEDERATION))
+    journal.append([sign_entry(entry, HUB) for entry in beginning()], HUB)
+    rest = list(contributions(entries - journal.size))
+    journal.append([sign_entry(entry, HUB) for entry in rest], HUB)
+    assert journal.note is not None
+    journal.cosigned(cosign(Note(journal.note.text), witness_name(FEDERATION, SITE), ADA, 1_800_000_000))
+    write_trust(trust(), folder / "keys.toml")
+    words = ("audit", "verify", folder / "log", "--trust", folder / "keys.toml", "--witnesses", "1", "--json")
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "consilium", *words], capture_output=True, check=True)
+    seconds = time.perf_counter() - begun
+    if not all(audit["ok"] for audit in json.loads(done.stdout)):
+        raise AssertionError("the log was not verified")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return _row("audit verify", entries, **{"seconds": seconds, "a second": entries / seconds, "MB": peak})
+
+
+def trust() -> TrustFile:
+    """The coordinator's key and the hospital's."""
+    hub = Party(name="hub", role="coordinator", public=public_hex(HUB))
+    return TrustFile(federation=FEDERATION, parties=(hub, Party(name=SITE, role="site", public=public_hex(ADA))))
+
+
+def beginning() -> Sequence[Entry]:
+    """A federation of one hospital."""
+    hub, ada = ({"public": party.public, "role": party.role} for party in trust().parties)
+    common = {"federation": FEDERATION, "at": AT}
+    return [
+        Entry.model_validate(common | {"event": "init", "keys": (hub,)}),
+        Entry.model_validate(common | {"event": "enrol", "site": SITE, "keys": (ada,)}),
+    ]
+
+
+def contributions(count: int) -> Iterator[Entry]:
+    """Parcels of one hospital, numbered from 1, each with the hospital's own envelope."""
+    previous = None
+    for number in range(1, count + 1):
+        subject = digest(b"%d" % number)
+        passage = Passage(
+            federation=FEDERATION,
+            sender=SITE,
+            recipient="hub",
+            sequence=number,
+            previous=previous,
+            kind="statistics",
+            policy=digest(b"policy"),
+            filters={"batch": "5 <= 12"},
+            approval="standing",
+            issued=AT,
+        )
+        envelope = sign_statement("statistics", subject, PREDICATE_TYPE, passage, [ADA]).decode()
+        yield Entry(
+            federation=FEDERATION,
+            at=AT,
+            event="accepted",
+            site=SITE,
+            kind="statistics",
+            subject=subject,
+            envelope=envelope,
+        )
+        previous = subject

@@ -1,0 +1,40 @@
+"""The record's costs in small: every part has a row, and what is audited is what was appended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import trust
+from benchmarks.claims import Measured
+from federated.log.entries import read_entry, sign_entry
+from federated.log.journal import Journal
+from federated.log.verification import verify_log
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    return trust.measure(quick=True)
+
+
+def test_every_part_has_a_row_and_a_figure(measured: Measured) -> None:
+    assert [row["what"] for row in measured.rows] == ["append", "inclusion proof", "consistency proof", "audit verify"]
+    assert [row["entries"] for row in measured.rows] == [200, 10_000, 10_000, 1_000]
+    assert all(claim.value > 0 for claim in measured.claims)
+
+
+def test_what_is_appended_is_what_a_hospital_sends(tmp_path: Path) -> None:
+    entries = [*trust.beginning(), *trust.contributions(5)]
+    assert [entry.kind for entry in entries[2:]] == ["statistics"] * 5
+    journal = Journal(tmp_path, "consilium/speed")
+    journal.append([sign_entry(entry, trust.HUB) for entry in entries], trust.HUB)
+    assert [read_entry(data).predicate for data in journal.entries()] == entries
+    checks = verify_log(tmp_path, trust.trust(), witnesses=0)
+    assert checks[-1].found == "7 in their order, 5 of them with a hospital's own signature; 0 releases"
+
+
+def test_a_folder_that_went_wrong_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "root_from_inclusion", lambda *_: b"")
+    with pytest.raises(AssertionError, match="is not proved"):
+        list(trust._prove(tmp_path / "long", 300))
