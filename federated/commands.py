@@ -63,7 +63,7 @@ def verify(
         raise ConsiliumError("whose signatures count is not said", where="audit verify", cure="give --trust keys.toml")
     keys = read_trust(trust)
     audits = [audit_log(path, keys, witnesses=witnesses) for path in logs]
-    sound = [path for path, audit in zip(logs, audits, strict=True) if audit.ok]
+    sound = [path for path, audit in zip(logs, audits, strict=True) if audit.ok and others]
     logged = {name: number for path in sound for name, number in numbers_of(path, keys.federation).items()}
     audits += verify_files(others, keys, release, logged if sound else None)
     if as_json:
