@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from federated.errors import ConsiliumError
+from federated.log.verification import verify_log
 from server.coordinator import Coordinator
 from server.event import EventSummary, run_event
+from server.log import copy_log
 from server.superlink import SuperLink
 from site_agent import adopt
 from site_agent.agent import exchange
@@ -138,6 +140,15 @@ def test_arrivals_through_flower_whatever_goes_wrong(federation: Federation, tmp
     assert [one.unreached for answers in both.rounds for one in answers] == [""] * 6
     assert ("ada", "adoption", "accepted") in [(one.site, one.kind, one.outcome) for one in both.accepted]
     assert federation.coordinator.status()["sites"][0]["adoptions"] == {expected[0]: "refused"}
+    copied = tmp_path / "log"
+    copy_log(federation.coordinator.home, copied)
+    checks = verify_log(copied, federation.coordinator.trust(), witnesses=2)
+    assert [(check.name, check.ok) for check in checks] == [
+        ("checkpoint", True),
+        ("witnesses", True),
+        ("entries", True),
+    ]
+    assert "ada, ben signed" in checks[1].found
 
 
 def test_the_commands_serve_until_ctrl_c_and_leave_nothing_behind(tmp_path: Path) -> None:
