@@ -95,7 +95,11 @@ def write_log(registry: Registry, home: CoordinatorHome) -> None:
     """
     journal = open_log(home)
     with registry.transaction() as session:
-        if session.scalar(select(func.count(EntryRow.id))) == journal.size:
+        count = session.scalar(select(func.count(EntryRow.id))) or 0
+        if count < journal.size:
+            what = f"tells of {journal.size} events, the registry of {count}"
+            raise ConsiliumError(what, where=str(home.log_path), cure="restore both from one copy of the home")
+        if count == journal.size:
             return
         rows = session.scalars(select(EntryRow.facts).order_by(EntryRow.id).offset(journal.size)).all()
     key = home.key()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from federated.envelope import parse_parcel
-from federated.errors import ContractError
+from federated.errors import ConsiliumError, ContractError
 from federated.keys import public_hex, verifier
 from federated.log.checkpoints import origin_of
 from federated.log.entries import Entry, read_entry
@@ -140,6 +140,16 @@ def test_a_registry_from_before_there_was_a_log_goes_on(world: World) -> None:
         path.unlink() if path.is_file() else path.rmdir()
     world.restart().invite("ada")
     assert _told(world.coordinator) == [("invite", "ada", None)]
+
+
+def test_a_registry_that_is_older_than_its_log_stops_the_coordinator(world: World) -> None:
+    """Restored from a copy without the log beside it: going on would tell another history."""
+    registry = world.coordinator.home.path / "registry.sqlite"
+    older = registry.read_bytes()
+    world.coordinator.invite("ada")
+    registry.write_bytes(older)
+    with pytest.raises(ConsiliumError, match="tells of 2 events, the registry of 1; restore both"):
+        world.coordinator.acknowledge("ada", "")
 
 
 def test_a_damaged_log_stops_the_coordinator(world: World) -> None:
