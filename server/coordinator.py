@@ -219,8 +219,8 @@ class Coordinator:
             mine = (ParcelRow.site == site) & ParcelRow.digest.in_(list(digests))
             session.execute(update(ParcelRow).where(mine).values(told=True))
 
-    def unwitnessed(self, sites: Iterable[str]) -> dict[str, bytes]:
-        """For each of these sites that has not signed the log's newest checkpoint, what it is asked to sign."""
+    def unwitnessed(self, sites: Iterable[str]) -> dict[str, list[bytes]]:
+        """For each of these sites that has not signed the log's newest checkpoint, what it is asked and told."""
         with self._step() as session:
             return witnesses.requests(session, self.home, sites)
 

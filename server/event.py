@@ -47,8 +47,8 @@ class Route(Protocol):
         """One round of messages with all these sites at once: each one's outbox, or why it did not answer."""
         ...
 
-    def witness(self, requests: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        """Checkpoints of the log to these sites, and what those say of them that answer."""
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> Mapping[str, bytes]:
+        """Checkpoints of the log to these sites, with entries about each, and what those say of them that answer."""
         ...
 
 

@@ -145,9 +145,11 @@ class FlowerRoute:
             }
         )
 
-    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
         """What those sites say of the log that answer in time."""
-        answers = self._round({site: partial(self._message, WITNESS, data, []) for site, data in requests.items()})
+        answers = self._round(
+            {site: partial(self._message, WITNESS, asked, told) for site, (asked, *told) in requests.items()}
+        )
         return {site: answer[0] for site, answer in answers.items() if isinstance(answer, list) and len(answer) == 1}
 
     def _round(self, messages: Mapping[str, Callable[[int], Message]]) -> dict[str, list[bytes] | Unreached]:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.errors import ConsiliumError
 from federated.log.checkpoints import witness_name
+from federated.log.entries import read_entry
+from federated.log.journal import Journal
 from federated.log.notes import COSIGNATURE, Note, NoteKey, parse_note
+from federated.log.told import tell
 from federated.log.witness import Request, cosigners, parse_have
 from server.home import CoordinatorHome
 from server.log import open_log
 from server.registry import KeyRow, WitnessRow
 
 
-def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> dict[str, bytes]:
-    """For each site that has not signed the newest checkpoint, that checkpoint with a proof from what it saw last."""
+def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> dict[str, list[bytes]]:
+    """For each site that has not signed the newest checkpoint, what it is asked and told.
+
+    First that checkpoint with a proof from what the site saw last; then each entry since that is about a parcel of its
+    own, with its proof.
+    """
     journal = open_log(home)
     if journal.note is None:
         return {}
@@ -25,7 +32,8 @@ def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> d
     for site in sites:
         if not cosigners(journal.note, witness_keys(session, home, site)):
             old = min(_seen(session, site), journal.size)
-            found[site] = Request(old, tuple(journal.consistency(old)), journal.note).to_bytes()
+            request = Request(old, tuple(journal.consistency(old)), journal.note)
+            found[site] = [request.to_bytes(), *_told(journal, site, old)]
     return found
 
 
@@ -56,6 +64,13 @@ def witness_keys(session: Session, home: CoordinatorHome, site: str) -> Sequence
     name = witness_name(home.config.federation, site)
     public = session.scalars(select(KeyRow.public).where(own))
     return [NoteKey(name, bytes.fromhex(each), COSIGNATURE) for each in public]
+
+
+def _told(journal: Journal, site: str, old: int) -> Iterator[bytes]:
+    for number, data in enumerate(journal.entries(old), old):
+        entry = read_entry(data).predicate
+        if entry.site == site and entry.envelope is not None:
+            yield tell(journal, number, data).to_bytes()
 
 
 def _seen(session: Session, site: str) -> int:

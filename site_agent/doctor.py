@@ -173,6 +173,23 @@ def policy(home: SiteHome) -> str:
     return f"signed by {signed.approver[:16]}; may leave: {', '.join(allowed) or 'nothing'}"
 
 
+def record(home: SiteHome) -> str:
+    """The coordinator's log has told one history, and tells of what left as it left."""
+    from site_agent.logged import verify_receipts
+    from site_agent.witness import unsigned, witness_of
+
+    refused = unsigned(home)
+    if refused:
+        what, cure = "is not what this site had seen", "show this file and log/seen beside it to the auditor"
+        raise ConsiliumError(what, where=f"log/{refused[0].name}", cure=cure)
+    wrong = [each for each in verify_receipts(home) if each.state == "wrong"]
+    if wrong:
+        raise ConsiliumError(
+            wrong[0].found, where=f"number {wrong[0].sequence}", cure="see consilium site receipts --verify"
+        )
+    return f"{witness_of(home).size} entries of the coordinator's log witnessed"
+
+
 CHECKS: dict[str, Callable[[SiteHome], str]] = {
     "keys": keys,
     "clock": clock,
@@ -181,4 +198,5 @@ CHECKS: dict[str, Callable[[SiteHome], str]] = {
     "decoders": decoders,
     "front end": front_end,
     "policy": policy,
+    "log": record,
 }

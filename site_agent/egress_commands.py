@@ -98,15 +98,37 @@ def approve(
                 typer.echo(f"{tables.short(digest)}: {gate.approve(digest, signing).state}")
 
 
-def receipts(home: Home = HERE, as_json: Json = False) -> None:
-    """Show everything that ever left: when, to whom, and why it was allowed to."""
+def receipts(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hold everything that left against the coordinator's log.")
+    ] = False,
+    home: Home = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show everything that ever left: when, to whom, and why it was allowed to; or whether the log tells of it."""
     from site_agent.egress import Gate
 
+    if verify:
+        _verify(open_home(home), as_json=as_json)
+        return
     found = Gate(open_home(home)).receipts()
     if as_json:
         print_json([receipt.model_dump(mode="json") for receipt in found])
     else:
         tables.print_receipts(found)
+
+
+def _verify(home: SiteHome, *, as_json: bool) -> None:
+    """Exits with 1 where the log tells of something else than what left."""
+    from site_agent.logged import verify_receipts
+
+    found = verify_receipts(home)
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in found])
+    else:
+        tables.print_logged(found)
+    if any(each.state == "wrong" for each in found):
+        raise typer.Exit(1)
 
 
 def withdraw(

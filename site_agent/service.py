@@ -43,7 +43,7 @@ STOP_SECONDS = 5.0
 Code = Literal["ok", "busy", "invalid", "refused", "failed"]
 Settled = list[tuple[str, str]]
 Exchange = Callable[[list[bytes], Settled], list[bytes]]
-Witnessing = Callable[[bytes], bytes]
+Witnessing = Callable[[bytes, list[bytes]], bytes]
 Answer = Callable[[Iterator[bytes]], list[bytes]]
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class RequestHeader(Frozen):
     )
 
 
-def witnesses_nothing(_: bytes) -> bytes:
+def witnesses_nothing(_: bytes, _told: list[bytes]) -> bytes:
     """For who has no log to look at."""
     raise ConsiliumError("no log is witnessed here", where="agent")
 
@@ -68,7 +68,8 @@ class Service:
         home: the site's folder, in which the socket lies.
         site: the name that answers carry.
         exchange: takes parcels and what became of earlier ones, gives the parcels to send.
-        witness: takes a log's checkpoint with the proof that it goes on from the last one, gives it cosigned.
+        witness: takes a log's checkpoint with the proof that it goes on from the last one, and entries about this site;
+            gives the checkpoint cosigned.
 
     Raises:
         ConsiliumError: a service for this home is already running, or the socket cannot be made.
@@ -129,7 +130,7 @@ class Service:
         return self._exchange(parcels, settled)
 
     def _witnessed(self, requests: Iterator[bytes]) -> list[bytes]:
-        return [self._witness(next(requests, b""))]
+        return [self._witness(next(requests, b""), _limited(requests))]
 
     def _try(self, answer: Answer, requests: Iterator[bytes]) -> tuple[Code, list[bytes]]:
         if not self._busy.acquire(blocking=False):
@@ -175,6 +176,10 @@ def _read(requests: Iterator[bytes]) -> tuple[list[bytes], Settled]:
         OverflowError: more parcels or bytes than an exchange may hold.
     """
     header = RequestHeader.model_validate_json(next(requests, b""))
+    return _limited(requests), list(header.settled)
+
+
+def _limited(requests: Iterator[bytes]) -> list[bytes]:
     parcels: list[bytes] = []
     size = 0
     for parcel in requests:
@@ -182,7 +187,7 @@ def _read(requests: Iterator[bytes]) -> tuple[list[bytes], Settled]:
         if len(parcels) == MAX_PARCELS or size > MAX_EXCHANGE_BYTES:
             raise OverflowError
         parcels.append(parcel)
-    return parcels, list(header.settled)
+    return parcels
 
 
 def _claim(path: Path) -> IO[str]:

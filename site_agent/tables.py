@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from site_agent.doctor import Finding
     from site_agent.evaluation import Evaluation
     from site_agent.intake.reports import Aside, Doubt, IngestReport
+    from site_agent.logged import Logged
     from site_agent.receipts import Receipt
     from site_agent.steps import WorkSummary
 
@@ -123,6 +124,14 @@ def print_evaluation(number: int, evaluation: Evaluation) -> None:
         differences = [("accuracy", before.accuracy), ("balanced accuracy", before.balanced_accuracy)]
         title = f"difference to the release in use ({short(before.release)}), paired"
         print_table(title, ("figure", "difference"), differences)
+
+
+def print_logged(found: Sequence[Logged]) -> None:
+    """What left, and what the coordinator's log tells of it."""
+    rows = ((each.sequence, each.kind, short(each.digest), each.state, each.found) for each in found)
+    print_table("", ("no.", "kind", "digest", "log", "found"), rows)
+    counts = {state: sum(each.state == state for each in found) for state in ("logged", "waiting", "wrong")}
+    typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
 def print_receipts(receipts: Sequence[Receipt]) -> None:

@@ -1,24 +1,39 @@
-"""The site as a witness of the coordinator's log: it signs what goes on from what it saw, and nothing else."""
+"""The site as a witness of the coordinator's log: it signs what goes on from what it saw, and nothing else.
+
+With a checkpoint come the log's entries about parcels of this site, each with the proof that it is in that checkpoint's
+tree. They are kept, so that the hospital can show for everything that it sent that the coordinator has told of it.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from federated.errors import SignatureError
-from federated.log.checkpoints import origin_of, witness_name
-from federated.log.notes import ED25519, NoteKey
-from federated.log.witness import OtherSizeError, Witness, have
+from federated.errors import ConsiliumError, SignatureError
+from federated.files import write_whole
+from federated.log.checkpoints import Checkpoint, origin_of, witness_name
+from federated.log.notes import ED25519, Note, NoteKey
+from federated.log.told import read_told
+from federated.log.witness import FORK, UNPROVED, OtherSizeError, Witness, have
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
+LOG = "log"
 log = logging.getLogger(__name__)
 
 
-def witness(home: SiteHome, data: bytes) -> bytes:
+def witness(home: SiteHome, data: bytes, told: Sequence[bytes] = ()) -> bytes:
     """A request of the coordinator answered: the checkpoint cosigned, or how many entries this site has seen.
+
+    Args:
+        home: the site's.
+        data: a `Request`.
+        told: entries about parcels of this site (`Told`); one that is wrong is not kept, and said.
 
     Raises:
         ForkError: the coordinator has signed two histories; both are kept.
@@ -27,7 +42,7 @@ def witness(home: SiteHome, data: bytes) -> bytes:
     with home.lock():
         own, name = witness_of(home), witness_name(home.config.federation, home.config.site)
         try:
-            note = own.cosign(data, name, home.key(), int(time.time()))
+            note = own.cosign(data, name, home.key(), int(time.time()), partial(_keep, home, told))
         except OtherSizeError as error:
             return have(error.size)
     log.info("the coordinator's log was witnessed: %d entries", own.size)
@@ -40,8 +55,52 @@ def witness_of(home: SiteHome) -> Witness:
     Raises:
         SignatureError: no key of the coordinator counts.
     """
+    return Witness(home.path / LOG, log_key(home))
+
+
+def unsigned(home: SiteHome) -> list[Path]:
+    """Checkpoints that the coordinator signed and this site would not, each in a file."""
+    folder = home.path / LOG
+    return sorted(path for why in (FORK, UNPROVED) for path in folder.glob(f"{why}-*"))
+
+
+def log_key(home: SiteHome) -> NoteKey:
+    """Under which the coordinator signs its log.
+
+    Raises:
+        SignatureError: no key of the coordinator counts.
+    """
     found = home.trust().find(role="coordinator", name=home.config.coordinator)
     if not found:
         raise SignatureError("no key of the coordinator counts", where=home.config.coordinator)
-    key = NoteKey(origin_of(home.config.federation), bytes.fromhex(found[-1].public), ED25519)
-    return Witness(home.path / "log", key)
+    return NoteKey(origin_of(home.config.federation), bytes.fromhex(found[-1].public), ED25519)
+
+
+def told_path(home: SiteHome, digest: str) -> Path:
+    """Where the entry about something is kept."""
+    return home.path / LOG / "told" / f"{digest.removeprefix('sha256:')}.json"
+
+
+def checkpoint_path(home: SiteHome, size: int) -> Path:
+    """Where the checkpoint of so many entries is kept."""
+    return home.path / LOG / "checkpoints" / str(size)
+
+
+def _keep(home: SiteHome, told: Sequence[bytes], checkpoint: Checkpoint, note: Note) -> None:
+    """Entries by the digest of what they tell of, and the checkpoint in whose tree they hang."""
+    kept = 0
+    for data in told:
+        try:
+            _, entry = read_told(data, checkpoint)
+        except ConsiliumError as error:
+            log.warning("the coordinator told of something that its log does not hold: %s", error)
+            continue
+        if entry.site == home.config.site and entry.subject is not None:
+            path = told_path(home, entry.subject)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+            kept += 1
+    if kept:
+        path = checkpoint_path(home, checkpoint.size)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, note.to_bytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -88,9 +88,9 @@ class Files:
         self._round += 1
         return {site: self._carry(site, request) for site, request in requests.items()}
 
-    def witness(self, requests: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> Mapping[str, bytes]:
         """Carries a checkpoint to every site and what it says of it back."""
-        return {site: witness(self._homes[site], data) for site, data in requests.items()}
+        return {site: witness(self._homes[site], asked, told) for site, (asked, *told) in requests.items()}
 
     def _carry(self, site: str, request: ExchangeRequest) -> list[bytes]:
         handed = self._write(request.parcels, f"to-{site}")

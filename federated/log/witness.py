@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,14 @@ class Witness:
         """Entries of the last checkpoint seen."""
         return self._checkpoint.size
 
-    def cosign(self, data: bytes, name: str, key: Ed25519PrivateKey, seconds: int) -> Note:
+    def cosign(
+        self,
+        data: bytes,
+        name: str,
+        key: Ed25519PrivateKey,
+        seconds: int,
+        keep: Callable[[Checkpoint, Note], None] | None = None,
+    ) -> Note:
         """The checkpoint of a request with the witness' signature, after it was kept as the last one seen.
 
         Args:
@@ -126,6 +133,7 @@ class Witness:
             name: of the witness.
             key: of the witness.
             seconds: now, since 1970.
+            keep: what else is to be written down of a checkpoint that is right, before it counts as seen.
 
         Raises:
             SignatureError: it is not signed by the log.
@@ -140,6 +148,8 @@ class Witness:
         self._require_continuation(checkpoint, request)
         signed = cosign(Note(request.note.text, _own(request.note, self._log)), name, key, seconds)
         self._folder.mkdir(parents=True, exist_ok=True)
+        if keep is not None:
+            keep(checkpoint, signed)
         write_whole(self._folder / SEEN, signed.to_bytes())
         self.seen, self._checkpoint = signed, checkpoint
         return signed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,8 +43,8 @@ class Route:
     def sites(self) -> list[str]:
         return sorted(set(self.homes) - self.away)
 
-    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {site: witness(self.homes[site], data) for site, data in requests.items()}
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
+        return {site: witness(self.homes[site], asked, told) for site, (asked, *told) in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class Site:
         coordinator_key = bytes.fromhex(public_hex(coordinator.home.key()))
         log = NoteKey(origin_of("test"), coordinator_key, ED25519)
         self.witnessing = Witness(coordinator.home.path.parent / f"{name}-witness", log)
+        self.told: list[bytes] = []
         self.releases: list[Opened] = []
         self.recalls: list[Opened] = []
         self.averages: list[Opened] = []
@@ -217,7 +218,8 @@ class Site:
             if draft is not None:
                 self.put(draft)
 
-    def witness(self, data: bytes) -> bytes:
+    def witness(self, data: bytes, told: Sequence[bytes] = ()) -> bytes:
+        self.told += told
         return self.witnessing.cosign(data, witness_name("test", self.name), self.key, 1_700_000_000).to_bytes()
 
     def exchange(self, request: ExchangeRequest) -> list[bytes]:
@@ -296,8 +298,12 @@ class World:
     def sites(self) -> list[str]:
         return sorted(set(self.members) - self.offline)
 
-    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {site: self.members[site].witness(data) for site, data in requests.items() if site not in self.offline}
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
+        return {
+            site: self.members[site].witness(asked, told)
+            for site, (asked, *told) in requests.items()
+            if site not in self.offline
+        }
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:
         return {

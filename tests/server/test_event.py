@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ def test_a_site_that_goes_away_in_mid_event(world: World) -> None:
         def sites(self) -> list[str]:
             return world.sites()
 
-        def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
+        def witness(self, requests: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
             return world.witness(requests)
 
         def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes] | Unreached]:

@@ -50,7 +50,7 @@ def test_who_has_signed_is_not_asked_again(world: World) -> None:
     have_witnessed(world.coordinator, world)
     assert world.coordinator.unwitnessed(["ada"]) == {}
     world.coordinator.invite("ben")
-    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"]).old == ada.witnessing.size
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"][0]).old == ada.witnessing.size
 
 
 def test_a_coordinator_that_forgot_asks_from_where_the_site_says(world: World) -> None:
@@ -59,7 +59,7 @@ def test_a_coordinator_that_forgot_asks_from_where_the_site_says(world: World) -
     have_witnessed(world.coordinator, world)
     world.coordinator.invite("ben")
     assert not world.coordinator.take_cosignature("ada", have(1))
-    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"]).old == 1
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"][0]).old == 1
     assert not world.coordinator.take_cosignature("ada", have(ada.witnessing.size))
     have_witnessed(world.coordinator, world)
     assert _signers(world.coordinator, ada) == {"ada"}

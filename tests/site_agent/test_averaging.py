@@ -51,8 +51,8 @@ class Files:
     def sites(self) -> list[str]:
         return sorted(self.homes)
 
-    def witness(self, requests: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {site: witness(self.homes[site], data) for site, data in requests.items()}
+    def witness(self, requests: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
+        return {site: witness(self.homes[site], asked, told) for site, (asked, *told) in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes]]:
         return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}

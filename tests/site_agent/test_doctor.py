@@ -20,6 +20,8 @@ from site_agent import doctor
 from site_agent.agent import work
 from site_agent.doctor import CHECKS, Finding, examine
 from site_agent.home import SiteHome
+from site_agent.logged import verify_receipts
+from site_agent.witness import told_path
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -31,6 +33,25 @@ def ada(federation: Federation) -> SiteHome:
     home = federation.hospital("ada", {"dark": 8})
     home.config = home.config.model_copy(update={"superlink": ""})
     return home
+
+
+def test_a_log_of_two_histories_is_told_to_whoever_asks(ada: SiteHome) -> None:
+    assert _finding(ada, "log") == Finding(name="log", ok=True, found="0 entries of the coordinator's log witnessed")
+    (ada.path / "log").mkdir()
+    (ada.path / "log" / "fork-7").write_bytes(b"a checkpoint")
+    found = _finding(ada, "log")
+    assert (found.ok, found.found) == (False, "log/fork-7: is not what this site had seen")
+    assert found.cure == "show this file and log/seen beside it to the auditor"
+
+
+def test_a_parcel_that_the_log_tells_otherwise_is_named(federation: Federation, ada: SiteHome) -> None:
+    federation.exchange(ada)
+    (parcel,) = verify_receipts(ada)
+    told_path(ada, parcel.digest).parent.mkdir(parents=True)
+    told_path(ada, parcel.digest).write_bytes(b"rubbish")
+    found = _finding(ada, "log")
+    assert (found.ok, found.cure) == (False, "see consilium site receipts --verify")
+    assert found.found.startswith("number 1: ")
 
 
 def _finding(home: SiteHome, name: str) -> Finding:

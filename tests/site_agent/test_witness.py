@@ -25,7 +25,7 @@ def ada(federation: Federation) -> SiteHome:
 
 
 def _asked(federation: Federation) -> bytes:
-    return federation.coordinator.unwitnessed(["ada"])["ada"]
+    return federation.coordinator.unwitnessed(["ada"])["ada"][0]
 
 
 def test_the_log_of_the_coordinator_is_signed(federation: Federation, ada: SiteHome) -> None:

@@ -1,0 +1,100 @@
+"""Whether the coordinator's log tells of everything that left this hospital, as it left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from federated.contract import Count, Digest, Frozen
+from federated.envelope import PREDICATE_TYPE, Passage
+from federated.errors import ConsiliumError, ContractError, SignatureError, cannot_read
+from federated.log.checkpoints import read_checkpoint
+from federated.log.entries import read_entry
+from federated.log.notes import is_signed, read_note
+from federated.log.told import parse_told, read_told
+from federated.statements import read_statement
+from site_agent.ledger import sent, transaction
+from site_agent.witness import checkpoint_path, log_key, told_path
+
+if TYPE_CHECKING:
+    from site_agent.home import SiteHome
+
+NOT_YET = "the coordinator has not told of it yet"
+NOT_OURS = "the log holds it under this site's key, and the ledger does not know it: who else has the key?"
+
+
+class Logged(Frozen):
+    """What is known of one thing that left.
+
+    Attributes:
+        sequence, kind, digest: of what left.
+        state: logged; waiting, since nothing was told of it yet; wrong, where what was told is not what left.
+        entry: its number in the log.
+        found: in words.
+    """
+
+    sequence: Count
+    kind: str
+    digest: Digest
+    state: Literal["logged", "waiting", "wrong"]
+    entry: Count | None
+    found: str
+
+
+def verify_receipts(home: SiteHome) -> list[Logged]:
+    """Everything that left, by number, held against what the log tells of it; then what the log alone tells of.
+
+    Raises:
+        ConsiliumError: the ledger cannot be read, or no key of the coordinator counts.
+    """
+    with transaction(home.state_path) as connection:
+        rows = sent(connection)
+    known = {told_path(home, row.digest) for row in rows}
+    strange = sorted(path for path in told_path(home, "").parent.glob("*.json") if path not in known)
+    found = [_verified(home, row.sequence, row.kind, row.digest, row.envelope) for row in rows]
+    return found + [_strange(path) for path in strange]
+
+
+def _strange(path: Path) -> Logged:
+    told = parse_told(path.read_bytes())
+    entry = read_entry(told.entry.encode()).predicate
+    passage = read_statement((entry.envelope or "").encode(), PREDICATE_TYPE, Passage).predicate
+    return Logged(
+        sequence=passage.sequence,
+        kind=passage.kind,
+        digest=f"sha256:{path.stem}",
+        state="wrong",
+        entry=told.number,
+        found=NOT_OURS,
+    )
+
+
+def _verified(home: SiteHome, sequence: int, kind: str, digest: str, envelope: bytes) -> Logged:
+    def outcome(state: Literal["logged", "waiting", "wrong"], found: str, entry: int | None = None) -> Logged:
+        return Logged(sequence=sequence, kind=kind, digest=digest, state=state, entry=entry, found=found)
+
+    path = told_path(home, digest)
+    if not path.exists():
+        return outcome("waiting", NOT_YET)
+    try:
+        number, size = _in_the_log(home, digest, envelope)
+    except ConsiliumError as error:
+        return outcome("wrong", str(error))
+    return outcome("logged", f"entry {number} of the first {size}, which this site has signed", number)
+
+
+def _in_the_log(home: SiteHome, digest: str, envelope: bytes) -> tuple[int, int]:
+    """Number of the entry, and size of the log in which it is proved to be."""
+    path = told_path(home, digest)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    key, size = log_key(home), parse_told(data).size
+    note = read_note(checkpoint_path(home, size))
+    if note is None or not is_signed(note, key):
+        raise SignatureError("its checkpoint is missing or not signed by the coordinator", where=str(path))
+    told, entry = read_told(data, read_checkpoint(note, key.name))
+    if (entry.site, entry.subject) != (home.config.site, digest) or (entry.envelope or "").encode() != envelope:
+        raise ContractError(f"entry {told.number} tells of something else than what left", where=str(path))
+    return told.number, size

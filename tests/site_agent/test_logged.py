@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from federated.log.told import parse_told
+from site_agent.commands import app
+from site_agent.ledger import sent, transaction
+from site_agent.logged import NOT_OURS, NOT_YET, verify_receipts
+from site_agent.witness import checkpoint_path, told_path, witness
+
+if TYPE_CHECKING:
+    from site_agent.home import SiteHome
+    from tests.site_agent.conftest import Federation
+
+
+@pytest.fixture
+def ada(federation: Federation) -> SiteHome:
+    home = federation.hospital("ada", {"dark": 14, "light": 14})
+    federation.exchange(home)
+    return home
+
+
+def _witness(federation: Federation, home: SiteHome) -> None:
+    asked, *told = federation.coordinator.unwitnessed([home.config.site])[home.config.site]
+    assert federation.coordinator.take_cosignature(home.config.site, witness(home, asked, told))
+
+
+def _states(home: SiteHome) -> list[tuple[str, str, str]]:
+    return [(each.kind, each.state, each.found) for each in verify_receipts(home)]
+
+
+def test_what_left_waits_until_it_is_told_of(federation: Federation, ada: SiteHome) -> None:
+    assert _states(ada) == [("statistics", "waiting", NOT_YET)]
+    _witness(federation, ada)
+    assert _states(ada) == [("statistics", "logged", "entry 3 of the first 4, which this site has signed")]
+
+
+def test_what_follows_is_told_with_what_follows(federation: Federation, ada: SiteHome) -> None:
+    _witness(federation, ada)
+    federation.coordinator.propose()
+    federation.exchange(ada)
+    federation.exchange(ada)
+    _witness(federation, ada)
+    assert [(kind, state) for kind, state, _ in _states(ada)] == [("statistics", "logged"), ("report", "logged")]
+    assert len(list(told_path(ada, "").parent.iterdir())) == 2
+
+
+def test_an_entry_that_was_changed_here_is_wrong(federation: Federation, ada: SiteHome) -> None:
+    _witness(federation, ada)
+    (one,) = verify_receipts(ada)
+    path = told_path(ada, one.digest)
+    told = parse_told(path.read_bytes())
+    path.write_bytes(told.model_copy(update={"number": 2}).to_bytes())
+    assert _states(ada)[0][1] == "wrong"
+    path.write_bytes(b"rubbish")
+    assert _states(ada)[0][1] == "wrong"
+
+
+def test_an_entry_without_its_checkpoint_is_wrong(federation: Federation, ada: SiteHome) -> None:
+    _witness(federation, ada)
+    (one,) = verify_receipts(ada)
+    checkpoint_path(ada, parse_told(told_path(ada, one.digest).read_bytes()).size).unlink()
+    ((_, state, found),) = _states(ada)
+    assert (state, "is missing or not signed" in found) == ("wrong", True)
+
+
+def test_a_log_that_tells_of_another_parcel_is_wrong(federation: Federation, ada: SiteHome) -> None:
+    """The hospital's own record says that something else left under this digest."""
+    _witness(federation, ada)
+    with transaction(ada.state_path) as connection:
+        (row,) = sent(connection)
+        connection.execute("UPDATE sent SET envelope = ? WHERE sequence = 1", (row.envelope.replace(b"5", b"6", 1),))
+    ((_, state, found),) = _states(ada)
+    assert (state, "something else than what left" in found) == ("wrong", True)
+
+
+def test_what_somebody_else_sent_in_this_sites_name_comes_out(federation: Federation, ada: SiteHome) -> None:
+    """With the site's key, elsewhere: the coordinator takes it in, and the log tells the hospital of it."""
+    _witness(federation, ada)
+    with transaction(ada.state_path) as connection:
+        connection.execute("DELETE FROM sent")
+    assert _states(ada) == [("statistics", "wrong", NOT_OURS)]
+
+
+def _run(home: SiteHome, *words: str) -> Any:
+    return CliRunner().invoke(app, ["receipts", *words, "--home", str(home.path)], env={"COLUMNS": "160"})
+
+
+def test_the_command_says_what_is_logged(federation: Federation, ada: SiteHome) -> None:
+    assert "0 logged, 1 waiting, 0 wrong" in _run(ada, "--verify").stdout
+    _witness(federation, ada)
+    shown = _run(ada, "--verify")
+    assert (shown.exit_code, "1 logged, 0 waiting, 0 wrong" in shown.stdout) == (0, True)
+    assert "entry 3 of the first 4" in shown.stdout
+    (found,) = json.loads(_run(ada, "--verify", "--json").stdout)
+    assert (found["state"], found["entry"], found["sequence"]) == ("logged", 3, 1)
+    told_path(ada, found["digest"]).write_bytes(b"rubbish")
+    assert _run(ada, "--verify").exit_code == 1
