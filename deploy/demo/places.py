@@ -42,6 +42,11 @@ class Places:
         return self.out / "release"
 
     @property
+    def log(self) -> Path:
+        """Everything that happened, as the sites have witnessed it."""
+        return self.out / "log"
+
+    @property
     def keys(self) -> Path:
         """Whose signatures count, for an auditor."""
         return self.out / "keys.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from federated.decision import check_decision, parse_decision
 from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ConsiliumError
 from federated.keys import read_trust
+from federated.log.verification import numbers_of, verify_log
 from server.coordinator import Coordinator
 from server.home import CoordinatorHome
 from shared_models.phantom.hospitals import HOSPITALS
@@ -76,6 +78,29 @@ def test_predictions_add_up_and_are_the_last_releases(out: Path, results: dict[s
     assert len(clips) == results["arrivals"][-1]["rows"][0]["accuracy"]["clips"]
     assert len(decisions) == 3 * len(clips)  # two frames a clip
     assert all((decision.image or "").endswith(".png") for decision in decisions if decision.image)
+
+
+def test_an_auditor_verifies_what_happened(out: Path, results: dict[str, Any]) -> None:
+    trust = read_trust(out / "keys.toml")
+    checks = verify_log(out / "log", trust, witnesses=3)
+    assert [check.ok for check in checks] == [True, True, True]
+    assert checks[1].found.startswith("alder, birch, cedar signed ")
+    assert numbers_of(out / "log", trust.federation)[results["arrivals"][-1]["release"]] > 0
+
+
+def test_a_changed_byte_of_what_happened_is_found(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out / "log", tmp_path / "log")
+    folder = tmp_path / "log" / "tile" / "entries" / "000.p"
+    bundle = max(folder.iterdir(), key=lambda path: int(path.name))  # the newest; those before it are its beginnings
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    bundle.write_bytes(data)
+    checks = verify_log(tmp_path / "log", read_trust(out / "keys.toml"), witnesses=3)
+    assert [(check.name, check.ok) for check in checks] == [
+        ("checkpoint", True),
+        ("witnesses", True),
+        ("entries", False),
+    ]
 
 
 def test_it_says_what_was_shown_and_where_everything_lies(out: Path) -> None:
