@@ -34,8 +34,11 @@ from federated.manifest import (
 
 if TYPE_CHECKING:
     from federated.fused_model import FusedModel
+    from federated.log.entries import Entry
 
 SHOWN_PROBLEMS = 5
+Index = dict[tuple[str, str, str], tuple[int, "Entry"]]
+"""What a log tells of: (kind, sender or nobody, digest) -> number and entry."""
 LOGGED = {*SITE_KINDS, "candidate", "release", "recall", "average"}
 NOT_ANSWERED_AGAIN = "not recomputed: the images and their features stay with whoever asked"
 
@@ -63,7 +66,11 @@ class Audit(Frozen):
 
 
 def verify(
-    paths: Sequence[Path], trust: TrustFile, release: Path | None = None, logged: Mapping[str, int] | None = None
+    paths: Sequence[Path],
+    trust: TrustFile,
+    release: Path | None = None,
+    logged: Index | None = None,
+    witnessed: int = 0,
 ) -> list[Audit]:
     """Everything that can be verified of parcels, releases and predictions, each alone and beside the others.
 
@@ -71,7 +78,8 @@ def verify(
         paths: files of parcels (a release is one) or of predictions (``.jsonl``).
         trust: whose signatures count.
         release: the release that predictions should come from.
-        logged: digest -> number of its entry, of a log that was verified; None where there is none.
+        logged: what a log that was verified tells of; None where there is none.
+        witnessed: how many of its entries witnesses signed.
 
     Raises:
         ConsiliumError: a file cannot be read, or `release` is not a release that these keys vouch for.
@@ -88,7 +96,7 @@ def verify(
         if each is not None:
             more = (
                 *_number_checks(each, known),
-                *_logged_checks(each, logged),
+                *_logged_checks(each, logged, witnessed),
                 *_lineage_checks(each, known),
                 *_recomputed(each, known),
             )
@@ -234,13 +242,21 @@ def _number_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     return [Check(name="number", ok=True, found=place if passage.sequence == 1 else f"{place}, {told}")]
 
 
-def _logged_checks(opened: Opened, logged: Mapping[str, int] | None) -> list[Check]:
-    """Whether the log tells of it; of what is only passed on it does not."""
-    if logged is None or opened.manifest.kind not in LOGGED:
+def _logged_checks(opened: Opened, logged: Index | None, witnessed: int) -> list[Check]:
+    """Whether the log tells of it, and nothing else of it; of what is only passed on it tells nothing."""
+    manifest, passage = opened.manifest, opened.passage
+    if logged is None or manifest.kind not in LOGGED:
         return []
-    if opened.digest not in logged:
-        return [Check(name="log", ok=False, found="the log does not tell of it")]
-    return [Check(name="log", ok=True, found=f"entry {logged[opened.digest]}")]
+    sender = passage.sender if manifest.kind in SITE_KINDS else ""
+    number, entry = logged.get((manifest.kind, sender, opened.digest), (-1, None))
+    if entry is None:
+        return [Check(name="log", ok=False, found="the log does not tell that it was taken in")]
+    said = {"choice": entry.choice, "concerns": entry.concerns} if manifest.kind == "adoption" else {}
+    if said and said != {"choice": manifest.choice, "concerns": manifest.release}:
+        return [Check(name="log", ok=False, found=f"entry {number} says something else than it")]
+    if number >= witnessed:
+        return [Check(name="log", ok=None, found=f"entry {number}, which nobody has witnessed yet")]
+    return [Check(name="log", ok=True, found=f"entry {number}")]
 
 
 def _lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:

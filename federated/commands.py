@@ -54,7 +54,7 @@ def verify(
     from federated.audit import require_readable
     from federated.audit import verify as verify_files
     from federated.keys import read_trust
-    from federated.log.verification import audit_log, numbers_of
+    from federated.log.verification import audit_log, index_of, witnessed_size
 
     logs = [path for path in files if path.is_dir()]
     others = [path for path in files if path not in logs]
@@ -63,9 +63,14 @@ def verify(
         raise ConsiliumError("whose signatures count is not said", where="audit verify", cure="give --trust keys.toml")
     keys = read_trust(trust)
     audits = [audit_log(path, keys, witnesses=witnesses) for path in logs]
+    if len(logs) > 1:
+        raise ConsiliumError(
+            "two folders cannot both be the log", where=str(logs[1]), cure="verify one after the other"
+        )
     sound = [path for path, audit in zip(logs, audits, strict=True) if audit.ok and others]
-    logged = {name: number for path in sound for name, number in numbers_of(path, keys.federation).items()}
-    audits += verify_files(others, keys, release, logged if sound else None)
+    logged = index_of(sound[0], keys.federation) if sound else None
+    witnessed = witnessed_size(sound[0], keys.federation) if sound else 0
+    audits += verify_files(others, keys, release, logged, witnessed)
     if as_json:
         print_json([{**audit.model_dump(mode="json"), "ok": audit.ok} for audit in audits])
     else:

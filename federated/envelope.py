@@ -35,7 +35,10 @@ MAGIC = b"consilium parcel 1\n"
 LENGTHS = struct.Struct(">QQQ")
 PREDICATE_TYPE = "urn:consilium:passage:v1"
 EVERYONE = "federation"
-MAX_ENVELOPE_BYTES = 2**20
+MAX_ENVELOPE_BYTES = 2**14  # it goes into the log whole
+MAX_FILTERS = 32
+FILTER = r"^[a-z][a-z0-9_]{0,31}$"
+VERDICT = r"^(none smaller|[0-9.e+/=-]{1,40}) <= (none smaller|[0-9.e+/=-]{1,40})$"
 MAX_PARCEL_BYTES = 520 * 2**20
 
 
@@ -43,7 +46,7 @@ class Passage(BaseModel):
     """What the sender signs about a manifest: from whom, to whom, in which order, and under which rule it left.
 
     `previous` is the digest at `sequence` - 1 in the same direction (None at 1); `filters` holds each disclosure
-    filter's name with its limit and what was found, for example ``{"batch": "5 <= 12"}``.
+    filter's name with its limit and what was found, for example ``{"batch": "5 <= 12"}``, and nothing else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -53,9 +56,12 @@ class Passage(BaseModel):
     recipient: Name
     sequence: Annotated[int, Field(ge=1, le=2**31)]
     previous: Digest | None
-    kind: str
+    kind: Name
     policy: Digest | None
-    filters: dict[str, Annotated[str, StringConstraints(max_length=200)]]
+    filters: Annotated[
+        dict[Annotated[str, StringConstraints(pattern=FILTER)], Annotated[str, StringConstraints(pattern=VERDICT)]],
+        Field(max_length=MAX_FILTERS),
+    ]
     approval: Literal["none", "standing", "each"]
     issued: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 

@@ -36,6 +36,8 @@ from server.registry import (
 from server.releases import withdraw
 from server.spectrum import Spectrum, spectrum
 
+QUARANTINED = b"quarantined\x00"  # so that bytes from anybody never have the digest of a manifest
+
 
 def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, site: str) -> Expectations:
     """What a site's content is held against."""
@@ -70,7 +72,7 @@ def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: by
         _take_in(session, artefacts, home, examined)
     record(
         session,
-        acceptance.outcome,
+        "rejected" if acceptance.outcome == "quarantined" and examined.takes_number else acceptance.outcome,
         site=acceptance.site or None,
         subject=acceptance.digest,
         detail=acceptance.reason or acceptance.kind,
@@ -122,22 +124,18 @@ def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseMani
 
 
 def _entry(session: Session, data: bytes, examined: Examined) -> dict[str, Any] | None:
-    """What the log says of an arrival: nothing of one that came before, of bytes from anybody only their digest."""
+    """What the log says of an arrival: of what changes nothing nothing, of bytes from anybody only that they came."""
     acceptance = examined.acceptance
-    if acceptance.outcome == "same":
+    if acceptance.outcome in ("same", "refused"):
         return None
     if not examined.takes_number:
-        return {"subject": digest(data), "site": None}
+        return {"subject": digest(QUARANTINED + data), "site": None}
     assert examined.parcel is not None
     row = find_parcel(session, acceptance.site, acceptance.digest)
     assert row is not None
-    return {
-        "subject": row.digest,
-        "kind": row.kind,
-        "concerns": row.concerns,
-        "choice": getattr(examined.opened.manifest, "choice", None) if examined.opened else None,
-        "envelope": examined.parcel.envelope.decode(),
-    }
+    choice = getattr(examined.opened.manifest, "choice", None) if examined.opened else None
+    entry = {"subject": row.digest, "kind": row.kind, "concerns": row.concerns, "choice": choice}
+    return entry | {"envelope": examined.parcel.envelope.decode()}
 
 
 def _quarantine(session: Session, home: CoordinatorHome, data: bytes, examined: Examined) -> None:

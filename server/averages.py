@@ -120,7 +120,7 @@ def updates_of(session: Session, artefacts: Artefacts, home: CoordinatorHome, av
             except (ContractError, SignatureError, SequenceError) as error:
                 row.state, row.reason = "refused", str(error)
                 entry = {"subject": row.digest, "kind": row.kind}
-                record(session, "refused", site=row.site, subject=row.digest, detail=str(error), entry=entry)
+                record(session, "dropped", site=row.site, subject=row.digest, detail=str(error), entry=entry)
     return found
 
 

@@ -237,6 +237,7 @@ class Coordinator:
     @contextmanager
     def _step(self) -> Iterator[Session]:
         with self.home.lock():
+            write_log(self.registry, self.home)
             with self.registry.transaction() as session:
                 yield session
             self._publish_trust()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from server.coordinator import Coordinator
 
 
+WITNESS_ROUNDS = 2
+
+
 @dataclass(frozen=True)
 class ExchangeRequest:
     """What one site is handed: parcels for it, and what became of its own (digest; accepted or rejected)."""
@@ -71,6 +74,7 @@ class EventSummary(Frozen):
         candidate, release: digests of what was made, or None.
         number: of the release.
         trouble: why no release was made although something arrived, or empty.
+        witnessed: sites that signed the log as it is after the event.
         seconds: how long it took.
     """
 
@@ -81,6 +85,7 @@ class EventSummary(Frozen):
     release: str | None
     number: int | None
     trouble: str
+    witnessed: tuple[str, ...] = ()
     seconds: float
 
 
@@ -94,8 +99,7 @@ def run_event(coordinator: Coordinator, route: Route) -> EventSummary:
     release = coordinator.release()
     if release is not None or event.is_anything_left():
         event.exchange()
-    have_witnessed(coordinator, route)
-    return event.summary(candidate, release)
+    return event.summary(candidate, release, have_witnessed(coordinator, route))
 
 
 class _Event:
@@ -127,7 +131,7 @@ class _Event:
         sites = reachable(self.coordinator, self.route)
         return any(self.coordinator.outgoing(site) or self.coordinator.settled(site) for site in sites)
 
-    def summary(self, candidate: str | None, release: str | None) -> EventSummary:
+    def summary(self, candidate: str | None, release: str | None, witnessed: tuple[str, ...]) -> EventSummary:
         """What came of it."""
         return EventSummary(
             federation=self.coordinator.home.config.federation,
@@ -137,6 +141,7 @@ class _Event:
             release=release,
             number=self.coordinator.number_of(release) if release is not None else None,
             trouble=self.trouble,
+            witnessed=witnessed,
             seconds=time.monotonic() - self.began,
         )
 
@@ -157,11 +162,18 @@ def exchange_once(
     return accepted, tuple(_answer(site, requests[site], found[site]) for site in sites)
 
 
-def have_witnessed(coordinator: Coordinator, route: Route) -> None:
-    """Has the log's newest checkpoint signed by the sites that can be reached and have not signed it."""
-    requests = coordinator.unwitnessed(reachable(coordinator, route))
-    for site, answer in (route.witness(requests) if requests else {}).items():
-        coordinator.take_cosignature(site, answer)
+def have_witnessed(coordinator: Coordinator, route: Route) -> tuple[str, ...]:
+    """Has the log's newest checkpoint signed by the sites that can be reached and have not signed it; who signed.
+
+    A site that wants its proof from another size is asked once more.
+    """
+    asked, signed = reachable(coordinator, route), list[str]()
+    for _ in range(WITNESS_ROUNDS):
+        requests = coordinator.unwitnessed(asked)
+        answers = route.witness(requests) if requests else {}
+        signed += [site for site, answer in answers.items() if coordinator.take_cosignature(site, answer)]
+        asked = [site for site in answers if site not in signed]
+    return tuple(sorted(signed))
 
 
 def _request(coordinator: Coordinator, site: str) -> ExchangeRequest:

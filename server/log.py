@@ -11,11 +11,12 @@ import shutil
 from pathlib import Path
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from federated.contract import Count, Frozen, Name
 from federated.errors import ConsiliumError
 from federated.log.checkpoints import origin_of, read_checkpoint
-from federated.log.entries import Entry, read_entry, sign_entry
+from federated.log.entries import Entry, checked, read_entry, sign_entry
 from federated.log.journal import Journal
 from federated.log.witness import cosigners, witness_key
 from server.home import CoordinatorHome
@@ -88,24 +89,28 @@ def copy_log(home: CoordinatorHome, out: Path) -> int:
 
 
 def write_log(registry: Registry, home: CoordinatorHome) -> None:
-    """Logs every row that is not logged yet.
+    """Logs every row that is not logged yet; before a step as well as after it, so that none is taken on a wrong log.
 
     Raises:
-        ConsiliumError: the log is damaged, or cannot be written.
+        ConsiliumError: the log is damaged, tells of something else than the registry, or cannot be written.
     """
-    journal = open_log(home)
+    journal, federation = open_log(home), home.config.federation
     with registry.transaction() as session:
-        count = session.scalar(select(func.count(EntryRow.id))) or 0
-        if count < journal.size:
-            what = f"tells of {journal.size} events, the registry of {count}"
-            raise ConsiliumError(what, where=str(home.log_path), cure="restore both from one copy of the home")
-        if count == journal.size:
-            return
-        rows = session.scalars(select(EntryRow.facts).order_by(EntryRow.id).offset(journal.size)).all()
-    key = home.key()
-    entries = [_entry(home.config.federation, facts) for facts in rows]
-    journal.append([sign_entry(entry, key) for entry in entries], key)
+        _require_same(session, journal, home)
+        newest = session.scalar(select(func.max(EntryRow.id))) or 0
+        query = select(EntryRow.facts).where(EntryRow.id > journal.size).order_by(EntryRow.id)
+        rows = session.scalars(query).all() if newest > journal.size else []
+    if rows:
+        key = home.key()
+        journal.append([sign_entry(checked(json.loads(facts), federation), key) for facts in rows], key)
 
 
-def _entry(federation: str, facts: str) -> Entry:
-    return Entry.model_validate_json(json.dumps({"federation": federation, **json.loads(facts)}))
+def _require_same(session: Session, journal: Journal, home: CoordinatorHome) -> None:
+    """Whether the last entry is of the row of its number."""
+    if journal.size == 0:
+        return
+    row = session.get(EntryRow, journal.size)
+    (data,) = journal.entries(journal.size - 1, journal.size)
+    if row is None or checked(json.loads(row.facts), home.config.federation) != read_entry(data).predicate:
+        what = f"entry {journal.size - 1} is not what the registry has there"
+        raise ConsiliumError(what, where=str(home.log_path), cure="restore both from one copy of the home")

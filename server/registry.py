@@ -19,8 +19,9 @@ from federated.canonical import canonical
 from federated.envelope import Ledger
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile
+from federated.log.entries import checked
 
-VERSION = 1
+VERSION = 2
 FUSED_KINDS = ("statistics", "features")
 
 
@@ -173,10 +174,10 @@ class EventRow(Base):
 
 
 class EntryRow(Base):
-    """What the log says of an event, as JSON; rows are only ever added, and become entries in their order."""
+    """What the log says of an event, as JSON. Rows are only ever added; the n-th, from 1, becomes the n-th entry."""
 
     __tablename__ = "entries"
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     facts: Mapped[str]
 
 
@@ -249,17 +250,18 @@ def record(
         subject: what it is about.
         detail: in words, for people here; the log has none.
         entry: what else the log says (fields of `federated.log.entries.Entry`); None for what is not logged.
+
+    Raises:
+        ContractError: the log has no entry of this event that says this.
     """
-    at = max(now(), _last_logged(session))
+    last = session.scalar(select(EntryRow).order_by(EntryRow.id.desc()).limit(1))
+    at = max(now(), str(json.loads(last.facts)["at"]) if last else "")  # whatever a clock that was put back says
     session.add(EventRow(at=at, event=event, site=site, subject=subject, detail=detail))
     if entry is not None:
-        session.add(EntryRow(facts=canonical({"at": at, "event": event, "site": site, **entry}).decode()))
-
-
-def _last_logged(session: Session) -> str:
-    """The time of the last entry, before which none may lie, whatever a clock that was put back says."""
-    facts = session.scalar(select(EntryRow.facts).order_by(EntryRow.id.desc()).limit(1))
-    return str(json.loads(facts)["at"]) if facts else ""
+        facts = {"at": at, "event": event, "site": site, **entry}
+        checked(facts, "any")
+        session.add(EntryRow(id=last.id + 1 if last else 1, facts=canonical(facts).decode()))
+        session.flush()
 
 
 def trust_file(session: Session, federation: str) -> TrustFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import select
@@ -17,6 +18,8 @@ from federated.log.witness import Request, cosigners, parse_have
 from server.home import CoordinatorHome
 from server.log import open_log
 from server.registry import KeyRow, WitnessRow
+
+MOST_TOLD = 1000  # entries in one message
 
 
 def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> dict[str, list[bytes]]:
@@ -67,10 +70,13 @@ def witness_keys(session: Session, home: CoordinatorHome, site: str) -> Sequence
 
 
 def _told(journal: Journal, site: str, old: int) -> Iterator[bytes]:
+    """The newest, where there are more than go into one message."""
+    own = deque[tuple[int, bytes]](maxlen=MOST_TOLD)
     for number, data in enumerate(journal.entries(old), old):
         entry = read_entry(data).predicate
         if entry.site == site and entry.envelope is not None:
-            yield tell(journal, number, data).to_bytes()
+            own.append((number, data))
+    return (tell(journal, number, data).to_bytes() for number, data in own)
 
 
 def _seen(session: Session, site: str) -> int:

@@ -95,11 +95,12 @@ def _keep(home: SiteHome, told: Sequence[bytes], checkpoint: Checkpoint, note: N
         except ConsiliumError as error:
             log.warning("the coordinator told of something that its log does not hold: %s", error)
             continue
-        if entry.site == home.config.site and entry.subject is not None:
+        if entry.site == home.config.site and entry.subject is not None and entry.envelope is not None:
             path = told_path(home, entry.subject)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data)
-            kept += 1
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, data)
+                kept += 1
     if kept:
         path = checkpoint_path(home, checkpoint.size)
         path.parent.mkdir(parents=True, exist_ok=True)

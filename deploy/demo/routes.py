@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -89,8 +89,12 @@ class Files:
         return {site: self._carry(site, request) for site, request in requests.items()}
 
     def witness(self, requests: Mapping[str, Sequence[bytes]]) -> Mapping[str, bytes]:
-        """Carries a checkpoint to every site and what it says of it back."""
-        return {site: witness(self._homes[site], asked, told) for site, (asked, *told) in requests.items()}
+        """Carries a checkpoint to every site and what it says of it back; who refuses says nothing."""
+        answers = {}
+        for site, (asked, *told) in requests.items():
+            with suppress(ConsiliumError):
+                answers[site] = witness(self._homes[site], asked, told)
+        return answers
 
     def _carry(self, site: str, request: ExchangeRequest) -> list[bytes]:
         handed = self._write(request.parcels, f"to-{site}")

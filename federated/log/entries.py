@@ -7,20 +7,25 @@ happened, as with every parcel of its own, its envelope is part of the entry, so
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from federated.canonical import canonical, digest
 from federated.contract import Count, Digest, Frozen, Name
+from federated.envelope import MAX_ENVELOPE_BYTES
 from federated.errors import ContractError
+from federated.faults import first_fault
 from federated.keys import PublicHex, Role
 from federated.log.tiles import MAX_ENTRY_BYTES
 from federated.statements import Statement, read_statement, sign_statement
 
 PREDICATE_TYPE = "urn:consilium:entry:v1"
 WHERE = "log entry"
+TIME = r"^2\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$"
 Event = Literal[
     "init",  # the federation began
     "invite",
@@ -28,8 +33,9 @@ Event = Literal[
     "rotate",
     "revoke",
     "accepted",  # a parcel was taken in
-    "refused",  # a parcel was out of order, superseded or withdrawn
-    "quarantined",  # bytes were not what they should be
+    "rejected",  # a parcel with a right envelope and a wrong content, which used its number up
+    "dropped",  # a parcel that was taken in does not count any more
+    "quarantined",  # bytes were no parcel of anybody who is known; named by the digest of a mark and the bytes
     "withdraw",
     "vocabulary",
     "candidate",
@@ -39,6 +45,31 @@ Event = Literal[
     "average",
     "average stopped",
 ]
+
+
+SAYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    event: (frozenset(must.split()), frozenset(may.split()))
+    for event, must, may in (
+        ("init", "keys", ""),
+        ("invite", "site", ""),
+        ("enrol", "site keys", ""),
+        ("rotate", "site keys ended", ""),
+        ("revoke", "site ended", ""),
+        ("accepted", "site kind subject envelope", "concerns choice"),
+        ("rejected", "site kind subject envelope", "concerns"),
+        ("dropped", "site kind subject", ""),
+        ("quarantined", "subject", ""),
+        ("withdraw", "site kind subject", ""),
+        ("vocabulary", "subject", ""),
+        ("candidate", "subject number", ""),
+        ("release", "subject number concerns", ""),
+        ("roll back", "subject number concerns", ""),
+        ("recall", "subject number concerns", ""),
+        ("average", "subject", ""),
+        ("average stopped", "subject", ""),
+    )
+}
+"""Of each event what its entry has to say, and what it may, beside federation and time."""
 
 
 class KeyCard(Frozen):
@@ -69,7 +100,7 @@ class Entry(Frozen):
 
     version: Literal[1] = 1
     federation: Name
-    at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    at: Annotated[str, StringConstraints(pattern=TIME)]
     event: Event
     site: Name | None = None
     kind: Name | None = None
@@ -79,7 +110,31 @@ class Entry(Frozen):
     choice: Literal["adopted", "pinned", "refused"] | None = None
     keys: tuple[KeyCard, ...] = Field(default=(), max_length=64)
     ended: tuple[PublicHex, ...] = Field(default=(), max_length=64)
-    envelope: Annotated[str, StringConstraints(max_length=MAX_ENTRY_BYTES // 2)] | None = None
+    envelope: Annotated[str, StringConstraints(max_length=MAX_ENVELOPE_BYTES)] | None = None
+
+    @model_validator(mode="after")
+    def _says_what_its_event_says(self) -> Entry:
+        must, may = SAYS[self.event]
+        said = {name for name in FACTS if getattr(self, name) not in (None, ())}
+        if not must <= said <= must | may:
+            wrong = min((must - said) | (said - must - may))
+            raise ValueError(f"an entry of '{self.event}' {'lacks' if wrong in must else 'has no'} {wrong}")
+        return self
+
+
+FACTS = set(Entry.model_fields) - {"version", "federation", "at", "event"}
+
+
+def checked(facts: Mapping[str, Any], federation: str) -> Entry:
+    """An entry of what is to be logged.
+
+    Raises:
+        ContractError: it is not what an entry of its event says.
+    """
+    try:
+        return Entry.model_validate_json(json.dumps({"federation": federation, **facts}))
+    except ValidationError as error:
+        raise ContractError(first_fault(error), where=WHERE) from error
 
 
 def sign_entry(entry: Entry, key: Ed25519PrivateKey) -> bytes:

@@ -15,7 +15,7 @@ from federated.errors import ContractError
 from federated.files import sync_folder, write_whole
 from federated.log.checkpoints import Checkpoint, read_checkpoint
 from federated.log.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, leaf_hash, root
-from federated.log.notes import Note, read_note, sign
+from federated.log.notes import Note, parse_note, read_note, sign
 from federated.log.tiles import Tiles, bundled, grown
 
 CHECKPOINT, WITNESSED = "checkpoint", "witnessed"
@@ -81,8 +81,10 @@ class Journal:
         """
         if self.note is None or note.text != self.note.text:
             raise ContractError("is not the newest checkpoint", where=self.origin)
+        signed = self.note
         for line in note.lines:
-            self.note = self.note.with_line(line)
+            signed = signed.with_line(line)
+        self.note = parse_note(signed.to_bytes())  # refused where it could not be read again
         write_whole(self._folder / WITNESSED, self.note.to_bytes())
         self._write(self.note)
 

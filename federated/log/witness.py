@@ -197,8 +197,8 @@ def cosigners(note: Note, witnesses: Collection[NoteKey]) -> dict[str, int]:
     Raises:
         SignatureError: a witness' signature does not verify.
     """
-    found = {key.name: cosigned_at(note, key) for key in witnesses}
-    return {name: seconds for name, seconds in found.items() if seconds is not None}
+    found = [(key.name, cosigned_at(note, key)) for key in witnesses]  # a site may have had two keys
+    return {name: seconds for name, seconds in found if seconds is not None}
 
 
 def _own(note: Note, key: NoteKey) -> tuple[Line, ...]:

@@ -221,11 +221,13 @@ def test_a_release_is_told_of_in_the_log(record: Record, tmp_path: Path, run: Ca
     first = Entry.model_validate(begun | {"event": "init", "keys": keys})
     for name, subject, ok in (("told", record.parcel.digest, True), ("silent", "sha256:" + "0" * 64, False)):
         journal = Journal(tmp_path / name, origin_of("test"))
-        second = Entry.model_validate(begun | {"event": "release", "number": 1, "subject": subject})
+        second = Entry.model_validate(
+            begun | {"event": "release", "number": 1, "subject": subject, "concerns": subject}
+        )
         journal.append([sign_entry(entry, HUB) for entry in (first, second)], HUB)
         result = run("verify", record.release, tmp_path / name, "--trust", record.keys, "--witnesses", "0")
-        assert ("  ok    log: entry 1" in result.stdout) == ok
-        assert ("  WRONG log: the log does not tell of it" in result.stdout) != ok
+        assert ("  -     log: entry 1, which nobody has witnessed yet" in result.stdout) == ok
+        assert ("  WRONG log: the log does not tell that it was taken in" in result.stdout) != ok
         assert result.exit_code == (0 if ok else 1)
         assert "  -     witnesses: nobody but its keeper vouches for it" in result.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from federated.keys import Party, fingerprint, public_hex
 from federated.local_fold import LocalFold
 from federated.log.checkpoints import origin_of, witness_name
 from federated.log.notes import ED25519, NoteKey
-from federated.log.witness import Witness
+from federated.log.witness import OtherSizeError, Witness, have
 from federated.manifest import (
     AdoptionManifest,
     AverageManifest,
@@ -220,7 +221,11 @@ class Site:
 
     def witness(self, data: bytes, told: Sequence[bytes] = ()) -> bytes:
         self.told += told
-        return self.witnessing.cosign(data, witness_name("test", self.name), self.key, 1_700_000_000).to_bytes()
+        try:
+            note = self.witnessing.cosign(data, witness_name("test", self.name), self.key, int(time.time()))
+        except OtherSizeError as error:
+            return have(error.size)
+        return note.to_bytes()
 
     def exchange(self, request: ExchangeRequest) -> list[bytes]:
         self.settle(request.settled)

@@ -11,14 +11,16 @@ from pydantic import ValidationError
 from federated.canonical import canonical, digest
 from federated.errors import ContractError
 from federated.keys import public_hex, verifier
-from federated.log.entries import PREDICATE_TYPE, Entry, KeyCard, read_entry, sign_entry
+from federated.log.entries import PREDICATE_TYPE, SAYS, Entry, KeyCard, checked, read_entry, sign_entry
 from federated.log.tiles import MAX_ENTRY_BYTES
 from federated.signing import verified_by
 from federated.statements import sign_statement
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
 RELEASE = digest(b"a release")
-ENTRY = Entry(federation="heart", at="2026-11-21T06:00:00Z", event="release", subject=RELEASE, number=3)
+ENTRY = Entry(
+    federation="heart", at="2026-11-21T06:00:00Z", event="release", subject=RELEASE, concerns=RELEASE, number=3
+)
 ENROLMENT = Entry(
     federation="heart",
     at="2026-11-21T06:00:00Z",
@@ -42,7 +44,7 @@ def test_a_statement_is_about_what_happened() -> None:
     assert read_entry(sign_entry(ENROLMENT, KEY)).digest == alone
 
 
-@pytest.mark.parametrize(("name", "about"), [("recall", RELEASE), ("release", digest(b"another"))])
+@pytest.mark.parametrize(("name", "about"), [("roll back", RELEASE), ("release", digest(b"another"))])
 def test_a_statement_about_something_else_is_refused(name: str, about: str) -> None:
     data = sign_statement(name, about, PREDICATE_TYPE, ENTRY, [KEY])
     with pytest.raises(ContractError, match="about something else"):
@@ -57,6 +59,32 @@ def test_there_is_no_room_for_anybodys_words() -> None:
             Entry.model_validate(ENTRY.model_dump() | {field: "Maria Schmidt, born 1961"})
     rest = set(Entry.model_fields) - said
     assert rest == {"version", "number", "keys", "ended", "envelope"}
+
+
+@pytest.mark.parametrize("event", SAYS)
+def test_an_entry_says_what_its_event_says_and_no_more(event: str) -> None:
+    """Nothing can be said to have come from a hospital without the hospital's envelope."""
+    full = {
+        "site": "ada",
+        "kind": "statistics",
+        "subject": RELEASE,
+        "concerns": RELEASE,
+        "number": 1,
+        "choice": "adopted",
+        "keys": ({"public": public_hex(KEY), "role": "site"},),
+        "ended": (public_hex(KEY),),
+        "envelope": "{}",
+    }
+    must, may = SAYS[event]
+    common = {"federation": "heart", "at": "2026-11-21T06:00:00Z", "event": event}
+    checked({name: full[name] for name in must} | common, "heart")
+    for name in must:
+        with pytest.raises(ContractError, match=f"lacks {name}"):
+            checked({other: full[other] for other in must if other != name} | common, "heart")
+    for name in set(full) - must - may:
+        with pytest.raises(ContractError, match=f"has no {name}"):
+            checked({other: full[other] for other in {*must, name}} | common, "heart")
+    assert ("envelope" in must) == (event in ("accepted", "rejected"))
 
 
 def test_an_entry_has_to_fit_the_log() -> None:

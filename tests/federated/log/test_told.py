@@ -20,7 +20,7 @@ COUNT = 9
 
 def _entry(number: int) -> Entry:
     subject = digest(b"%d" % number)
-    return Entry(federation="heart", at="2026-11-21T06:00:00Z", event="release", number=number, subject=subject)
+    return Entry(federation="heart", at="2026-11-21T06:00:00Z", event="average", subject=subject)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from federated.envelope import PREDICATE_TYPE, Passage
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile, public_hex
 from federated.log.checkpoints import origin_of, witness_name
-from federated.log.entries import Entry, sign_entry
+from federated.log.entries import Entry, KeyCard, sign_entry
 from federated.log.journal import CHECKPOINT, WITNESSED, Journal
 from federated.log.notes import ED25519, Note, NoteKey, cosign, sign
 from federated.log.tiles import ENTRIES, tile_path
@@ -26,22 +26,23 @@ from federated.log.witness import Request, Witness
 from federated.statements import sign_statement
 
 Key = Ed25519PrivateKey
-HUB, ADA, BEN, CEM = (Key.from_private_bytes(bytes([number]) * 32) for number in range(1, 5))
+HUB, ADA, BEN, CEM, DPO = (Key.from_private_bytes(bytes([number]) * 32) for number in range(1, 6))
 SITES = {"ada": ADA, "ben": BEN}
 TRUST = TrustFile(
     federation="heart",
     parties=(
         Party(name="hub", role="coordinator", public=public_hex(HUB)),
         *(Party(name=name, role="site", public=public_hex(key)) for name, key in SITES.items()),
+        Party(name="dpo", role="approver", public=public_hex(DPO), site="ada"),
     ),
 )
 ORIGIN = origin_of("heart")
 Change = Callable[[list[Entry]], None]
 
 
-def _envelope(site: str, sequence: int, previous: str | None, subject: str, key: Key) -> str:
+def _envelope(site: str, sequence: int, previous: str | None, subject: str, key: Key, federation: str = "heart") -> str:
     passage = Passage(
-        federation="heart",
+        federation=federation,
         sender=site,
         recipient="hub",
         sequence=sequence,
@@ -85,9 +86,9 @@ def federation() -> Federation:
         made.enrol(name, key)
     for name in ("ada", "ben", "ada"):
         made.contribute(name)
-    made.add("release", subject=digest(b"first"), number=1)
+    made.add("release", subject=digest(b"first"), concerns=digest(b"candidate"), number=1)
     made.contribute("ben")
-    made.add("release", subject=digest(b"second"), number=2)
+    made.add("release", subject=digest(b"second"), concerns=digest(b"candidate"), number=2)
     return made
 
 
@@ -115,7 +116,7 @@ def test_an_honest_log_is_verified(federation: Federation, tmp_path: Path) -> No
         ("witnesses", True),
         ("entries", True),
     ]
-    assert checks[1].found == "ada, ben signed 9 entries"
+    assert checks[1].found == "ada, ben signed 9 entries, the last at 2027-01-15T08:00:00Z"
     assert checks[2].found == "9 in their order, 4 of them with a hospital's own signature; 2 releases"
     assert list(entries_of(tmp_path, "heart")) == federation.entries
 
@@ -124,8 +125,9 @@ def test_a_log_goes_on_after_it_was_witnessed(federation: Federation, tmp_path: 
     journal = _write(tmp_path, federation.entries[:5])
     journal.append([sign_entry(entry, HUB) for entry in federation.entries[5:]], HUB)
     checks = verify_log(tmp_path, TRUST, witnesses=2)
-    assert [check.ok for check in checks] == [True, True, True]
+    assert [check.ok for check in checks] == [True, True, True, None]
     assert "signed 5 entries" in checks[1].found
+    assert checks[3].found == "4 entries after the last that was witnessed rest on the coordinator alone"
 
 
 @pytest.mark.parametrize(("witnesses", "told"), [((), NO_WITNESS), (("ada",), ONE_WITNESS)])
@@ -254,8 +256,48 @@ def _back_dated(made: Federation) -> None:
     made.entries[6] = made.entries[6].model_copy(update={"at": "2026-11-20T00:00:00Z"})
 
 
+def _post_dated(made: Federation) -> None:
+    made.entries[8] = made.entries[8].model_copy(update={"at": "2027-01-17T00:00:00Z"})
+
+
+def _revived(made: Federation) -> None:
+    made.add("revoke", site="ada", ended=(public_hex(ADA),))
+    made.enrol("ada", ADA)
+
+
+def _ends_anothers(made: Federation) -> None:
+    made.add("revoke", site="ben", ended=(public_hex(ADA),))
+
+
+def _begins_again(made: Federation) -> None:
+    made.add("init", keys=({"public": public_hex(HUB), "role": "coordinator"},))
+
+
+def _withdraws_nothing(made: Federation) -> None:
+    made.add("withdraw", site="ada", kind="statistics", subject=digest(b"never sent"))
+
+
+def _recalls_nothing(made: Federation) -> None:
+    made.add("recall", subject=digest(b"recall"), concerns=digest(b"never released"), number=1)
+
+
+def _to_another_federation(made: Federation) -> None:
+    earlier = made.sent["ada"]
+    subject = digest(b"meant for others")
+    envelope = _envelope("ada", 3, earlier[-1], subject, ADA, federation="lung")
+    made.add("accepted", site="ada", kind="statistics", subject=subject, envelope=envelope)
+
+
+def _by_an_approver(made: Federation) -> None:
+    """The approver's key alone is not the hospital's."""
+    made.entries[1] = made.entries[1].model_copy(
+        update={"keys": (*made.entries[1].keys, KeyCard(public=public_hex(DPO), role="approver"))}
+    )
+    made.contribute("ada", DPO)
+
+
 def _numbered_twice(made: Federation) -> None:
-    made.add("release", subject=digest(b"third"), number=2)
+    made.add("release", subject=digest(b"third"), concerns=digest(b"candidate"), number=2)
 
 
 def _of_another_federation(made: Federation) -> None:
@@ -275,6 +317,17 @@ LIES: dict[str, tuple[Callable[[Federation], None], str]] = {
     "a contribution by a revoked key": (_after_revocation, "entry 10: accepted: holds an envelope that no key of"),
     "a site that nobody knows": (_unknown_key, "entry 9: enrol: brings a key that is not in the trust file"),
     "a key in a hospital's name": (_second_key, "entry 9: enrol: brings a key that is not in the trust file"),
+    "an entry with a later date than its witnesses": (
+        _post_dated,
+        "entry 8: release: says 2027-01-17T00:00:00Z, and was",
+    ),
+    "a revoked key that comes back": (_revived, "entry 10: enrol: brings a key that the log has had before"),
+    "a key that another ends": (_ends_anothers, "entry 9: revoke: ends a key that is not of 'ben'"),
+    "a second beginning": (_begins_again, "entry 9: init: the log does not begin with"),
+    "a withdrawal of nothing": (_withdraws_nothing, "entry 9: withdraw: is about what was never taken in"),
+    "a recall of nothing": (_recalls_nothing, "entry 9: recall: there was no such release 1"),
+    "a parcel for others": (_to_another_federation, "entry 9: accepted: holds an envelope to somebody else"),
+    "a parcel by an approver alone": (_by_an_approver, "entry 9: accepted: holds an envelope that no key of 'ada'"),
     "an entry with an earlier date": (_back_dated, "entry 6: release: says 2026-11-20T00:00:00Z"),
     "a release number used twice": (_numbered_twice, "entry 9: release: has number 2 after 2"),
     "an entry of another federation": (_of_another_federation, "entry 6: release: is of federation 'lung'"),
@@ -290,6 +343,16 @@ def test_what_was_made_up_is_named_even_where_all_witnesses_signed(
     tell(federation)
     _write(tmp_path, federation.entries)
     assert what in _lie(verify_log(tmp_path, TRUST, witnesses=2))
+
+
+def test_a_key_that_only_the_hospital_calls_revoked_is_told(federation: Federation, tmp_path: Path) -> None:
+    _write(tmp_path, federation.entries)
+    parties = tuple(
+        party.model_copy(update={"revoked": True}) if party.name == "ben" else party for party in TRUST.parties
+    )
+    checks = verify_log(tmp_path, TrustFile(federation="heart", parties=parties), witnesses=1)
+    assert [(check.name, check.ok) for check in checks][3:] == [("revoked", None)]
+    assert "a key of ben was revoked, the log does not" in checks[3].found
 
 
 def test_an_entry_that_the_coordinator_did_not_sign_is_refused(federation: Federation, tmp_path: Path) -> None:
