@@ -15,7 +15,7 @@ from federated.tables import Json, number, print_json, print_tables, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from federated.audit import Audit
+    from federated.audit.outcome import Audit
     from federated.manifest import ExpertCard, System
     from federated.parts import AnswerPart, SitePart
 
@@ -51,8 +51,8 @@ def verify(
     among the files; its solutions, where it carries every Gram matrix; and whether predictions add up. What is not
     recomputed is marked with a dash.
     """
-    from federated.audit import require_readable
-    from federated.audit import verify as verify_files
+    from federated.audit.opening import require_readable
+    from federated.audit.verification import verify as verify_files
     from federated.keys import read_trust
     from federated.log.verification import audit_log, index_of, witnessed_size
 
@@ -86,7 +86,7 @@ def weights(
     as_json: Json = False,
 ) -> None:
     """Show every site's part in a release or in its answers."""
-    from federated.audit import is_predictions
+    from federated.audit.opening import is_predictions
 
     if not is_predictions(file):
         _show_release(file, trust, as_json)
@@ -98,7 +98,7 @@ def weights(
 
 
 def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
-    from federated.audit import open_release
+    from federated.audit.opening import open_release
     from federated.keys import read_trust
     from federated.parts import release_facts, site_parts
 
@@ -125,7 +125,7 @@ def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
 
 
 def _show_answers(file: Path, as_json: bool) -> None:
-    from federated.audit import read_predictions
+    from federated.audit.opening import read_predictions
     from federated.decision import parse_decision
     from federated.parts import answer_parts
 

@@ -38,7 +38,7 @@ def influence(
     each solved anew. It takes a release that carries every site's Gram matrix, and contributions of features:
     validation images where they have some.
     """
-    from federated.audit import open_features, require_readable
+    from federated.audit.opening import open_features, require_readable
     from federated.influence_report import influence_report
     from federated.labelled_images import labelled_images
 
@@ -92,7 +92,7 @@ def _keys(trust: Path | None) -> TrustFile | None:
 
 
 def _model(release: Path, keys: TrustFile | None) -> FusedModel:
-    from federated.audit import open_release
+    from federated.audit.opening import open_release
     from federated.fused_model import FusedModel
 
     opened = open_release(release, keys)
@@ -100,7 +100,7 @@ def _model(release: Path, keys: TrustFile | None) -> FusedModel:
 
 
 def _decisions(path: Path) -> list[Decision]:
-    from federated.audit import read_predictions
+    from federated.audit.opening import read_predictions
     from federated.decision import parse_decision
 
     return [parse_decision(line, where=f"{path} line {place}") for place, line in read_predictions(path)]

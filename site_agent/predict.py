@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federated.audit import open_release
+from federated.audit.opening import open_release
 from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.manifest import Digest, Frozen

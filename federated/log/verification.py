@@ -16,7 +16,8 @@ from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
 
-from federated.audit import Audit, Check, Index
+from federated.audit.outcome import Audit, Check
+from federated.audit.verification import Index
 from federated.envelope import EVERYONE, Passage
 from federated.envelope import PREDICATE_TYPE as PASSAGE_TYPE
 from federated.errors import ConsiliumError, ContractError, SignatureError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from federated.audit import verify
+from federated.audit.verification import verify
 from federated.decision import check_decision, parse_decision
 from federated.errors import ConsiliumError
 from federated.fused_model import FusedModel

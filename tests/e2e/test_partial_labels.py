@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from federated.audit import verify
+from federated.audit.verification import verify
 from federated.deciding import check_way
 from federated.decision import check_decision
 from federated.envelope import Opened, open_parcel, parse_parcel

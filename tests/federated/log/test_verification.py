@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federated.audit import Check
+from federated.audit.outcome import Check
 from federated.canonical import digest
 from federated.envelope import PREDICATE_TYPE, Passage
 from federated.errors import ConsiliumError

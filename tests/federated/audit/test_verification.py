@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federated.audit import Audit, open_release, verify
+from federated.audit.opening import open_release
+from federated.audit.outcome import Audit
+from federated.audit.verification import verify
 from federated.envelope import Parcel, Passage, seal
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import Party, TrustFile, public_hex

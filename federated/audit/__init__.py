@@ -1,0 +1,1 @@
+"""What an auditor verifies from files and public keys alone."""

@@ -1,0 +1,108 @@
+"""What a release or an average was made of, held against the files given and computed again from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from federated.audit.outcome import Check, outcome
+from federated.averaging import recompute_average
+from federated.envelope import Opened
+from federated.manifest import (
+    MODEL_KINDS,
+    AverageManifest,
+    FeaturesManifest,
+    ReleaseManifest,
+    ReleaseSite,
+    StatisticsManifest,
+    UpdateManifest,
+)
+
+if TYPE_CHECKING:
+    from federated.fused_model import FusedModel
+
+
+def lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    """What a release names, held against the files given."""
+    manifest = opened.manifest
+    if not isinstance(manifest, ReleaseManifest):
+        return []
+    given = {each.digest: each.manifest for each in known}
+    named = {name: site.name for site in manifest.sites for name in site.contributions}
+    if len(named) < sum(len(site.contributions) for site in manifest.sites):
+        return [Check(name="lineage", ok=False, found="a contribution is counted twice")]
+    asked = dict.fromkeys(manifest.panel.consultations if manifest.panel else (), "consultation")
+    asked |= {card.contribution: "weights" for card in manifest.experts}
+    wrong = [name for name, site in named.items() if name in given and not _is_part(given[name], site, manifest)]
+    wrong += [name for name, kind in asked.items() if name in given and given[name].kind != kind]
+    wrong += [name for name in _ancestors(manifest) if name in given and not _is_ancestor(given[name], manifest)]
+    if wrong:
+        return [Check(name="lineage", ok=False, found=f"{wrong[0]} is not what the release says it is")]
+    there = sum(name in given for name in named)
+    return [Check(name="lineage", ok=True, found=f"{there} of {len(named)} contributions among the files")]
+
+
+def recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    """A release's sums, one line a site, and its solutions, or an average's mean, as far as the files given allow."""
+    manifest = opened.manifest
+    if isinstance(manifest, AverageManifest):
+        return _mean(opened, known) if manifest.updates else []
+    if not isinstance(manifest, ReleaseManifest):
+        return []
+    from federated.fused_model import FusedModel
+
+    model = FusedModel.from_release(manifest, opened.tensors)
+    given = {each.digest: each for each in known if _is_part_of_sums(each.manifest)}
+    return [*(_sums_of(model, site, given) for site in manifest.sites), _solutions(model)]
+
+
+def _mean(opened: Opened, known: Sequence[Opened]) -> list[Check]:
+    manifest: AverageManifest = opened.manifest
+    named = {each.update for each in manifest.updates}
+    given = {each.digest: (each.manifest, each.tensors) for each in known if isinstance(each.manifest, UpdateManifest)}
+    missing = len(named - set(given))
+    if missing:
+        found = f"not recomputed: {missing} of its {len(named)} updates are not among the files"
+        return [Check(name="mean", ok=None, found=found)]
+    return [outcome("mean", lambda: recompute_average(manifest, opened.tensors, given))]
+
+
+def _is_part_of_sums(part: Any) -> bool:
+    return isinstance(part, StatisticsManifest | FeaturesManifest)
+
+
+def _sums_of(model: FusedModel, site: ReleaseSite, given: Mapping[str, Opened]) -> Check:
+    from federated.recomputation import recompute_sums
+
+    parts = [given[name] for name in site.contributions if name in given]
+    missing = len(site.contributions) - len(parts)
+    if missing or not parts:
+        found = f"not recomputed: {missing} of its {len(site.contributions)} contributions are not among the files"
+        return Check(name=f"site {site.name}", ok=None, found=found)
+    return outcome(f"site {site.name}", lambda: recompute_sums(model, site, parts))
+
+
+def _solutions(model: FusedModel) -> Check:
+    from federated.recomputation import recompute_solutions
+
+    kept = [name for name, block in model.blocks.items() if block.gram is None]
+    if kept:
+        found = f"not recomputed: the release carries no Gram matrix of {', '.join(kept)}"
+        return Check(name="solutions", ok=None, found=found)
+    return outcome("solutions", lambda: recompute_solutions(model))
+
+
+def _ancestors(manifest: ReleaseManifest) -> list[str]:
+    return [name for name in (manifest.previous, manifest.candidate) if name is not None]
+
+
+def _is_part(part: Any, site: str, manifest: ReleaseManifest) -> bool:
+    return part.kind in MODEL_KINDS and part.site == site and part.front_end == manifest.front_end.digest
+
+
+def _is_ancestor(ancestor: Any, manifest: ReleaseManifest) -> bool:
+    return (
+        isinstance(ancestor, ReleaseManifest)
+        and ancestor.federation == manifest.federation
+        and ancestor.number <= manifest.number
+    )
