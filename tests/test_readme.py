@@ -46,7 +46,7 @@ def _options(command: click.Command) -> set[str]:
 
 
 def test_the_pages_name_commands() -> None:
-    assert {page for page, _ in _commands("consilium")} >= {"README.md", "hospital.md", "coordinator.md", "auditor.md"}
+    assert {page for page, _ in _commands("consilium")} >= {"README.md", "hospital.md", "coordinator.md", "audit.md"}
 
 
 @pytest.mark.parametrize(("page", "line"), _commands("consilium"))
