@@ -38,7 +38,8 @@ EVERYONE = "federation"
 MAX_ENVELOPE_BYTES = 2**14  # it goes into the log whole
 MAX_FILTERS = 32
 FILTER = r"^[a-z][a-z0-9_]{0,31}$"
-VERDICT = r"^(none smaller|[0-9.e+/=-]{1,40}) <= (none smaller|[0-9.e+/=-]{1,40})$"
+FOUND = r"(none smaller|no matrix|[0-9.e+/=-]{1,40})"
+VERDICT = rf"^{FOUND} <= {FOUND}$"
 MAX_PARCEL_BYTES = 520 * 2**20
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
@@ -20,6 +21,7 @@ from federated.disclosure import (
     gram_patients,
     suppressed,
 )
+from federated.envelope import VERDICT
 from federated.manifest import COORDINATOR_KINDS, SITE_KINDS, AnyManifest
 
 LIMITS = Limits()
@@ -139,6 +141,19 @@ def test_lines_show_limit_and_found() -> None:
         "levels": "2 <= 40",
         "max_bytes": "1000 <= 67108864",
     }
+
+
+@pytest.mark.parametrize("kind", TABLE)
+@pytest.mark.parametrize("level", [1, 2, None])
+@pytest.mark.parametrize("share", [0.33, 1e9])
+def test_an_envelope_takes_the_line_of_every_verdict_that_lets_a_draft_pass(
+    kind: str, level: int | None, share: float
+) -> None:
+    facts = _facts(kind=kind, level=level, features=None if kind == "features" else 2)
+    checks = evaluate(facts, LIMITS.model_copy(update={"gram_share": share, "cell": 1}), ())
+    lines = {check.name: check.line for check in checks if check.passed}
+    assert set(lines) == set(TABLE[kind])
+    assert [line for line in lines.values() if not re.fullmatch(VERDICT, line)] == []
 
 
 @pytest.mark.parametrize(("features", "patients"), [(128, 388), (512, 1552), (1024, 3104)])
