@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from federated.errors import ConsiliumError, cannot_read
 from federated.faults import first_fault
+from federated.toml_text import toml_as_json
 
 Config = TypeVar("Config", bound=BaseModel)
 LOCK_SECONDS = 120.0
@@ -28,14 +27,13 @@ def read_config(path: Path, model: type[Config], *, missing: ConsiliumError) -> 
         ConsiliumError: `missing` where there is none; else what is wrong in it.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return model.model_validate_json(json.dumps(content))  # from JSON a list may be a tuple
+        return model.model_validate_json(toml_as_json(path.read_bytes()))  # from JSON a list may be a tuple
     except (FileNotFoundError, NotADirectoryError) as error:
         raise missing from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise cannot_read(path, error) from error
     except ValidationError as error:
         raise ConsiliumError(first_fault(error), where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise cannot_read(path, error) from error
 
 
 @contextmanager

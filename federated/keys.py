@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +18,7 @@ from securesystemslib.signer._key import SSlibKey
 from federated.errors import ConsiliumError, SignatureError, cannot_read
 from federated.faults import NAME, PUBLIC_KEY, first_fault
 from federated.files import write_new, write_whole
+from federated.toml_text import toml_as_json
 
 Role = Literal["site", "approver", "coordinator"]
 PublicHex = Annotated[str, StringConstraints(pattern=PUBLIC_KEY)]
@@ -182,12 +181,11 @@ def read_trust(path: Path) -> TrustFile:
         ConsiliumError: the file is missing or not a trust file.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return TrustFile.model_validate_json(json.dumps(content))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise ConsiliumError(f"the trust file cannot be read ({error})", where=str(path)) from error
+        return TrustFile.model_validate_json(toml_as_json(path.read_bytes()))
     except ValidationError as error:
         raise ConsiliumError(first_fault(error), where=str(path), cure="expected a keys.toml") from error
+    except (OSError, ValueError) as error:
+        raise ConsiliumError(f"the trust file cannot be read ({error})", where=str(path)) from error
 
 
 def write_trust(trust: TrustFile, path: Path) -> None:

@@ -7,8 +7,6 @@ no line.
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +19,7 @@ from federated.errors import DataError, cannot_read
 from federated.faults import first_fault
 from federated.files import write_whole
 from federated.hierarchy import nearest_above
+from federated.toml_text import toml_as_json
 from federated.vocabulary import Code, Vocabulary
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\p{C}]*$")]
@@ -110,15 +109,14 @@ def read_label_map(path: Path, vocabulary: Vocabulary) -> LabelMap:
         DataError: the file cannot be read as such, or does not fit the vocabulary.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        found = LabelMap.model_validate_json(json.dumps(content))
+        found = LabelMap.model_validate_json(toml_as_json(path.read_bytes()))
         found.check(vocabulary)
     except OSError as error:
         raise DataError(cannot_read(path, error).what, where=str(path)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path)) from error
     except ValidationError as error:
         raise DataError(first_fault(error), where=str(path)) from error
+    except ValueError as error:
+        raise DataError(f"cannot be read ({error})", where=str(path)) from error
     except DataError as error:
         raise DataError(f"{error.where}: {error.what}", where=str(path), cure=error.cure) from error
     return found

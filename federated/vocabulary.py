@@ -6,8 +6,6 @@ these codes when images are taken in (`federated.label_map`); an unknown label i
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from functools import cache
@@ -24,6 +22,7 @@ from federated.errors import DataError
 from federated.faults import LABEL, first_fault, shown
 from federated.files import write_whole
 from federated.hierarchy import closure
+from federated.toml_text import toml_as_json
 
 Code = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -233,12 +232,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
         DataError: the file cannot be read as such.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _VocabularyFile.model_validate_json(json.dumps(content)).vocabulary()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path)) from error
+        return _VocabularyFile.model_validate_json(toml_as_json(path.read_bytes())).vocabulary()
     except ValidationError as error:
         raise DataError(first_fault(error), where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path)) from error
 
 
 @cache

@@ -6,8 +6,6 @@ that it does not name, nothing leaves.
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +23,7 @@ from federated.files import write_whole
 from federated.keys import fingerprint, public_hex
 from federated.manifest import MAX_LABELS, MAX_TENSORS_BYTES, MODEL_KINDS, NUMBER_KINDS, Frozen, Name
 from federated.signing import read_document, sign_document, verified_by
+from federated.toml_text import toml_as_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,11 +256,11 @@ def _approver_of(home: SiteHome, data: bytes) -> str:
 
 def _parse(home: SiteHome, data: bytes) -> Policy:
     try:
-        policy = Policy.model_validate_json(json.dumps(tomllib.loads(data.decode()), default=str))  # a day as a string
+        policy = Policy.model_validate_json(toml_as_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         raise _refused(home, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", "mend it, then sign it") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+    except ValueError as error:
         raise _refused(home, f"is not TOML ({error})", "mend it, then sign it") from error
     if (policy.federation, policy.site) != (home.config.federation, home.config.site):
         raise _refused(

@@ -23,7 +23,7 @@ def test_a_configuration_is_read(tmp_path):
         (None, "is not a home; make one"),
         ("code = 7", "code"),
         ("code =", "cannot be read"),
-        ("day = 2020-01-01", "cannot"),
+        ("day = 2020-01-01", "code: is missing"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, text, said):

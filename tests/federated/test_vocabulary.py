@@ -163,7 +163,7 @@ def test_a_code_occurs_once() -> None:
         ('name = "v"\nextra = 1\n' + GOOD, "extra"),
         ('name = "v"\n' + GOOD + GOOD, "occurs twice"),
         ('name = "v"\n' + GOOD.replace("a4c", "a c"), "code"),
-        ('name = "v"\nwhen = 2020-01-01\n' + GOOD, "cannot be read"),
+        ('name = "v"\nwhen = 2020-01-01\n' + GOOD, "when: is not known here"),
     ],
 )
 def test_a_wrong_file_is_one_line(text: str, reason: str, tmp_path: Path) -> None:
