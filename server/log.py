@@ -73,8 +73,9 @@ def copy_log(home: CoordinatorHome, out: Path) -> int:
     Raises:
         ConsiliumError: the folder is there already, or cannot be written.
     """
-    if out.exists():
-        raise ConsiliumError("is already here", where=str(out), cure="name a new folder")
+    if out.exists() or out.resolve().is_relative_to(home.log_path.resolve()):
+        what = "is already here" if out.exists() else "is a folder within the log"
+        raise ConsiliumError(what, where=str(out), cure="name a new folder")
     staging = out.with_name(f".partial-{out.name}")
     try:
         with home.lock():

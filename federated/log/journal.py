@@ -16,7 +16,7 @@ from federated.files import sync_folder, write_whole
 from federated.log.checkpoints import Checkpoint, read_checkpoint
 from federated.log.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, leaf_hash, root
 from federated.log.notes import Note, parse_note, read_note, sign
-from federated.log.tiles import Tiles, bundled, grown
+from federated.log.tiles import Tiles, bundled, grown, partial_paths
 
 CHECKPOINT, WITNESSED = "checkpoint", "witnessed"
 
@@ -110,10 +110,16 @@ class Journal:
         self.note = note
 
     def _sweep(self, files: Iterable[str]) -> None:
-        """Partial tiles go when the full ones have come."""
+        """Partial tiles go that are read by neither the newest checkpoint nor the last that was witnessed."""
+        seen = self.witnessed
+        kept = partial_paths(self.size) | partial_paths(read_checkpoint(seen, self.origin).size if seen else 0)
         for name in files:
+            folder = self._folder / f"{name.partition('.p/')[0]}.p"
+            for path in folder.glob("*"):
+                if path.relative_to(self._folder).as_posix() not in kept:
+                    path.unlink()
             if ".p/" not in name:
-                shutil.rmtree(self._folder / f"{name}.p", ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make(path: Path) -> None:

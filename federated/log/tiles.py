@@ -31,6 +31,19 @@ def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
     return f"tile/{level}/{name}" if width == WIDTH else f"tile/{level}/{name}.p/{width}"
 
 
+def partial_paths(size: int) -> set[str]:
+    """Of every tile and bundle that is not full in a tree of so many entries."""
+    found, level = set[str](), 0
+    while size:
+        index, width = divmod(size, WIDTH)
+        if width:
+            found.add(tile_path(level, index, width))
+            if level == 0:
+                found.add(tile_path(ENTRIES, index, width))
+        level, size = level + 1, index
+    return found
+
+
 def width_of(size: int, level: int, index: int) -> int:
     """How many hashes the tile has in a tree of so many entries."""
     return max(0, min(WIDTH, (size >> BITS * level) - index * WIDTH))

@@ -16,7 +16,7 @@ from federated.log.notes import ED25519, NoteKey, is_signed
 from federated.log.tiles import tile_path
 from federated.signing import verified_by
 from server.event import run_event
-from server.log import open_log
+from server.log import copy_log, open_log
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -132,6 +132,12 @@ def test_a_log_that_was_not_written_in_time_is_made_good(world: World, monkeypat
     assert [event for event, *_ in _told(world.coordinator)] == ["init"]
     world.restart().invite("ben")
     assert _told(world.coordinator)[1:] == [("invite", "ada", None), ("invite", "ben", None)]
+
+
+@pytest.mark.parametrize("below", ["log", "log/copy", "log/tile/../copy"])
+def test_a_copy_is_no_part_of_the_log(world: World, below: str) -> None:
+    with pytest.raises(ConsiliumError, match=r"already here|within the log"):
+        copy_log(world.coordinator.home, world.coordinator.home.path / below)
 
 
 def test_a_registry_that_is_older_than_its_log_stops_the_coordinator(world: World) -> None:

@@ -15,7 +15,7 @@ from federated.log.checkpoints import read_checkpoint
 from federated.log.journal import CHECKPOINT, Journal
 from federated.log.merkle import EMPTY_ROOT, check_consistency, leaf_hash, root_from_inclusion
 from federated.log.notes import ED25519, NoteKey, cosign, is_signed, parse_note
-from federated.log.tiles import tile_path
+from federated.log.tiles import partial_paths, tile_path
 
 ORIGIN = "consilium/heart"
 KEY, WITNESS = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
@@ -63,6 +63,19 @@ def test_partial_tiles_go_when_full_ones_came(journal: Journal, tmp_path: Path) 
     journal.append(_entries(300, 600), KEY)
     assert not (tmp_path / tile_path(0, 1, 44)).parent.exists()
     assert list(Journal(tmp_path, ORIGIN).entries()) == _entries(0, 600)
+
+
+def test_partial_tiles_stay_for_the_newest_and_the_last_witnessed_checkpoint(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ORIGIN)
+    for number in range(20):
+        journal.append(_entries(number, number + 1), KEY)
+        if number == 9:
+            assert journal.note is not None
+            journal.cosigned(cosign(journal.note, "consilium/heart/ada", WITNESS, 1))
+    widths = sorted(int(path.name) for path in tmp_path.glob("tile/*/000.p/*"))
+    assert widths == [10, 10, 20, 20]
+    assert partial_paths(20) == {tile_path(0, 0, 20), tile_path("entries", 0, 20)}
+    assert partial_paths(256 * 3 + 1) == {tile_path(0, 3, 1), tile_path("entries", 3, 1), tile_path(1, 0, 3)}
 
 
 def test_witnesses_sign_the_newest_checkpoint(journal: Journal, tmp_path: Path) -> None:
