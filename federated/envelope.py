@@ -129,6 +129,8 @@ def read_passage(parcel: Parcel) -> Passage:
         ContractError: not an in-toto statement of this version, or about another manifest.
     """
     statement = read_statement(parcel.envelope, PREDICATE_TYPE, Passage)
+    if statement.name != statement.predicate.kind:
+        raise ContractError("names something else than its kind", where="envelope")  # the log keeps every word of it
     if statement.digest != parcel.digest:
         raise ContractError("was signed for another manifest", where="envelope", cure="ask for the parcel again")
     return statement.predicate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+LONGEST_LINE = 2000
 
 
 class ConsiliumError(Exception):
@@ -20,7 +20,8 @@ class ConsiliumError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return one_line(f"{line}; {self.cure}" if self.cure else line)
+        told = one_line(f"{line}; {self.cure}" if self.cure else line)
+        return told if len(told) <= LONGEST_LINE else f"{told[: LONGEST_LINE - 1]}…"  # others' words may be in it
 
 
 class ContractError(ConsiliumError):
@@ -63,7 +64,7 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def cannot_read(path: Path, error: Exception) -> ConsiliumError:
+def cannot_read(path: object, error: Exception) -> ConsiliumError:
     """One line for a file that could not be read."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return ConsiliumError(f"cannot be read ({reason})", where=str(path))

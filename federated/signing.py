@@ -20,7 +20,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import signer
 
 MAX_DOCUMENT_BYTES = 2**20
-KEY_ID = re.compile(r"^[0-9a-f]{64}$")
+KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def sign_document(payload: bytes, payload_type: str, keys: Iterable[Ed25519PrivateKey]) -> bytes:
@@ -44,7 +44,7 @@ def parse_document(data: bytes) -> Dsse:
     try:
         envelope = Dsse.from_dict(json.loads(data))
         envelope.pae()  # takes the payload type for text
-        same = canonical(envelope.to_dict()) == data and all(KEY_ID.match(name) for name in envelope.signatures)
+        same = canonical(envelope.to_dict()) == data and all(KEY_ID.fullmatch(name) for name in envelope.signatures)
     except Exception as error:  # the library raises its own and built-in errors for malformed envelopes
         raise ContractError("is not a DSSE envelope", where="envelope") from error
     if not same:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ValidationError
@@ -44,19 +44,14 @@ def sign_statement(
     name: str, digest: str, predicate_type: str, predicate: BaseModel, keys: Iterable[Ed25519PrivateKey]
 ) -> bytes:
     """The envelope's bytes, signed by every key given."""
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}],
-        "predicateType": predicate_type,
-        "predicate": predicate.model_dump(mode="json"),
-    }
-    return sign_document(canonical(statement), PAYLOAD_TYPE, keys)
+    payload = _payload(name, digest, predicate_type, predicate.model_dump(mode="json"))
+    return sign_document(payload, PAYLOAD_TYPE, keys)
 
 
 def read_statement(
     data: bytes, predicate_type: str, model: type[Predicate], *, where: str = "envelope"
 ) -> Statement[Predicate]:
-    """A statement of one type.
+    """A statement of one type, which holds nothing beside subject and predicate.
 
     Raises:
         ContractError: it is none, of another type or version, or its predicate is not what the model says.
@@ -68,7 +63,7 @@ def read_statement(
         name, digest = str(subject[0].get("name", "")), "sha256:" + subject[0]["digest"]["sha256"]
         known = (statement["_type"], statement["predicateType"], len(subject))
         predicate = model.model_validate_json(canonical(statement["predicate"]))
-        same = canonical(statement) == envelope.payload
+        same = _payload(name, digest, known[1], statement["predicate"]) == envelope.payload
     except ValidationError as error:
         raise ContractError(first_fault(error), where=where) from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -76,3 +71,13 @@ def read_statement(
     if known != (STATEMENT_TYPE, predicate_type, 1) or envelope.payload_type != PAYLOAD_TYPE or not same:
         raise ContractError("is a statement of another type or version", where=where)
     return Statement(envelope, name, digest, predicate)
+
+
+def _payload(name: str, digest: str, predicate_type: Any, predicate: Any) -> bytes:
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    return canonical(statement)

@@ -26,6 +26,7 @@ from federated.envelope import (
 from federated.errors import ConsiliumError, ContractError, DamagedError, SequenceError, SignatureError
 from federated.keys import TrustFile
 from federated.manifest import SITE_KINDS, Frozen
+from federated.signing import parse_document
 from server.checks import Expectations, check_content
 
 Outcome = Literal["accepted", "same", "quarantined", "refused"]
@@ -138,7 +139,10 @@ def _answer_of(ledger: Ledger, parcel_digest: str) -> Answer:
 def _check_envelope(parcel: Parcel, passage: Passage, trust: TrustFile, coordinator: str) -> frozenset[str]:
     if passage.kind not in SITE_KINDS:
         raise ContractError(f"sites do not send '{passage.kind}'", where=passage.sender)
-    return check_envelope(parcel, trust, recipient=coordinator)[1]
+    signers = check_envelope(parcel, trust, recipient=coordinator)[1]
+    if set(parse_document(parcel.envelope).signatures) != signers:  # the log would keep whatever stands in them
+        raise SignatureError("bears a signature of somebody who is not known here", where=passage.sender)
+    return signers
 
 
 def _acceptance(

@@ -19,6 +19,7 @@ from federated.envelope import (
     MAGIC,
     MAX_ENVELOPE_BYTES,
     MAX_PARCEL_BYTES,
+    PREDICATE_TYPE,
     Ledger,
     Parcel,
     Passage,
@@ -34,7 +35,7 @@ from federated.errors import ContractError, SequenceError, SignatureError
 from federated.keys import Party, TrustFile, fingerprint, public_hex
 from federated.manifest import COORDINATOR_KINDS, SITE_KINDS, pack_tensors
 from federated.signing import sign_document
-from federated.statements import PAYLOAD_TYPE
+from federated.statements import PAYLOAD_TYPE, sign_statement
 
 Key = Ed25519PrivateKey
 MakeSample = Callable[..., tuple[Any, bytes]]
@@ -96,6 +97,14 @@ def test_every_kind_arrives_as_it_left(kind: str, sealed: Callable[..., Parcel],
     assert (opened.manifest, opened.passage, opened.digest) == (manifest, _passage(kind), parcel.digest)
     assert pack_tensors(opened.tensors)[0] == data
     assert opened.signers == {_id(ADA if kind in SITE_KINDS else HUB)}
+
+
+def test_an_envelope_names_its_kind_and_nothing_else(sealed: Callable[..., Parcel]) -> None:
+    """The log keeps every word of it, so that its sender has no room for words of his own."""
+    parcel = sealed()
+    envelope = sign_statement("Maria Schmidt", parcel.digest, PREDICATE_TYPE, _passage("statistics"), [ADA])
+    with pytest.raises(ContractError, match="names something else than its kind"):
+        _open(replace(parcel, envelope=envelope))
 
 
 def test_the_envelope_is_an_in_toto_statement_in_dsse(sealed: Callable[..., Parcel]) -> None:
@@ -267,7 +276,10 @@ def _statement(**changes: Any) -> dict[str, Any]:
         (canonical(_statement(subject=[])), "is not an in-toto statement"),
         (canonical(_statement(subject="x")), "is not an in-toto statement"),
         (canonical(_statement(subject=_statement()["subject"] * 2)), "another type or version"),
-        (canonical(_statement(subject=[{"digest": {"sha256": "0" * 64}}])), "signed for another manifest"),
+        (
+            canonical(_statement(subject=[{"name": "statistics", "digest": {"sha256": "0" * 64}}])),
+            "for another manifest",
+        ),
         (canonical(_statement(_type="https://in-toto.io/Statement/v0.1")), "another type or version"),
         (canonical(_statement(predicateType="urn:consilium:passage:v2")), "another type or version"),
         (json.dumps(_statement()).encode(), "another type or version"),

@@ -24,6 +24,13 @@ def test_one_tree(name: str) -> None:
     assert issubclass(getattr(errors, name), ConsiliumError)
 
 
+def test_a_message_is_no_longer_than_a_person_reads() -> None:
+    told = str(ConsiliumError("x" * 10_000, where="index.csv"))
+    assert len(told) == errors.LONGEST_LINE
+    assert told.startswith("index.csv: xxx")
+    assert told.endswith("x…")
+
+
 def test_a_message_is_one_line_whatever_it_quotes() -> None:
     error = ConsiliumError("is\nempty", where="a\r\x1b[31m\udcfc\u2028.png", cure="Müller\tsays")
     assert str(error) == "a\\r\\x1b[31m\\udcfc\\u2028.png: is\\nempty; Müller\\tsays"

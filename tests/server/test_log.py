@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
 
+from federated.canonical import canonical
 from federated.envelope import MAX_ENVELOPE_BYTES, parse_parcel
 from federated.errors import ConsiliumError, ContractError
 from federated.keys import public_hex, verifier
@@ -14,7 +17,7 @@ from federated.log.entries import Entry, read_entry
 from federated.log.journal import Journal
 from federated.log.notes import ED25519, NoteKey, is_signed
 from federated.log.tiles import tile_path
-from federated.signing import verified_by
+from federated.signing import sign_document, verified_by
 from server.event import run_event
 from server.log import copy_log, open_log
 
@@ -117,6 +120,27 @@ def test_nothing_that_anybody_wrote_gets_into_the_log(world: World) -> None:
     files = [path for path in world.coordinator.home.log_path.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert not [path for path in files if b"schmidt" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("how", ["a member more", "a name", "a signature of nobody"])
+def test_a_hospital_has_no_room_in_its_envelope_for_words_of_its_own(world: World, how: str) -> None:
+    ada = world.join("ada")
+    data = ada.seal(ada.statistics())
+    parcel = parse_parcel(data)
+    envelope = json.loads(parcel.envelope)
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    if how == "a member more":
+        statement["note"] = "Maria Schmidt"
+    elif how == "a name":
+        statement["subject"][0]["name"] = "Maria Schmidt"
+    own = json.loads(sign_document(canonical(statement), envelope["payloadType"], [ada.key]))
+    if how == "a signature of nobody":
+        words = base64.b64encode(b"Maria Schmidt").decode()
+        own["signatures"].append({"keyid": "0" * 64, "sig": words})
+    lying = replace(parcel, envelope=canonical(own))
+    assert world.coordinator.accept(lying.to_bytes()).outcome == "quarantined"
+    assert _told(world.coordinator)[-1] == ("quarantined", None, None)
+    assert world.coordinator.accept(data).outcome == "accepted"
 
 
 def test_a_log_that_was_not_written_in_time_is_made_good(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
