@@ -27,6 +27,7 @@ BASE_INSTALL = {
     "cyclonedx",
     "jinja2",
     "numpy",
+    "packageurl",  # of cyclonedx
     "pydantic",
     "pydantic_core",
     "rfc8785",
