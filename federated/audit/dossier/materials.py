@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution, distributions
@@ -46,11 +47,12 @@ def bill(materials: Sequence[Material]) -> bytes:
     made = {each.name: _component(each) for each in materials}
     bom = Bom(components=[part for name, part in made.items() if name != OURS])
     bom.serial_number = uuid5(NAMESPACE_URL, digest(canonical([each.model_dump(mode="json") for each in materials])))
-    bom.metadata.timestamp = None
     bom.metadata.component = made.get(OURS)
     for each in materials:
         bom.register_dependency(made[each.name], [made[name] for name in each.needs])
-    return JsonV1Dot6(bom).output_as_string(indent=2).encode() + b"\n"
+    told = json.loads(JsonV1Dot6(bom).output_as_string())
+    del told["metadata"]["timestamp"]
+    return json.dumps(told, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _component(each: Material) -> Component:
