@@ -18,6 +18,7 @@ from securesystemslib.signer._key import SSlibKey
 from federated.errors import ConsiliumError, SignatureError, cannot_read
 from federated.faults import NAME, PUBLIC_KEY, first_fault
 from federated.files import write_new, write_whole
+from federated.pkcs8 import encrypted_pem, is_encrypted, passphrase_bytes, plain_pem
 from federated.toml_text import toml_as_json
 
 Role = Literal["site", "approver", "coordinator"]
@@ -26,7 +27,7 @@ PartyName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class Party(BaseModel):
-    """A holder of a key: a site, one of its approvers, or the coordinator.
+    """A holder of a key: a site, one of its approvers, the coordinator, or an approver of releases, who has no site.
 
     `revoked` keys verify nothing any more; a rotated key is a new party entry with the same name.
     """
@@ -40,8 +41,8 @@ class Party(BaseModel):
     revoked: bool = False
 
     @model_validator(mode="after")
-    def _approvers_belong_to_a_site(self) -> Party:
-        if (self.role == "approver") != (self.site is not None):
+    def _only_approvers_belong_to_somebody(self) -> Party:
+        if self.role != "approver" and self.site is not None:
             raise ValueError("an approver, and nobody else, names its site")
         return self
 
@@ -119,34 +120,55 @@ def signer(key: Ed25519PrivateKey) -> CryptoSigner:
     return CryptoSigner(key, SSlibKey.from_crypto(key.public_key(), keyid=key_id))
 
 
-def create_private_key(path: Path) -> Ed25519PrivateKey:
-    """A fresh key in a new file that only its owner can read.
+def create_private_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
+    """A fresh key in a new file that only its owner can read, and with a passphrase only who knows it.
 
     Raises:
         ConsiliumError: the file exists, or cannot be written.
     """
     key = Ed25519PrivateKey.generate()
-    data = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_new(path, data)
+    write_new(path, plain_pem(key) if passphrase is None else encrypted_pem(key, passphrase))
     return key
 
 
-def read_private_key(path: Path) -> Ed25519PrivateKey:
+def read_private_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
     """An Ed25519 key from a PEM file.
 
     Raises:
-        ConsiliumError: the file is missing, readable by others, or no such key.
+        ConsiliumError: the file is missing, readable by others, or no such key; or the passphrase is another.
+    """
+    return parse_private_key(read_key_file(path), passphrase, path)
+
+
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a private key's file.
+
+    Raises:
+        ConsiliumError: the file is missing, or readable by others.
     """
     try:
         if path.stat().st_mode & 0o077:
             raise ConsiliumError("other users can read this key", where=str(path), cure=f"chmod 600 {path}")
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        return path.read_bytes()
     except OSError as error:
         raise ConsiliumError(f"the key cannot be read ({error.strerror})", where=str(path)) from error
+
+
+def parse_private_key(pem: bytes, passphrase: str | None, path: Path) -> Ed25519PrivateKey:
+    """An Ed25519 key from the bytes of a file; a passphrase is of no matter where it needs none.
+
+    Raises:
+        ConsiliumError: it is no such key, is encrypted and no passphrase is given, or the passphrase is another.
+    """
+    locked = is_encrypted(pem)
+    if locked and passphrase is None:
+        raise ConsiliumError("is encrypted, and no passphrase was given", where=str(path))
+    password = passphrase_bytes(passphrase) if locked and passphrase is not None else None
+    try:
+        key = serialization.load_pem_private_key(pem, password=password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConsiliumError("is not an unencrypted PEM key", where=str(path)) from error
+        what = "the passphrase is another, or the file is damaged" if locked else "is not a PEM key"
+        raise ConsiliumError(what, where=str(path)) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsiliumError("is not an Ed25519 key", where=str(path))
     return key

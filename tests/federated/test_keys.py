@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from federated.errors import ConsiliumError, SignatureError
 from federated.keys import (
     Party,
+    Role,
     TrustFile,
     create_private_key,
     fingerprint,
@@ -96,9 +97,9 @@ def _pem(key: object, password: bytes | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not an unencrypted PEM key"),
-        (b"no key", "not an unencrypted PEM key"),
-        (_pem(Ed25519PrivateKey.generate(), b"secret"), "not an unencrypted PEM key"),
+        (b"", "is not a PEM key"),
+        (b"no key", "is not a PEM key"),
+        (_pem(Ed25519PrivateKey.generate(), b"secret"), "is encrypted, and no passphrase was given"),
         (_pem(ec.generate_private_key(ec.SECP384R1())), "not an Ed25519 key"),
     ],
 )
@@ -108,6 +109,32 @@ def test_another_file_is_no_key(data: bytes, reason: str, tmp_path: Path) -> Non
     path.chmod(0o600)
     with pytest.raises(ConsiliumError, match=reason):
         read_private_key(path)
+
+
+def test_a_key_under_a_passphrase(tmp_path: Path) -> None:
+    path = tmp_path / "site.pem"
+    key = create_private_key(path, "twelve letters")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert public_hex(read_private_key(path, "twelve letters")) == public_hex(key)
+    with pytest.raises(ConsiliumError, match="the passphrase is another") as caught:
+        read_private_key(path, "twelve lettres")
+    assert "lettres" not in str(caught.value)
+    with pytest.raises(ConsiliumError, match="is encrypted, and no passphrase was given"):
+        read_private_key(path)
+
+
+def test_what_the_library_encrypted_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "site.pem"
+    key = Ed25519PrivateKey.from_private_bytes(SEED)
+    path.write_bytes(_pem(key, b"twelve letters"))
+    path.chmod(0o600)
+    assert public_hex(read_private_key(path, "twelve letters")) == PUBLIC
+
+
+def test_a_passphrase_is_of_no_matter_where_none_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "site.pem"
+    key = create_private_key(path)
+    assert public_hex(read_private_key(path, "any")) == public_hex(key)
 
 
 def test_missing_key_is_one_line(tmp_path: Path) -> None:
@@ -163,7 +190,10 @@ def test_only_keys_that_count_are_found() -> None:
         ('federation = "Two Words"\nparties = []', "federation"),
         ('federation = "test"\n[[parties]]\nname = "a"\nrole = "site"\npublic = "00"', "public"),
         ('federation = "test"\n[[parties]]\nname = "a"\nrole = "boss"\npublic = "' + "0" * 64 + '"', "role"),
-        ('federation = "test"\n[[parties]]\nname = "a"\nrole = "approver"\npublic = "' + "0" * 64 + '"', "site"),
+        (
+            'federation = "test"\n[[parties]]\nname = "a"\nrole = "site"\nsite = "b"\npublic = "' + "0" * 64 + '"',
+            "site",
+        ),
     ],
 )
 def test_a_wrong_trust_file_is_one_line(text: str, reason: str, tmp_path: Path) -> None:
@@ -173,9 +203,15 @@ def test_a_wrong_trust_file_is_one_line(text: str, reason: str, tmp_path: Path) 
         read_trust(path)
 
 
-def test_an_approver_belongs_to_a_site() -> None:
+@pytest.mark.parametrize("role", ["site", "coordinator"])
+def test_nobody_but_an_approver_belongs_to_a_site(role: Role) -> None:
     with pytest.raises(ValidationError, match="approver"):
-        Party(name="dr-a", role="approver", public="04" * 32)
+        Party(name="ada", role=role, public="04" * 32, site="ada")
+
+
+def test_an_approver_of_releases_is_no_approver_of_a_site() -> None:
+    trust = TrustFile(federation="test", parties=(Party(name="ada", role="approver", public="04" * 32),))
+    assert trust.find(role="approver", site="ada") == ()
 
 
 def test_bytes_of_another_length_are_no_key() -> None:
