@@ -6,10 +6,28 @@ import errno
 import os
 import secrets
 from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
 
 from federated.errors import ConsiliumError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Place(Protocol):
+    """A file or a folder that is read from: a path, or a place in a bundle."""
+
+    def __truediv__(self, name: str, /) -> Place:
+        """What lies below a folder, whether it is there or not."""
+        ...
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """A file's bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be read.
+        """
+        ...
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:

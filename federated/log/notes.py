@@ -11,12 +11,12 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from federated.errors import ContractError, SignatureError, cannot_read
+from federated.files import Place
 
 ED25519, COSIGNATURE = 0x01, 0x04  # how a key signs
 DASH = "— "
@@ -145,7 +145,7 @@ def parse_note(data: bytes) -> Note:
     return Note(text + "\n", tuple(_parse_line(row) for row in rows))
 
 
-def read_note(path: Path) -> Note | None:
+def read_note(path: Place) -> Note | None:
     """A note from a file; None if there is no such file.
 
     Raises:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from federated.errors import ConsiliumError, ContractError
+from federated.files import Place
 from federated.log.merkle import HASH_BYTES, complete
 
 BITS = 8
@@ -19,6 +19,7 @@ WIDTH = 1 << BITS
 ENTRIES = "entries"
 LENGTH = struct.Struct(">H")
 MAX_ENTRY_BYTES = 2**16 - 1
+MAX_BUNDLE_BYTES = WIDTH * (LENGTH.size + MAX_ENTRY_BYTES)
 CACHED = 64  # tiles
 
 
@@ -52,7 +53,7 @@ def width_of(size: int, level: int, index: int) -> int:
 class Tiles:
     """A tree of a given size, read from a folder. Nothing that is read is believed: roots and proofs tell."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Place, size: int) -> None:
         self.size, self._folder = size, folder
         self._tile = lru_cache(CACHED)(self._read_tile)
 
@@ -109,7 +110,8 @@ class Tiles:
         """A partial tile may have gone when the full one came, of which it is the beginning."""
         for name in dict.fromkeys((tile_path(level, index, width), tile_path(level, index))):
             try:
-                return (self._folder / name).read_bytes()
+                with (self._folder / name).open("rb") as file:
+                    return file.read(MAX_BUNDLE_BYTES)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -177,3 +179,14 @@ def _cut(
     for place in range(0, len(row), WIDTH):
         some = row[place : place + WIDTH]
         yield tile_path(level, first + place // WIDTH, len(some)), packed(some)
+
+
+def files_of(size: int) -> Iterator[str]:
+    """Every file of tiles and bundles, by path, that a tree of so many entries has."""
+    level = 0
+    while size >> BITS * level:
+        for index in range(-(-(size >> BITS * level) // WIDTH)):
+            yield tile_path(level, index, width_of(size, level, index))
+        level += 1
+    for index in range(-(-size // WIDTH)):
+        yield tile_path(ENTRIES, index, width_of(size, 0, index))

@@ -13,6 +13,7 @@ from federated.log.tiles import (
     MAX_ENTRY_BYTES,
     Tiles,
     bundled,
+    files_of,
     grown,
     pack_bundle,
     tile_path,
@@ -74,6 +75,16 @@ def test_a_tree_says_what_it_was_when_it_was_smaller(tmp_path: Path) -> None:
     before = root(100, _logged(tmp_path / "short", 100).subtree)
     _logged(tmp_path / "long", 600)
     assert root(100, Tiles(tmp_path / "long", 100).subtree) == before, "partial tiles are beginnings of full ones"
+
+
+@pytest.mark.parametrize("counts", [(1,), (255,), (256,), (300, 700), (65_536,), (65_600,)])
+def test_the_files_of_a_tree_are_known_from_its_size(tmp_path: Path, counts: tuple[int, ...]) -> None:
+    for count in counts:
+        folder = tmp_path / str(count)
+        _logged(folder, count)
+        written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert set(files_of(count)) == written
+        assert len(list(files_of(count))) == len(written)
 
 
 def test_some_entries(tmp_path: Path) -> None:
