@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from federated.approval import MAX_APPROVALS, Envelope
 from federated.canonical import canonical, digest
-from federated.contract import Count, Digest, Frozen, Name
+from federated.contract import Count, Digest, Frozen, Name, is_empty
 from federated.envelope import MAX_ENVELOPE_BYTES
 from federated.errors import ContractError
 from federated.faults import first_fault
@@ -44,6 +45,9 @@ Event = Literal[
     "recall",
     "average",
     "average stopped",
+    "approver",  # somebody may approve releases
+    "approver ended",
+    "plan",  # from here on releases are made under this change plan
 ]
 
 
@@ -62,11 +66,14 @@ SAYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ("withdraw", "site kind subject", ""),
         ("vocabulary", "subject", ""),
         ("candidate", "subject number", ""),
-        ("release", "subject number concerns", ""),
+        ("release", "subject number concerns", "plan approvals"),
         ("roll back", "subject number concerns", ""),
         ("recall", "subject number concerns", ""),
         ("average", "subject", ""),
         ("average stopped", "subject", ""),
+        ("approver", "keys", ""),
+        ("approver ended", "ended", ""),
+        ("plan", "subject", ""),
     )
 }
 """Of each event what its entry has to say, and what it may, beside federation and time."""
@@ -96,6 +103,8 @@ class Entry(Frozen):
         keys: that count from here on.
         ended: keys that count no more.
         envelope: the hospital's own, canonical JSON.
+        plan: digest of the change plan that a release was made under.
+        approvals: of a release, as the approvers signed them, canonical JSON.
     """
 
     version: Literal[1] = 1
@@ -111,6 +120,8 @@ class Entry(Frozen):
     keys: tuple[KeyCard, ...] = Field(default=(), max_length=64)
     ended: tuple[PublicHex, ...] = Field(default=(), max_length=64)
     envelope: Annotated[str, StringConstraints(max_length=MAX_ENVELOPE_BYTES)] | None = None
+    plan: Digest | None = Field(default=None, exclude_if=lambda plan: plan is None)
+    approvals: tuple[Envelope, ...] = Field(default=(), max_length=MAX_APPROVALS, exclude_if=is_empty)
 
     @model_validator(mode="after")
     def _says_what_its_event_says(self) -> Entry:

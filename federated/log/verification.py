@@ -9,28 +9,23 @@ the times at which witnesses signed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from securesystemslib.signer import SSlibKey
-
 from federated.audit.outcome import Audit, Check
 from federated.audit.verification import Index
-from federated.envelope import EVERYONE, Passage
-from federated.envelope import PREDICATE_TYPE as PASSAGE_TYPE
 from federated.errors import ConsiliumError, ContractError, SignatureError
-from federated.keys import TrustFile, verifier
+from federated.keys import TrustFile
 from federated.log.checkpoints import Checkpoint, origin_of, read_checkpoint
 from federated.log.entries import Entry, read_entry
 from federated.log.journal import CHECKPOINT, WITNESSED
 from federated.log.merkle import Growing, leaf_hash
 from federated.log.notes import ED25519, Note, NoteKey, is_signed, read_note
+from federated.log.rules import Walk, take_entry
 from federated.log.tiles import Tiles
 from federated.log.witness import cosigners, witness_key
-from federated.signing import verified_by
-from federated.statements import read_statement
 
 ONE_WITNESS = "with one witness, two histories told to two auditors cannot be found out"
 TELLS_OF = {
@@ -43,31 +38,6 @@ TELLS_OF = {
 """Events of the coordinator's own parcels, and their kinds."""
 SLACK_SECONDS = 86_400  # by which the clocks of the coordinator and of a witness may differ
 NO_WITNESS = "nobody but its keeper vouches for it: it may have been rewritten as a whole"
-
-
-@dataclass
-class Walk:
-    """What is known while entries are read in their order.
-
-    Attributes:
-        trust: whose keys count, as the hospitals gave them.
-        coordinator: key id -> key that signs entries.
-        sites: site -> public keys that sign its parcels now.
-        owners: public key -> whose it is, site or coordinator, whether it still counts or not.
-        numbers: site -> number and digest of its last parcel.
-        accepted: (site, digest) of parcels that were taken in.
-        releases: digest -> number.
-        last: time of the last entry.
-    """
-
-    trust: TrustFile
-    coordinator: dict[str, SSlibKey] = field(default_factory=dict)
-    sites: dict[str, dict[str, SSlibKey]] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
-    numbers: dict[str, tuple[int, str]] = field(default_factory=dict)
-    accepted: set[tuple[str, str]] = field(default_factory=set)
-    releases: dict[str, int] = field(default_factory=dict)
-    last: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,12 +142,12 @@ def _entries(folder: Path, head: Checkpoint, seen: Seen, trust: TrustFile, check
         if number == size:
             _require_root(growing, seen.checkpoint)
         growing.add([leaf_hash(data)])
-        sealed += _entry(walk, number, data, latest if number < size and seen.seconds else None)
+        sealed += take_entry(walk, number, data, latest if number < size and seen.seconds else None)
     _require_root(growing, head)
     if size == head.size:
         _require_root(growing, seen.checkpoint)
     found = f"{head.size} in their order, {sealed} of them with a hospital's own signature"
-    found += f"; {len(walk.releases)} releases"
+    found += f"; {len(walk.releases)} releases" + (f", {walk.planned} of them approved" if walk.planned else "")
     checks.append(Check(name="entries", ok=True, found=found))
     checks += _left_open(walk, head.size - size if seen.seconds else head.size)
 
@@ -198,131 +168,6 @@ def _require_root(growing: Growing, checkpoint: Checkpoint) -> None:
     if growing.root != checkpoint.root:
         what = f"the first {checkpoint.size} entries are not those that were signed: one was altered, dropped or moved"
         raise ContractError(what, where="entries")
-
-
-def _entry(walk: Walk, number: int, data: bytes, latest: str | None) -> bool:
-    """Holds an entry against all before it; whether a hospital signed what it tells of."""
-    try:
-        statement = read_entry(data)
-        entry = statement.predicate
-        if (entry.event == "init") != (number == 0):
-            raise ContractError("the log does not begin with the federation's beginning, once", where=entry.event)
-        if number == 0:
-            _begin(walk, entry)
-        if not verified_by(statement.envelope, walk.coordinator.values()):
-            raise SignatureError("is signed by no key of the coordinator", where=entry.event)
-        _require_time(walk, entry, latest)
-        RULES.get(entry.event, _nothing)(walk, entry)
-        return entry.envelope is not None
-    except ConsiliumError as error:
-        raise ContractError(f"entry {number}: {error}", where="entries") from error
-
-
-def _nothing(_: Walk, _entry: Entry) -> None:
-    """What an entry of this event says is held against nothing."""
-
-
-def _begin(walk: Walk, entry: Entry) -> None:
-    _require_known(walk, entry, ["coordinator"])
-    (card,) = entry.keys
-    key = verifier(card.public, where=entry.event)
-    walk.coordinator[key.keyid] = key
-
-
-def _require_time(walk: Walk, entry: Entry, latest: str | None) -> None:
-    if entry.federation != walk.trust.federation:
-        raise ContractError(f"is of federation '{entry.federation}'", where=entry.event)
-    if entry.at < walk.last:
-        raise ContractError(f"says {entry.at}, and the one before it {walk.last}", where=entry.event)
-    if latest is not None and entry.at > latest:
-        raise ContractError(f"says {entry.at}, and was witnessed before", where=entry.event)
-    walk.last = entry.at
-
-
-def _enrolled(walk: Walk, entry: Entry) -> None:
-    _require_known(walk, entry, ["site", *["approver"] * (len(entry.keys) - 1)])
-    _let_sign(walk, entry)
-
-
-def _rotated(walk: Walk, entry: Entry) -> None:
-    _require_known(walk, entry, ["site"])
-    _ended(walk, entry)
-    _let_sign(walk, entry)
-
-
-def _let_sign(walk: Walk, entry: Entry) -> None:
-    """A site's own key signs its parcels; an approver's alone does not."""
-    public = entry.keys[0].public
-    walk.sites.setdefault(str(entry.site), {})[public] = verifier(public, where=entry.event)
-
-
-def _ended(walk: Walk, entry: Entry) -> None:
-    for public in entry.ended:
-        if walk.owners.get(public) != entry.site:
-            raise ContractError(f"ends a key that is not of '{entry.site}'", where=entry.event)
-        walk.sites.get(str(entry.site), {}).pop(public, None)
-
-
-def _require_known(walk: Walk, entry: Entry, roles: Sequence[str]) -> None:
-    """A key that the hospitals do not know of may be anybody's, and one that ended does not begin again."""
-    if [card.role for card in entry.keys] != roles:
-        raise ContractError(f"does not bring the keys of a {roles[0]}", where=entry.event)
-    for card in entry.keys:
-        parties = [party for party in walk.trust.parties if (party.public, party.role) == (card.public, card.role)]
-        if not any(entry.site in (None, party.site or party.name) for party in parties):
-            raise SignatureError("brings a key that is not in the trust file", where=entry.event)
-        if card.public in walk.owners:
-            raise SignatureError("brings a key that the log has had before", where=entry.event)
-        walk.owners[card.public] = entry.site or walk.trust.federation
-
-
-def _arrived(walk: Walk, entry: Entry) -> None:
-    """A parcel's own envelope: the site's signature, its subject, and the next of the site's numbers."""
-    found = read_statement(str(entry.envelope).encode(), PASSAGE_TYPE, Passage)
-    passage, site = found.predicate, str(entry.site)
-    if (passage.sender, found.digest, passage.kind) != (site, entry.subject, entry.kind):
-        raise ContractError("holds an envelope of something else", where=entry.event)
-    hubs = {party.name for party in walk.trust.parties if party.role == "coordinator"}
-    if passage.federation != walk.trust.federation or passage.recipient not in {*hubs, EVERYONE}:
-        raise ContractError("holds an envelope to somebody else", where=entry.event)
-    if not verified_by(found.envelope, walk.sites.get(site, {}).values()):
-        raise SignatureError(f"holds an envelope that no key of '{site}' signed", where=entry.event)
-    last, before = walk.numbers.get(site, (0, None))
-    if (passage.sequence, passage.previous) != (last + 1, before):
-        raise ContractError(f"'{site}' sent number {passage.sequence}, the last logged is {last}", where=entry.event)
-    walk.numbers[site] = (passage.sequence, found.digest)
-    if entry.event == "accepted":
-        walk.accepted.add((site, found.digest))
-
-
-def _undone(walk: Walk, entry: Entry) -> None:
-    if (entry.site, entry.subject) not in walk.accepted:
-        raise ContractError("is about what was never taken in", where=entry.event)
-
-
-def _released(walk: Walk, entry: Entry) -> None:
-    if entry.number != len(walk.releases) + 1:
-        raise ContractError(f"has number {entry.number} after {len(walk.releases)}", where=entry.event)
-    walk.releases[str(entry.subject)] = entry.number
-
-
-def _recalled(walk: Walk, entry: Entry) -> None:
-    if walk.releases.get(str(entry.concerns)) != entry.number:
-        raise ContractError(f"there was no such release {entry.number}", where=entry.event)
-
-
-RULES: dict[str, Callable[[Walk, Entry], None]] = {
-    "enrol": _enrolled,
-    "rotate": _rotated,
-    "revoke": _ended,
-    "accepted": _arrived,
-    "rejected": _arrived,
-    "dropped": _undone,
-    "withdraw": _undone,
-    "release": _released,
-    "roll back": _released,
-    "recall": _recalled,
-}
 
 
 def entries_of(folder: Path, federation: str) -> Iterator[Entry]:

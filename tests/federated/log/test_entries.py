@@ -53,12 +53,19 @@ def test_a_statement_about_something_else_is_refused(name: str, about: str) -> N
 
 def test_there_is_no_room_for_anybodys_words() -> None:
     """Everything that is text has the form of a name, of a digest, of a key or of a time, or is of a short list."""
-    said = {"subject", "concerns", "site", "kind", "at", "event", "federation", "choice"}
+    said = {"subject", "concerns", "site", "kind", "at", "event", "federation", "choice", "plan"}
     for field in said:
         with pytest.raises(ValidationError):
             Entry.model_validate(ENTRY.model_dump() | {field: "Maria Schmidt, born 1961"})
     rest = set(Entry.model_fields) - said
-    assert rest == {"version", "number", "keys", "ended", "envelope"}
+    assert rest == {
+        "version",
+        "number",
+        "keys",
+        "ended",
+        "envelope",
+        "approvals",
+    }  # the last two hold what others signed
 
 
 @pytest.mark.parametrize("event", SAYS)
@@ -74,6 +81,8 @@ def test_an_entry_says_what_its_event_says_and_no_more(event: str) -> None:
         "keys": ({"public": public_hex(KEY), "role": "site"},),
         "ended": (public_hex(KEY),),
         "envelope": "{}",
+        "plan": RELEASE,
+        "approvals": ("{}",),
     }
     must, may = SAYS[event]
     common = {"federation": "heart", "at": "2026-11-21T06:00:00Z", "event": event}
@@ -85,6 +94,10 @@ def test_an_entry_says_what_its_event_says_and_no_more(event: str) -> None:
         with pytest.raises(ContractError, match=f"has no {name}"):
             checked({other: full[other] for other in {*must, name}} | common, "heart")
     assert ("envelope" in must) == (event in ("accepted", "rejected"))
+
+
+def test_an_entry_of_no_plan_reads_as_it_did_before_there_were_any() -> None:
+    assert {"plan", "approvals"}.isdisjoint(ENTRY.model_dump(mode="json"))
 
 
 def test_an_entry_has_to_fit_the_log() -> None:
