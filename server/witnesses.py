@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from federated.log.entries import read_entry
 from federated.log.journal import Journal
 from federated.log.notes import COSIGNATURE, Note, NoteKey, parse_note
 from federated.log.told import tell
+from federated.log.verification import SLACK_SECONDS
 from federated.log.witness import Request, cosigners, parse_have
 from server.home import CoordinatorHome
 from server.log import open_log
@@ -41,7 +43,10 @@ def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> d
 
 
 def take(session: Session, home: CoordinatorHome, site: str, answer: bytes) -> bool:
-    """Keeps a site's signature under the newest checkpoint, or from where it wants its proof; whether it signed."""
+    """Keeps a site's signature under the newest checkpoint, or from where it wants its proof; whether it signed.
+
+    One from another day is not kept: auditors hold the times of entries against those of witnesses.
+    """
     journal = open_log(home)
     have = parse_have(answer)
     if have is not None:
@@ -52,7 +57,8 @@ def take(session: Session, home: CoordinatorHome, site: str, answer: bytes) -> b
         keys = witness_keys(session, home, site)
         own = {(key.name, key.key_id) for key in keys}
         signed = Note(note.text, tuple(line for line in note.lines if (line.name, line.key_id) in own))
-        if not cosigners(signed, keys):
+        times = cosigners(signed, keys).values()
+        if not times or any(abs(seconds - time.time()) > SLACK_SECONDS for seconds in times):
             return False
         journal.cosigned(signed)
     except ConsiliumError:

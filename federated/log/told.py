@@ -21,6 +21,7 @@ from federated.log.merkle import LONGEST_PROOF, leaf_hash, root_from_inclusion
 from federated.log.tiles import MAX_ENTRY_BYTES
 
 WHERE = "logged entry"
+MAX_SIZE = 2**53 - 1  # what canonical JSON has as a whole number
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -28,8 +29,8 @@ class Told(Frozen):
     """An entry, its number, and how it hangs in the tree of a checkpoint of `size` entries."""
 
     version: int = Field(default=1, ge=1, le=1)
-    number: Annotated[int, Field(ge=0, le=2**53)]
-    size: Annotated[int, Field(ge=1, le=2**53)]
+    number: Annotated[int, Field(ge=0, le=MAX_SIZE)]
+    size: Annotated[int, Field(ge=1, le=MAX_SIZE)]
     proof: tuple[Hash, ...] = Field(max_length=LONGEST_PROOF)
     entry: Annotated[str, StringConstraints(max_length=MAX_ENTRY_BYTES)]
 
@@ -69,6 +70,9 @@ def parse_told(data: bytes) -> Told:
     if len(data) > 4 * MAX_ENTRY_BYTES:
         raise ContractError(f"{len(data)} bytes are too many", where=WHERE)
     try:
-        return Told.model_validate_json(data)
+        told = Told.model_validate_json(data)
     except ValidationError as error:
         raise ContractError(first_fault(error), where=WHERE) from error
+    if told.to_bytes() != data:
+        raise ContractError("is not in canonical form (RFC 8785)", where=WHERE)
+    return told

@@ -89,7 +89,10 @@ def parse_request(data: bytes) -> Request:
         raise ContractError("does not begin with 'old' and a size", where=WHERE)
     if len(proof) >= LONGEST_PROOF or any(len(each) != HASH_BYTES for each in proof):
         raise ContractError("has a proof that is none", where=WHERE)
-    return Request(int(digits), proof, parse_note(note))
+    request = Request(int(digits), proof, parse_note(note))
+    if request.to_bytes() != data:
+        raise ContractError("has a proof whose base64 is not canonical", where=WHERE)
+    return request
 
 
 class Witness:

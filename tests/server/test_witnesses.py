@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,16 +90,18 @@ def test_nobody_signs_for_another(world: World) -> None:
     ada, ben = world.join("ada"), world.join("ben")
     note = open_log(world.coordinator.home).note
     assert note is not None
-    forged = cosign(Note(note.text), witness_name("test", "ada"), ben.key, 1)
+    forged = cosign(Note(note.text), witness_name("test", "ada"), ben.key, int(time.time()))
     assert not world.coordinator.take_cosignature("ada", forged.to_bytes())
-    bens = cosign(Note(note.text), witness_name("test", "ben"), ben.key, 1)
+    bens = cosign(Note(note.text), witness_name("test", "ben"), ben.key, int(time.time()))
     assert not world.coordinator.take_cosignature("ada", bens.to_bytes())
     assert _signers(world.coordinator, ada, ben) == set()
 
 
 def test_a_signature_under_another_checkpoint_is_not_kept(world: World) -> None:
     ada = world.join("ada")
-    other = cosign(Note("consilium/test\n1\n" + "A" * 43 + "=\n"), witness_name("test", "ada"), ada.key, 1)
+    other = cosign(
+        Note("consilium/test\n1\n" + "A" * 43 + "=\n"), witness_name("test", "ada"), ada.key, int(time.time())
+    )
     assert not world.coordinator.take_cosignature("ada", other.to_bytes())
     assert _signers(world.coordinator, ada) == set()
 
@@ -108,5 +111,18 @@ def test_a_site_whose_key_was_revoked_signs_nothing(world: World) -> None:
     world.coordinator.revoke("ada")
     note = open_log(world.coordinator.home).note
     assert note is not None
-    signed = cosign(Note(note.text), witness_name("test", "ada"), ada.key, 1)
+    signed = cosign(Note(note.text), witness_name("test", "ada"), ada.key, int(time.time()))
     assert not world.coordinator.take_cosignature("ada", signed.to_bytes())
+
+
+@pytest.mark.parametrize("seconds", [0, 2_000_000_000_000, 2**64 - 1])
+def test_a_signature_from_another_day_is_not_kept(world: World, seconds: int) -> None:
+    """One witness could otherwise make a true log unreadable, or a post-dated entry look right."""
+    ada = world.join("ada")
+    note = open_log(world.coordinator.home).note
+    assert note is not None
+    text, name = Note(note.text), witness_name("test", "ada")
+    assert not world.coordinator.take_cosignature("ada", cosign(text, name, ada.key, seconds).to_bytes())
+    assert _signers(world.coordinator, ada) == set()
+    assert world.coordinator.take_cosignature("ada", cosign(text, name, ada.key, int(time.time())).to_bytes())
+    assert _signers(world.coordinator, ada) == {"ada"}

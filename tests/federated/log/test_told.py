@@ -12,7 +12,7 @@ from federated.errors import ContractError
 from federated.log.checkpoints import Checkpoint
 from federated.log.entries import Entry, sign_entry
 from federated.log.journal import Journal
-from federated.log.told import parse_told, read_told, tell
+from federated.log.told import Told, parse_told, read_told, tell
 
 HUB = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
 COUNT = 9
@@ -65,6 +65,25 @@ def test_another_tree_is_refused(journal: Journal) -> None:
 def test_whatever_comes_is_told_or_refused(data: bytes) -> None:
     with pytest.raises(ContractError):
         parse_told(data)
+
+
+def test_only_the_canonical_form_is_taken() -> None:
+    """A site keeps what it was told byte by byte, so that there is room for nothing beside it."""
+    sound = Told(number=0, size=1, proof=(), entry="{}").to_bytes()
+    assert parse_told(sound).size == 1
+    for data in (
+        sound + b" ",
+        sound.replace(b",", b", ", 1),
+        sound.replace(b'"version":1', b'"version":1,"version":1'),
+    ):
+        with pytest.raises(ContractError, match="not in canonical form"):
+            parse_told(data)
+
+
+def test_a_size_that_canonical_json_has_not_is_refused() -> None:
+    sound = Told(number=0, size=1, proof=(), entry="{}").to_bytes()
+    with pytest.raises(ContractError, match="size: should be less"):
+        parse_told(sound.replace(b'"size":1', b'"size":9007199254740992'))
 
 
 def test_what_is_too_long_is_refused() -> None:

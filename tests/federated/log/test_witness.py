@@ -157,6 +157,7 @@ def test_a_request_is_read_as_it_was_written(journal: Journal) -> None:
         (b"old 1\nAAAA\n\ntext", "proof that is none"),
         (b"old 1\n" + b"%s\n" % (b"A" * 43 + b"=") * 64 + b"\ntext", "proof that is none"),
         (b"old 1\n\ntext", "no signatures"),
+        (b"old 1\n" + b"A" * 42 + b"B=\n\ntext\n\n\xe2\x80\x94 a AAAAAAA=\n", "not canonical"),
         (b"x" * (2 * MAX_NOTE_BYTES), "at most"),
     ],
 )
