@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from federated.audit.archive import Writer, new_file, new_folder
-from federated.audit.bundle import CONTENTS, HEADS, LOG, PARCELS, Contents, Member, Why, limit_of
+from federated.audit.contents import CONTENTS, HEADS, LOG, PARCELS, Contents, Member, Why, limit_of
 from federated.canonical import digest
 from federated.envelope import Parcel, read_passage
 from federated.errors import ConsiliumError, ContractError, cannot_read

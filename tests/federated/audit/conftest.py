@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federated.audit.bundle import Why
 from federated.audit.bundling import new_bundle
+from federated.audit.contents import Why
 from federated.envelope import EVERYONE, Parcel, Passage, seal
 from federated.keys import Party, TrustFile, public_hex, write_trust
 from federated.log.checkpoints import origin_of, witness_name
