@@ -1,0 +1,107 @@
+"""Whether a release met the change plan that it was made under, computed again from the reports that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from federated.approval import read_approval
+from federated.audit.outcome import Check
+from federated.canonical import digest
+from federated.change_plan import parse_plan
+from federated.errors import ConsiliumError, ContractError
+from federated.manifest import ReleaseManifest, ReportManifest
+
+if TYPE_CHECKING:
+    from federated.assessment import Assessment, Judged
+    from federated.envelope import Opened
+    from federated.log.entries import Entry
+
+NAME = "change plan"
+
+
+class MissingError(ConsiliumError):
+    """A file without which the figures cannot be computed again."""
+
+
+def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]) -> Check | None:
+    """The figures that approvers signed, held against those that the reports give.
+
+    Whose signatures the approvals bear is asked where the log is verified.
+
+    Args:
+        entry: of the release, in a log that was verified.
+        plan: the change plan's bytes, where they are among the files.
+        known: parcels by digest: the release, its candidate, the reports on it, and of the release before the same.
+
+    Returns:
+        What was found; `ok` is None where files are missing, and None stands for a release without a plan.
+    """
+    if entry.plan is None:
+        return None
+    try:
+        if plan is None:
+            raise MissingError("the plan is not among the files")
+        assessment = _again(entry, plan, known)
+        _require_signed(entry, assessment)
+    except MissingError as error:
+        return Check(name=NAME, ok=None, found=f"not recomputed: {error.what}")
+    except ConsiliumError as error:
+        return Check(name=NAME, ok=False, found=str(error))
+    met = len(assessment.findings)
+    told = f"; a substantial change: {', '.join(assessment.outside)}" if assessment.outside else ""
+    return Check(name=NAME, ok=True, found=f"{met} criteria met, {len(entry.approvals)} approvals{told}")
+
+
+def judged_of(manifest: ReleaseManifest, known: Mapping[str, Opened]) -> Judged:
+    """A release with the reports that calibrated it.
+
+    Raises:
+        MissingError: one is not among the files.
+        ContractError: one is about something else.
+    """
+    from federated.assessment import Judged, Reported
+
+    reports = {}
+    for site in manifest.sites:
+        if site.report is None:
+            continue
+        opened = _opened(site.report, known, f"the report of {site.name}")
+        report = opened.manifest
+        if not isinstance(report, ReportManifest) or (report.site, report.candidate) != (site.name, manifest.candidate):
+            raise ContractError("is about another candidate than the release", where=f"report of {site.name}")
+        reports[site.name] = Reported(opened.digest, report, opened.tensors)
+    return Judged(manifest, reports)
+
+
+def _again(entry: Entry, plan: bytes, known: Mapping[str, Opened]) -> Assessment:
+    from federated.assessment import Judged, assess
+
+    if digest(plan) != entry.plan:
+        raise ContractError("is not the plan that the release was made under", where=NAME)
+    planned = parse_plan(plan, federation=entry.federation)
+    release = _opened(str(entry.subject), known, "the release").manifest
+    candidate = _opened(str(entry.concerns), known, "the candidate").manifest
+    if not isinstance(release, ReleaseManifest) or release.candidate != entry.concerns:
+        raise ContractError("was made of another candidate than the log says", where="release")
+    before = _opened(candidate.previous, known, "the release before").manifest if candidate.previous else None
+    judged = Judged(candidate, judged_of(release, known).reports)
+    return assess(planned, judged, judged_of(before, known) if before is not None else None)
+
+
+def _require_signed(entry: Entry, assessment: Assessment) -> None:
+    if assessment.failed:
+        missed = assessment.failed[0].criterion
+        raise ContractError(f"{missed.measure} of {missed.subject} is not {missed.limit}", where=NAME)
+    for envelope in entry.approvals:
+        said = read_approval(envelope.encode()).predicate
+        if said.assessment != assessment.digest:
+            raise ContractError("approvers signed other figures than the reports give", where=NAME)
+        if assessment.outside and not said.substantial:
+            raise ContractError(f"{assessment.outside[0]} changed, which the plan does not allow", where=NAME)
+
+
+def _opened(name: str, known: Mapping[str, Opened], what: str) -> Opened:
+    if name not in known:
+        raise MissingError(f"{what} is not among the files")
+    return known[name]
