@@ -50,8 +50,8 @@ class Walk:
     last: str = ""
 
 
-def take_entry(walk: Walk, number: int, data: bytes, latest: str | None) -> bool:
-    """Holds an entry against all before it; whether a hospital signed what it tells of.
+def take_entry(walk: Walk, number: int, data: bytes, latest: str | None) -> Entry:
+    """An entry, held against all before it.
 
     Args:
         walk: what is known of the entries before; changed.
@@ -73,7 +73,7 @@ def take_entry(walk: Walk, number: int, data: bytes, latest: str | None) -> bool
             raise SignatureError("is signed by no key of the coordinator", where=entry.event)
         _require_time(walk, entry, latest)
         RULES.get(entry.event, _nothing)(walk, entry)
-        return entry.envelope is not None
+        return entry
     except ConsiliumError as error:
         raise ContractError(f"entry {number}: {error}", where="entries") from error
 

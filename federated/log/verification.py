@@ -9,14 +9,14 @@ the times at which witnesses signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from federated.audit.outcome import Audit, Check
 from federated.audit.verification import Index
 from federated.errors import ConsiliumError, ContractError, SignatureError
+from federated.files import Place
 from federated.keys import TrustFile
 from federated.log.checkpoints import Checkpoint, origin_of, read_checkpoint
 from federated.log.entries import Entry, read_entry
@@ -40,6 +40,9 @@ SLACK_SECONDS = 86_400  # by which the clocks of the coordinator and of a witnes
 NO_WITNESS = "nobody but its keeper vouches for it: it may have been rewritten as a whole"
 
 
+Each = Callable[[int, Entry], None]
+
+
 @dataclass(frozen=True)
 class Seen:
     """What witnesses signed: how far the log went, and when the last of them signed, in seconds since 1970."""
@@ -48,13 +51,14 @@ class Seen:
     seconds: int
 
 
-def verify_log(folder: Path, trust: TrustFile, *, witnesses: int) -> list[Check]:
+def verify_log(folder: Place, trust: TrustFile, *, witnesses: int, each: Each | None = None) -> list[Check]:
     """Checkpoints, then every entry up to the first that is wrong.
 
     Args:
         folder: of the log.
         trust: whose keys count.
         witnesses: how many sites must have signed, at least.
+        each: is told of every entry that is right, with its number.
 
     Raises:
         ConsiliumError: there is no log in the folder, or it cannot be read.
@@ -67,19 +71,19 @@ def verify_log(folder: Path, trust: TrustFile, *, witnesses: int) -> list[Check]
         head = _signed(newest, origin, trust)
         checks.append(Check(name="checkpoint", ok=True, found=f"{head.size} entries, signed by the coordinator"))
         seen = _witnessed(read_note(folder / WITNESSED) or newest, origin, trust, witnesses, checks)
-        _entries(folder, head, seen, trust, checks)
+        _entries(folder, head, seen, Walk(trust), checks, each or _nobody)
     except ConsiliumError as error:
         checks.append(Check(name=("checkpoint", "witnesses", "entries")[len(checks)], ok=False, found=str(error)))
     return checks
 
 
-def audit_log(folder: Path, trust: TrustFile, *, witnesses: int) -> Audit:
+def audit_log(folder: Place, trust: TrustFile, *, witnesses: int) -> Audit:
     """What became of a log; see `verify_log`."""
     checks = verify_log(folder, trust, witnesses=witnesses)
     return Audit(file=str(folder), kind="log", digest=None, checks=tuple(checks))
 
 
-def index_of(folder: Path, federation: str) -> Index:
+def index_of(folder: Place, federation: str) -> Index:
     """The entries by which the log tells of parcels: (kind, sender or nobody, digest) -> number and entry.
 
     Raises:
@@ -93,7 +97,7 @@ def index_of(folder: Path, federation: str) -> Index:
     return found
 
 
-def witnessed_size(folder: Path, federation: str) -> int:
+def witnessed_size(folder: Place, federation: str) -> int:
     """How many entries the last witnessed checkpoint has, none where there is none.
 
     Raises:
@@ -133,8 +137,8 @@ def _utc(seconds: int) -> str:
         raise ContractError("a witness signed at no time", where="witnesses") from error
 
 
-def _entries(folder: Path, head: Checkpoint, seen: Seen, trust: TrustFile, checks: list[Check]) -> None:
-    walk, growing, sealed = Walk(trust), Growing(), 0
+def _entries(folder: Place, head: Checkpoint, seen: Seen, walk: Walk, checks: list[Check], each: Each) -> None:
+    growing, sealed = Growing(), 0
     size, latest = seen.checkpoint.size, _utc(seen.seconds + SLACK_SECONDS)
     if size > head.size:
         raise ContractError(f"{size} entries were witnessed, {head.size} are left", where="entries")
@@ -142,7 +146,9 @@ def _entries(folder: Path, head: Checkpoint, seen: Seen, trust: TrustFile, check
         if number == size:
             _require_root(growing, seen.checkpoint)
         growing.add([leaf_hash(data)])
-        sealed += take_entry(walk, number, data, latest if number < size and seen.seconds else None)
+        entry = take_entry(walk, number, data, latest if number < size and seen.seconds else None)
+        sealed += entry.envelope is not None
+        each(number, entry)
     _require_root(growing, head)
     if size == head.size:
         _require_root(growing, seen.checkpoint)
@@ -164,13 +170,17 @@ def _left_open(walk: Walk, since: int) -> Iterator[Check]:
         yield Check(name="revoked", ok=None, found=found)
 
 
+def _nobody(_: int, _entry: Entry) -> None:
+    """Is told of every entry, and does nothing with it."""
+
+
 def _require_root(growing: Growing, checkpoint: Checkpoint) -> None:
     if growing.root != checkpoint.root:
         what = f"the first {checkpoint.size} entries are not those that were signed: one was altered, dropped or moved"
         raise ContractError(what, where="entries")
 
 
-def entries_of(folder: Path, federation: str) -> Iterator[Entry]:
+def entries_of(folder: Place, federation: str) -> Iterator[Entry]:
     """All entries of a log, of which nothing is verified but the form.
 
     Raises:
