@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from federated.clips import clip_means
 from federated.decision import TOLERANCE, Decision, Step
 from federated.descent import doubt as p_value
 from federated.descent import tree_of
@@ -38,6 +39,22 @@ def decisions(
         _decision(model, answers, probabilities, row, way, image, clip)
         for row, (way, image, clip) in enumerate(zip(ways, images, clips, strict=True))
     ]
+
+
+def decide_alone(model: FusedModel, features: Array, image: str | None, clip: str) -> Decision:
+    """The decision on one image, or on the frames of one clip (`image` None), by themselves.
+
+    Many rows at once may differ in the last digits, as sums are ordered otherwise. What is logged is decided so, and
+    can be decided again to the last bit.
+
+    Args:
+        model: a release.
+        features: (1, `manifest.width`), or (n, `manifest.width`) of a clip's n frames in their order.
+        image, clip: their names.
+    """
+    if image is not None:
+        return decisions(model, features, "image", [image], [clip])[0]
+    return decisions(model, clip_means(features, [clip] * len(features)), "clip", [None], [clip])[0]
 
 
 def way_down(model: FusedModel, unit: str, column: int, probabilities: Array, full: Array) -> tuple[Step, ...]:

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import rfc8785
 
+from federated.contract import Digest, Frozen
 from federated.errors import ContractError
 from federated.faults import first_fault
-from federated.manifest import Digest, Frozen
 
 TOLERANCE = 1e-9
 

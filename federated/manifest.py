@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import rfc8785
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from federated.averaging import AverageManifest, UpdateManifest
 from federated.contract import (
@@ -37,6 +37,8 @@ from federated.contract import (
     pack_tensors,
     unpack_tensors,
 )
+from federated.decision import Decision
+from federated.decision_record import Hash, Proof, Record
 from federated.errors import ContractError
 from federated.faults import first_fault
 from federated.panel import ConsultationManifest, ExpertManifest, PanelCard, width_of
@@ -72,6 +74,7 @@ __all__ = [  # of `contract`, for those who read manifests; what is defined here
 ]
 
 MAX_MANIFEST_BYTES = 4 * 2**20
+CELL = r"^[a-z_]{1,32}\.[A-Za-z0-9_.+-]{1,64}$"
 RuleName = Literal[
     "closed-form",
     "joint-ridge",
@@ -169,23 +172,64 @@ class ReportManifest(Manifest):
 
 
 class SummaryManifest(Manifest):
-    """Floored aggregates of a site's decisions. Tensors: ``answered`` (C,) int64, ``abstained`` (1,) int64."""
+    """Floored sums over the answers that a site gave to whole clips by one release, and how far its decision log goes.
+
+    Tensors are those of `federated.decision_summary`. A cell behind which there are too few patients is zero, and named
+    in `suppressed` (``answered.a4c``).
+
+    Attributes:
+        labels: the release's, then the concepts above them that an answer may stop at.
+        sites: the release's.
+        first, last: numbers of the records that are counted, both included.
+        size, root: the tree that holds them.
+        since, proof: a size before, and what proves that the tree goes on from there; 0 and nothing at first.
+        decisions, patients: behind what is told.
+    """
 
     kind: Literal["summary"] = "summary"
     site: Name
     release: Digest
-    labels: tuple[Label, ...]
+    labels: tuple[Label, ...] = Field(min_length=1, max_length=MAX_LABELS)
+    sites: tuple[Name, ...] = Field(min_length=1)
+    first: Count
+    last: Count
+    size: Count
+    root: Hash
+    since: Count
+    proof: Proof
     decisions: Count
     patients: Count
+    suppressed: tuple[Annotated[str, StringConstraints(pattern=CELL)], ...]
+
+    @model_validator(mode="after")
+    def _its_numbers_fit(self) -> SummaryManifest:
+        if not (self.first <= self.last < self.size and self.since <= self.size):
+            raise ValueError("its records are not in the tree that it names")
+        return self
 
 
 class DecisionManifest(Manifest):
-    """One decision exported for replay: it holds a patient's features. Tensors: ``features`` (n, M) float64."""
+    """One record of a site's decision log, opened whole, with the proof that it is there.
+
+    Tensors: of a decision ``features`` (n, M) float64, a patient's; of a flag none.
+
+    Attributes:
+        release: that answered.
+        record: the leaf.
+        decision: the answer that it names, image and clip under their keyed names; None of a flag.
+        size, root, proof: the tree, and how the leaf hangs in it.
+        draw: digest of the draw that this answers; None where nobody drew.
+    """
 
     kind: Literal["decision"] = "decision"
     site: Name
     release: Digest
-    decision: dict[str, Any]
+    record: Record
+    decision: Decision | None
+    size: Count
+    root: Hash
+    proof: Proof
+    draw: Digest | None = None
 
 
 class AdoptionManifest(Manifest):

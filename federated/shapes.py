@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from federated.decision_summary import shapes_of
 from federated.errors import ContractError
 from federated.manifest import (
     ConsultationManifest,
@@ -14,7 +15,6 @@ from federated.manifest import (
     Manifest,
     ReportManifest,
     StatisticsManifest,
-    SummaryManifest,
     SyntheticManifest,
     TensorSpec,
     own_gram_name,
@@ -76,12 +76,9 @@ def _report(manifest: ReportManifest) -> Shapes:
     return REPORT_TENSORS | ({f"steps.{unit}": ("I64", (rows, None)) for unit in ("image", "clip")} if rows else {})
 
 
-def _summary(manifest: SummaryManifest) -> Shapes:
-    return {"answered": ("I64", (len(manifest.labels),)), "abstained": ("I64", (1,))}
-
-
-def _decision(_: DecisionManifest) -> Shapes:
-    return {"features": ("F64", (None, None))}
+def _decision(manifest: DecisionManifest) -> Shapes:
+    rows = manifest.record.rows
+    return {"features": ("F64", (rows, None))} if rows is not None else {}
 
 
 def _none(_: Manifest) -> Shapes:
@@ -94,7 +91,7 @@ EXPECTED: dict[str, Callable[[Any], Shapes]] = {
     "consultation": _consultation,
     "synthetic": _synthetic,
     "report": _report,
-    "summary": _summary,
+    "summary": shapes_of,
     "decision": _decision,
     "adoption": _none,
     "withdrawal": _none,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from statistics import mean
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.canonical import digest
-from federated.manifest import MODEL_KINDS, ReleaseManifest
+from federated.manifest import MODEL_KINDS, ReleaseManifest, SummaryManifest
 from federated.panel import Asked
 from federated.vocabulary import Vocabulary
 from server.artefacts import Artefacts
@@ -56,6 +57,7 @@ def expectations(session: Session, artefacts: Artefacts, home: CoordinatorHome, 
         release=partial(_release, session, artefacts),
         average=open_average(session, artefacts),
         expert=partial(_expert, session, artefacts),
+        summaries=partial(_summaries, session, artefacts, site),
     )
 
 
@@ -121,6 +123,12 @@ def _release(session: Session, artefacts: Artefacts, digest: str) -> ReleaseMani
         return None
     manifest: ReleaseManifest = load_manifest(artefacts, digest)
     return manifest
+
+
+def _summaries(session: Session, artefacts: Artefacts, site: str) -> Iterator[SummaryManifest]:
+    rows = current_parcels(session, ("summary",), site)
+    for row in sorted(rows, key=lambda each: each.sequence, reverse=True):
+        yield load_manifest(artefacts, row.digest)
 
 
 def _entry(session: Session, data: bytes, examined: Examined) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ what they leave over of G, so that none is larger than the whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.averaging import AverageManifest, UpdateManifest, check_update, check_values
+from federated.decision_summary import check_summary
 from federated.errors import ContractError
 from federated.fusion.targets import coarse_labels
 from federated.manifest import (
@@ -40,6 +41,7 @@ from federated.report import check_report
 from federated.statistics import Statistics
 from federated.vocabulary import Vocabulary
 from server.contributions import Blocks, blocks_of, reproduces
+from server.decisions import check_growth, check_shown, check_tree
 from server.spectrum import MAX_MEAN_SQUARE, Spectrum, check_spectrum
 
 ROUNDING = 1e-9  # of the trace: rounding of float64 sums over a million rows stays below it
@@ -60,6 +62,7 @@ class Expectations:
         release: the release of a digest, or None.
         average: digest and manifest of the global model that updates are awaited to.
         expert: what the expert network of a contribution says of an image, or None where none was taken in.
+        summaries: this site's, newest first.
     """
 
     task: str
@@ -72,6 +75,7 @@ class Expectations:
     release: Callable[[str], ReleaseManifest | None]
     average: tuple[str, AverageManifest] | None
     expert: Callable[[str], Asked | None]
+    summaries: Callable[[], Iterator[SummaryManifest]]
 
 
 def check_content(manifest: Any, tensors: Tensors, expectations: Expectations) -> None:
@@ -324,17 +328,13 @@ def _known_release(digest: str, expectations: Expectations) -> ReleaseManifest:
 
 
 def _check_summary(manifest: SummaryManifest, tensors: Tensors, expectations: Expectations) -> None:
-    release = _known_release(manifest.release, expectations)
-    counts = np.concatenate([tensors["answered"], tensors["abstained"]])
-    if manifest.labels != release.labels or (counts < 0).any() or int(counts.sum()) > manifest.decisions:
-        raise ContractError("does not count decisions of that release", where="answered")
+    check_summary(manifest, tensors, _known_release(manifest.release, expectations))
+    check_growth(manifest, next(expectations.summaries(), None))
 
 
 def _check_decision(manifest: DecisionManifest, tensors: Tensors, expectations: Expectations) -> None:
-    release = _known_release(manifest.release, expectations)
-    shape, features = tensors["features"].shape, release.front_end.features
-    if shape[1:] != (features,):
-        raise ContractError(f"is {shape}, (n, {features}) expected", where="features")
+    check_shown(manifest, tensors, _known_release(manifest.release, expectations))
+    check_tree(manifest, expectations.summaries())
 
 
 def _check_adoption(manifest: AdoptionManifest, _: Tensors, expectations: Expectations) -> None:

@@ -25,6 +25,7 @@ from federated.release import Built, SiteInput, build_candidate, build_release
 from federated.report import compute_report
 from federated.statistics import Statistics, from_features
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
+from tests import decision_making
 
 LABELS = ("plax", "a4c", "a2c", "psax", "sub")
 HELD = {"ada": ("plax", "a4c", "a2c"), "ben": ("a4c", "a2c", "psax"), "cem": ("plax", "psax", "sub")}
@@ -282,6 +283,8 @@ EXPERT = {
     "network": A_DIGEST,
 }
 STATE: Tensors = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)}
+LEAF = decision_making.a_record(0)
+TREE = decision_making.Tree([LEAF.to_bytes(), *(b"%d" % number for number in range(1, 20))])
 SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "statistics": CONTRIBUTION | {"level": 2, "level_to_sites": 1, "features": 3, "folds": ("train", "validation")},
     "features": CONTRIBUTION | {"features": 3, "folds": ("train",)},
@@ -296,8 +299,8 @@ SAMPLE_FIELDS: dict[str, dict[str, Any]] = {
         "validation_patients": 5,
         "calibration_patients": 19,
     },
-    "summary": {"site": "ada", "release": A_DIGEST, "labels": SAMPLE_LABELS, "decisions": 30, "patients": 12},
-    "decision": {"site": "ada", "release": A_DIGEST, "decision": {"label": "a4c", "scores": {"a4c": 0.5}}},
+    "summary": {"site": "ada", **decision_making.told(TREE, release=A_DIGEST)},
+    "decision": {"site": "ada", **decision_making.shown(TREE, LEAF, decision_making.an_answer())},
     "update": CONTRIBUTION | {"batch": "all", "average": A_DIGEST, "run": 1, "round": 3, "model": "linear_head"},
     "average": {"run": 1, "plan": PLAN, "round": 2, "previous": A_DIGEST, "updates": ENTERED},
     "adoption": {"site": "ada", "release": A_DIGEST, "choice": "adopted"},
@@ -340,8 +343,8 @@ SAMPLE_TENSORS: dict[str, Tensors] = {
         "score_correct": np.ones((2, 20), np.int64),
         "confusion": np.ones((2, 2), np.int64),
     },
-    "summary": {"answered": np.ones(2, np.int64), "abstained": np.ones(1, np.int64)},
-    "decision": {"features": np.ones((1, 3))},
+    "summary": decision_making.sums(),
+    "decision": {"features": decision_making.rows(0)},
     "update": STATE,
     "average": STATE,
     "candidate": {"class_sums": np.ones((1, 3, 2))},

@@ -20,6 +20,7 @@ from federated.manifest import (
     parse_manifest,
     unpack_tensors,
 )
+from tests.decision_making import an_answer
 
 KINDS = (*SITE_KINDS, *COORDINATOR_KINDS)
 MakeSample = Callable[..., tuple[Any, bytes]]
@@ -116,9 +117,11 @@ def test_other_bytes_are_no_manifest(data: bytes) -> None:
 
 @pytest.mark.parametrize("number", ["1e400", "NaN", "123456789012345678901234567890", "9007199254740993", "-0"])
 def test_numbers_that_json_does_not_hold_exactly_are_refused(number: str, make_sample: MakeSample) -> None:
-    body = manifest_bytes(make_sample("decision", decision={"x": 7})[0])
+    answer = an_answer(scores={"a4c": 7.0, "plax": 0.0})
+    body = manifest_bytes(make_sample("decision", decision=answer)[0])
+    assert b'"a4c":7' in body
     with pytest.raises(ContractError, match="manifest"):
-        parse_manifest(body.replace(b'"x":7', f'"x":{number}'.encode()))
+        parse_manifest(body.replace(b'"a4c":7', f'"a4c":{number}'.encode()))
 
 
 def test_a_long_manifest_is_not_even_parsed() -> None:

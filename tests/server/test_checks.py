@@ -30,10 +30,12 @@ from server.contributions import blocks_of
 from server.event import run_event
 from server.registry import ReleaseRow
 from server.spectrum import Spectrum, mean_square
+from tests import decision_making as making
 
 if TYPE_CHECKING:
     from tests.server.conftest import Draft, Site, World
 
+LABELS = ("plax", "a4c")
 VIEWS = plain_vocabulary("views", ["plax", "a4c", "a2c"])
 NESTED = Vocabulary(
     name="views",
@@ -53,7 +55,7 @@ def _expected(world: World, site: str = "ada") -> Expectations:
     with coordinator.registry.transaction() as session:
         found = expectations(session, coordinator.artefacts, coordinator.home, site)
         releases = {row.digest: found.release(row.digest) for row in session.scalars(select(ReleaseRow))}
-    return replace(found, counterpart=lambda *_: None, release=releases.get)
+    return replace(found, counterpart=lambda *_: None, release=releases.get, summaries=lambda: iter(()))
 
 
 def _check(draft: Draft, expected: Expectations) -> None:
@@ -302,16 +304,25 @@ def test_what_is_said_about_releases_and_contributions(world: World, ada: Site) 
     expected = _expected(world)
     common = {"federation": "test", "site": "ada", "release": release}
     make = type(ada.statistics())
-    summary = {**common, "labels": ("plax", "a4c"), "decisions": 5, "patients": 5}
-    counts: Tensors = {"answered": np.array([2, 2]), "abstained": np.array([1])}
-    decision: Tensors = {"features": np.zeros((2, 9))}
+    answer = making.an_answer(None, LABELS, ("ada",), release)
+    leaf = making.a_record(0, answer, making.rows(0, 9, 2))
+    tree = making.Tree([leaf.to_bytes(), *(b"%d" % number for number in range(1, 20))])
+    summary = common | making.told(tree, release=release, labels=LABELS, sites=("ada",))
+    counts = making.sums(sites=("ada",))
+    decision, features = common | making.shown(tree, leaf, answer), {"features": making.rows(0, 9, 2)}
     _check(make(SummaryManifest, summary, counts, {}), expected)
-    _check(make(DecisionManifest, common | {"decision": {}}, decision, {}), expected)
+    _check(make(DecisionManifest, decision, features, {}), expected)
     _check(ada.withdrawal(first), expected)
     _check(ada.adoption(release), expected)
-    _refused(make(SummaryManifest, summary, counts | {"abstained": np.array([2])}, {}), expected, "does not count")
-    _refused(make(SummaryManifest, summary, counts | {"abstained": np.array([-1])}, {}), expected, "does not count")
-    _refused(make(DecisionManifest, common | {"decision": {}}, {"features": np.zeros((2, 8))}, {}), expected, "9")
+    more = counts | {"abstained": np.array([3, 0])}
+    _refused(make(SummaryManifest, summary, more, {}), expected, "counts 21 decisions, 20 are declared")
+    grown = replace(expected, summaries=lambda: iter([make(SummaryManifest, summary, counts, {}).opened()[0]]))
+    _refused(make(SummaryManifest, summary, counts, {}), grown, "those up to 19 were counted")
+    narrow: Tensors = {"features": making.rows(0, 8, 2)}
+    _refused(make(DecisionManifest, decision, narrow, {}), expected, "9")
+    drawn = make(DecisionManifest, decision | {"draw": digest(b"")}, features, {})
+    _refused(drawn, expected, "no summary of this site names")
+    _check(drawn, grown)
     _refused(ada.adoption(digest(b"")), expected, "never made")
     _refused(ada.withdrawal(first, digest(b"")), expected, "no contribution of this site")
 

@@ -47,11 +47,14 @@ from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
 from site_agent.intake.reports import IngestReport
 from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
+from tests import decision_making
 
 LABELS = ("a4c", "plax")
 FEATURES = 3
 FRONT_END = FrontEndCard(name="pixels", config={"size": 8}, digest="sha256:" + "1" * 64, features=FEATURES)
-RELEASE = "sha256:" + "2" * 64
+RELEASE = decision_making.RELEASE
+LEAF = decision_making.a_record(0)
+TREE = decision_making.Tree([LEAF.to_bytes(), *(b"%d" % number for number in range(1, 20))])
 
 
 @pytest.fixture
@@ -182,15 +185,15 @@ class Drafts:
         return self._draft(ReportManifest, Facts("report", None, 2, cells, 0.1, 0), tensors, fields | changes)
 
     def _summary(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
-        tensors: Tensors = {"answered": np.array([9, 9]), "abstained": np.array([2])}
-        fields = {"release": RELEASE, "labels": LABELS, "decisions": 20, "patients": 20}
+        tensors: Tensors = decision_making.sums()
+        fields = decision_making.told(TREE)
         return self._draft(SummaryManifest, Facts("summary", None, None, cells, 0.0, 0), tensors, fields | changes)
 
     def _decision(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
         cells = {("test", "a4c"): frozenset({"p1"})}
-        fields = {"release": RELEASE, "decision": {"label": "a4c"}}
+        fields = decision_making.shown(TREE, LEAF, decision_making.an_answer())
         facts = Facts("decision", None, None, cells, 1.0, 0)
-        return self._draft(DecisionManifest, facts, {"features": np.ones((1, FEATURES))}, fields | changes)
+        return self._draft(DecisionManifest, facts, {"features": decision_making.rows(0)}, fields | changes)
 
     def _adoption(self, _: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
         facts = Facts("adoption", None, None, {}, 0.0, 0)

@@ -250,7 +250,7 @@ def test_every_kind_is_refused_where_it_isolates_a_patient(
 
 
 OTHER: dict[str, dict[str, Any]] = {kind: {"batch": "b0002"} for kind in MODEL_KINDS}
-OTHER |= {"report": {"calibration_patients": 19}, "summary": {"decisions": 19}, "update": {"round": 2}}
+OTHER |= {"report": {"calibration_patients": 19}, "summary": {"patients": 19}, "update": {"round": 2}}
 
 
 def test_published_limits_in_one_line(home: SiteHome, make_draft: MakeDraft, approver: Key) -> None:
@@ -338,7 +338,7 @@ def test_another_sites_draft_or_unknown_label_stays(open_home: SiteHome, make_dr
             gate.submit(make_draft("statistics", **changes))
         assert refusal.value.filter_name == name
     with pytest.raises(DisclosureError, match="refused by vocabulary"):
-        gate.submit(make_draft("summary", labels=("a4c", "Jane.Doe")))
+        gate.submit(make_draft("report", labels=("a4c", "Jane.Doe")))
     assert _untouched(open_home)
 
 
