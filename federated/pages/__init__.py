@@ -1,0 +1,1 @@
+"""What all pages have in common: the skeleton, the look, and the plots."""
