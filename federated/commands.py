@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from federated import influence_commands
+from federated.audit import explain_commands
 from federated.errors import ConsiliumError
 from federated.tables import Json, number, print_json, print_tables, table
 
@@ -25,6 +26,8 @@ MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 
 for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
+    app.command()(command)
+for command in (explain_commands.explain, explain_commands.replay):
     app.command()(command)
 
 

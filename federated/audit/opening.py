@@ -16,7 +16,7 @@ from federated.envelope import (
 )
 from federated.errors import ContractError, cannot_read
 from federated.keys import TrustFile
-from federated.manifest import FeaturesManifest, ReleaseManifest
+from federated.manifest import DecisionManifest, FeaturesManifest, ReleaseManifest
 
 
 def open_release(path: Path, trust: TrustFile | None) -> Opened:
@@ -41,6 +41,18 @@ def open_features(path: Path, trust: TrustFile | None) -> Opened:
     if not isinstance(opened.manifest, FeaturesManifest):
         cure = "give contributions of features"
         raise ContractError(f"is a '{opened.manifest.kind}', not features", where=str(path), cure=cure)
+    return opened
+
+
+def open_decision(path: Path, trust: TrustFile | None) -> Opened:
+    """The parcel of an opened decision or flag; without keys, its signature stays unchecked.
+
+    Raises:
+        ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
+    """
+    opened = _open(path, trust)
+    if not isinstance(opened.manifest, DecisionManifest):
+        raise ContractError(f"is a '{opened.manifest.kind}', not an opened decision", where=str(path))
     return opened
 
 

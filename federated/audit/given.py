@@ -1,0 +1,121 @@
+"""Decisions that an auditor is given, in predictions, in an opened parcel or in a bundle, and their releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from federated.audit.bundle import Bundle, is_bundle, open_bundle
+from federated.audit.opening import is_parcel, open_decision, open_release, read_predictions
+from federated.decision import Decision, parse_decision
+from federated.envelope import Opened
+from federated.errors import ConsiliumError, ContractError
+from federated.fused_model import FusedModel
+from federated.keys import TrustFile
+
+MODELS = 4  # kept in memory
+SOME = 5  # names that a cure lists
+
+
+@dataclass(frozen=True)
+class Given:
+    """One decision; `opened` is its parcel where it came in one."""
+
+    decision: Decision
+    opened: Opened | None
+
+    @property
+    def name(self) -> str:
+        """The image, or the clip where it answers a clip."""
+        return self.decision.image or self.decision.clip
+
+
+class Decisions:
+    """What is in a file or a bundle, with the release that is given or that the bundle holds."""
+
+    def __init__(self, path: Path, release: Path | None, trust: TrustFile | None) -> None:
+        """Opens what there is, decisions last.
+
+        Raises:
+            ConsiliumError: it cannot be read, or `release` is none.
+        """
+        self.path, self.trust = path, trust
+        self.bundle: Bundle | None = open_bundle(path) if is_bundle(path) else None
+        self._release = None if release is None else _model(open_release(release, trust))
+        self._held = lru_cache(MODELS)(self._from_bundle)
+
+    def model(self, decision: Decision) -> FusedModel | None:
+        """The release that is given, whichever it is, or else the one of the bundle that answered; None without."""
+        return self._release or self._held(decision.release)
+
+    def _from_bundle(self, digest: str) -> FusedModel | None:
+        if self.bundle is None or all(head.digest != digest for head in self.bundle.releases()):
+            return None
+        return _model(self.bundle.opened(digest, self.trust))
+
+    def __iter__(self) -> Iterator[Given]:
+        """Every decision, opened ones first; flags are left out.
+
+        Raises:
+            ConsiliumError: one of them is none, or bears no signature that counts.
+        """
+        if self.bundle is not None:
+            yield from self.opened()
+            for member in self.bundle.names("predictions"):
+                yield from (Given(decision, None) for decision in self.bundle.decisions(member))
+        elif is_parcel(self.path):
+            yield from self.opened()
+        else:
+            for number, line in read_predictions(self.path):
+                yield Given(parse_decision(line, where=f"{self.path} line {number}"), None)
+
+    def opened(self) -> Iterator[Given]:
+        """Those that were opened.
+
+        Raises:
+            ConsiliumError: as above.
+        """
+        for parcel in self._parcels():
+            if parcel.manifest.decision is not None:
+                yield Given(parcel.manifest.decision, parcel)
+
+    def _parcels(self) -> Iterator[Opened]:
+        if self.bundle is None:
+            if is_parcel(self.path):
+                yield open_decision(self.path, self.trust)
+            return
+        for digest in self.bundle.digests("decision"):
+            if self.bundle.head(digest).why is None:
+                yield self.bundle.opened(digest, self.trust)
+
+    def choose(self, name: str | None) -> Given:
+        """The decision on an image or clip of this name; the only one where none is named.
+
+        Of an image and the clip that it is alone, the image; of several releases, the answer of the one that is given.
+
+        Raises:
+            ConsiliumError: there is none, or there are several.
+        """
+        found = [given for given in self if name in (None, given.name)]
+        found = [given for given in found if self._is_asked(given)] or found
+        chosen = {given.name: given for given in reversed(found)}
+        if not found:
+            what = "holds no decision" if name is None else f"holds no decision on '{name}'"
+            raise ConsiliumError(what, where=str(self.path), cure="the names are those of its lines")
+        if len(chosen) > 1:
+            some = ", ".join([given.name for given in found[:SOME]])
+            cure = f"name one with --image: {some}{' …' if len(found) > SOME else ''}"
+            raise ConsiliumError(f"holds {len(found)} decisions", where=str(self.path), cure=cure)
+        return chosen[found[0].name]
+
+    def _is_asked(self, given: Given) -> bool:
+        return self._release is None or self._release.digest == given.decision.release
+
+
+def _model(release: Opened) -> FusedModel:
+    try:
+        return FusedModel.from_release(release.manifest, release.tensors)
+    except ContractError as error:
+        raise ContractError(str(error), where=release.digest) from error
