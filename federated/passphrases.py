@@ -17,7 +17,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.errors import ConsiliumError, cannot_read
-from federated.key_agent import key_from_agent
+from federated.key_agent import KeyAgent, key_from_agent
 from federated.keys import parse_private_key, read_key_file
 from federated.pkcs8 import is_encrypted
 
@@ -57,6 +57,16 @@ def unlocked_key(path: Path) -> Ed25519PrivateKey:
     if name not in _opened:
         _opened[name] = key_from_agent(name) or _open(pem, path)
     return _opened[name]
+
+
+def agent_of(path: Path) -> KeyAgent | None:
+    """Who hands the key in a file to processes that this one starts; None where they can read it themselves.
+
+    Raises:
+        ConsiliumError: it cannot be opened.
+    """
+    key, pem = unlocked_key(path), read_key_file(path)
+    return KeyAgent(name_of(pem), key) if is_encrypted(pem) else None
 
 
 def name_of(pem: bytes) -> str:

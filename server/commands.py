@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated.errors import ConsiliumError
+from federated.key_commands import Encrypted, new_passphrases
 from federated.tasks import task_card
-from server import averaging_commands, fusion_commands, log_commands, vocabulary_commands
+from server import averaging_commands, fusion_commands, key_commands, log_commands, vocabulary_commands
 from server.options import HERE, Home, Json
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def init(
     ] = "none",
     alpha: Annotated[float, typer.Option(help="How often a site may wrongly refuse its own images.")] = 0.05,
     fusion: Annotated[str, typer.Option(help="What makes the scores; the fusion command lists all.")] = "closed-form",
+    encrypt: Encrypted = False,
     home: Home = HERE,
 ) -> None:
     """Make the coordinator's folder: key, configuration, vocabulary, trust file."""
@@ -61,7 +63,8 @@ def init(
     settings = names | {"mode": mode, "weighting": weighting, "alpha": alpha, "fusion": fusion}
     card = _front_end_card(front_end, front_end_config or [], front_end_weights)
     config = validated(CoordinatorConfig, settings | {"front_end": card}, where="init")
-    made = CoordinatorHome.create(home, config, _vocabulary(federation, vocabulary, labels))
+    words = _vocabulary(federation, vocabulary, labels)
+    made = CoordinatorHome.create(home, config, words, *(new_passphrases("the coordinator's key") if encrypt else ()))
     Coordinator(made)
     own = Party(name=name, role="coordinator", public=public_hex(made.key()))
     typer.echo(f"made {home}; fingerprint to tell sites by telephone: {spoken_fingerprint(own.key_id)}")
@@ -239,6 +242,8 @@ def rollback(number: Annotated[int, typer.Argument(help="Number of the release."
 
 app.command()(averaging_commands.average)
 app.add_typer(vocabulary_commands.app, name="vocabulary")
+app.add_typer(key_commands.app, name="keys")
+app.callback()(key_commands.group)
 app.command()(fusion_commands.fusion)
 app.command()(log_commands.log)
 TABLES = {

@@ -17,8 +17,9 @@ from federated.errors import ConsiliumError
 from federated.faults import ADDRESS, first_fault
 from federated.files import write_whole
 from federated.homes import LOCK_SECONDS, held, read_config
-from federated.keys import Party, TrustFile, create_private_key, public_hex, read_private_key, read_trust, write_trust
+from federated.keys import Party, TrustFile, create_private_key, public_hex, read_trust, write_trust
 from federated.manifest import FrontEndCard, Frozen, Name, RuleName
+from federated.passphrases import unlocked_key
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -52,8 +53,16 @@ class CoordinatorHome:
         self.config = _read_config(path / "config.toml")
 
     @classmethod
-    def create(cls, path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> CoordinatorHome:
+    def create(
+        cls, path: Path, config: CoordinatorConfig, vocabulary: Vocabulary, passphrase: str | None = None
+    ) -> CoordinatorHome:
         """A new home with a fresh key, whole or not at all.
+
+        Args:
+            path: a folder that is missing or empty.
+            config: what is to stand in it.
+            vocabulary: the labels to begin with.
+            passphrase: of the key; without it the file is not encrypted.
 
         Raises:
             ConsiliumError: something is already there.
@@ -63,7 +72,7 @@ class CoordinatorHome:
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=".partial-"))
         try:
-            _furnish(staging, config, vocabulary)
+            _furnish(staging, config, vocabulary, passphrase)
             staging.replace(path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -110,13 +119,22 @@ class CoordinatorHome:
         return self.config.registry_url or f"sqlite:///{self.path.resolve() / 'registry.sqlite'}"
 
     @property
+    def key_path(self) -> Path:
+        """The coordinator's private key."""
+        return self.path / "keys" / "coordinator.pem"
+
+    @property
     def vocabulary_path(self) -> Path:
         """``vocabulary.toml``: a list that only grows."""
         return self.path / "vocabulary.toml"
 
     def key(self) -> Ed25519PrivateKey:
-        """The coordinator's signing key."""
-        return read_private_key(self.path / "keys" / "coordinator.pem")
+        """The coordinator's signing key; where it is encrypted, its passphrase is looked for once a process.
+
+        Raises:
+            ConsiliumError: it cannot be read, or nobody knows the passphrase.
+        """
+        return unlocked_key(self.key_path)
 
     def vocabulary(self) -> Vocabulary:
         """The federation's labels; later versions may only append."""
@@ -153,8 +171,8 @@ def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> M
         raise ConsiliumError(first_fault(error), where=where) from error
 
 
-def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary) -> None:
-    key = create_private_key(path / "keys" / "coordinator.pem")
+def _furnish(path: Path, config: CoordinatorConfig, vocabulary: Vocabulary, passphrase: str | None) -> None:
+    key = create_private_key(path / "keys" / "coordinator.pem", passphrase)
     party = Party(name=config.name, role="coordinator", public=public_hex(key))
     write_trust(TrustFile(federation=config.federation, parties=(party,)), path / "keys.toml")
     write_vocabulary(vocabulary, path / "vocabulary.toml")

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from federated.key_commands import Encrypted, PassphraseFd, PassphraseFile, new_passphrases, take_passphrases
 from site_agent import (
     drift_commands,
     egress_commands,
+    key_commands,
     learning_commands,
     release_commands,
     tables,
@@ -27,8 +29,9 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
-def owner_only() -> None:
+def owner_only(passphrase_file: PassphraseFile = None, passphrase_fd: PassphraseFd = None) -> None:
     """What a hospital runs: take images in, see and allow what leaves, use a release."""
+    take_passphrases(passphrase_file, passphrase_fd)
     os.umask(0o077)  # a courier of another user may pass the folder to the socket, and must find no file open to it
 
 
@@ -39,6 +42,7 @@ def join(
     approver_key: Annotated[
         Path | None, typer.Option(help="Public key of an approver who keeps the private one elsewhere.")
     ] = None,
+    encrypt: Encrypted = False,
     home: Home = HERE,
 ) -> None:
     """Make the site's folder from a kit, and the request to enrol."""
@@ -47,7 +51,10 @@ def join(
     from federated.keys import public_hex, spoken_fingerprint
     from site_agent.home import SiteHome
 
-    made = SiteHome.create(home, read_kit(kit, fingerprint=fingerprint), approver_key)
+    read = read_kit(kit, fingerprint=fingerprint)
+    whose = ("the site's key", *(["the approver's key"] if approver_key is None else []))
+    passphrases = new_passphrases(*whose) if encrypt else ()
+    made = SiteHome.create(home, read, approver_key, (passphrases[0], passphrases[-1]) if passphrases else None)
     told = spoken_fingerprint(fingerprint_of(bytes.fromhex(public_hex(made.key()))))
     typer.echo(f"made {home}; send {made.request_path} to the coordinator, and tell them by telephone: {told}")
     typer.echo("nothing can leave until an approver has signed a policy: consilium site policy")
@@ -119,7 +126,9 @@ def run(home: Home = HERE) -> None:
     """Work whenever the coordinator asks, through Flower, until stopped (Ctrl-C)."""
     from site_agent.supernode import run as keep_running
 
-    keep_running(open_home(home))
+    opened = open_home(home)
+    opened.key()  # asks for a passphrase while somebody is there to type it
+    keep_running(opened)
 
 
 @app.command("export")
@@ -176,3 +185,4 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(key_commands.app, name="keys")

@@ -143,12 +143,12 @@ def withdraw(
 
 
 def _approver_key(home: SiteHome, key: Path | None) -> Ed25519PrivateKey:
-    from federated.keys import read_private_key
+    from federated.passphrases import unlocked_key
 
-    path = key or home.keys_path / "approver.pem"
+    path = key or home.approver_key_path
     if key is None and not path.exists():
         raise ConsiliumError("the approver keeps the key elsewhere", where=str(home.path), cure="name it with --key")
-    return read_private_key(path)
+    return unlocked_key(path)
 
 
 def _policy_to_start(home: SiteHome, start: Start, kinds: list[str]) -> Policy:

@@ -27,13 +27,13 @@ from federated.keys import (
     TrustFile,
     create_private_key,
     public_hex,
-    read_private_key,
     read_public_key,
     read_trust,
     write_trust,
 )
 from federated.label_map import LabelMap, read_label_map
 from federated.manifest import FrontEndCard, Frozen, Name
+from federated.passphrases import unlocked_key
 from federated.vocabulary import Vocabulary, builtin_vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 from site_agent.expert_settings import ExpertSettings
@@ -81,13 +81,16 @@ class SiteHome:
         self.config = _read_config(path / "config.toml")
 
     @classmethod
-    def create(cls, path: Path, kit: Kit, approver_key: Path | None = None) -> SiteHome:
+    def create(
+        cls, path: Path, kit: Kit, approver_key: Path | None = None, passphrases: tuple[str, str] | None = None
+    ) -> SiteHome:
         """A new home, whole or not at all: keys, configuration from the kit, and the request to enrol.
 
         Args:
             path: a folder that is missing or empty.
             kit: as `read_kit` verified it.
             approver_key: public key of an approver who keeps the private one; without it both are made here.
+            passphrases: of the site's key and of the approver's; without them the files are not encrypted.
 
         Raises:
             ConsiliumError: something is already there, or the approver's key cannot be read.
@@ -97,7 +100,7 @@ class SiteHome:
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=".partial-"))
         try:
-            _furnish(staging, kit, approver_key)
+            _furnish(staging, kit, approver_key, passphrases or (None, None))
             staging.replace(path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -148,6 +151,16 @@ class SiteHome:
     def keys_path(self) -> Path:
         """Folder of ``site.pem``, ``approver.pem`` where made here, ``flower``, ``ca.crt``, and who is trusted."""
         return self.path / "keys"
+
+    @property
+    def site_key_path(self) -> Path:
+        """The site's private key."""
+        return self.keys_path / "site.pem"
+
+    @property
+    def approver_key_path(self) -> Path:
+        """The approver's private key; missing where it is kept elsewhere."""
+        return self.keys_path / "approver.pem"
 
     @property
     def flower_key_path(self) -> Path:
@@ -230,8 +243,12 @@ class SiteHome:
         return self.path / "ledger.sqlite"
 
     def key(self) -> Ed25519PrivateKey:
-        """The site's signing key."""
-        return read_private_key(self.keys_path / "site.pem")
+        """The site's signing key; where it is encrypted, its passphrase is looked for once a process.
+
+        Raises:
+            ConsiliumError: it cannot be read, or nobody knows the passphrase.
+        """
+        return unlocked_key(self.site_key_path)
 
     def trust(self) -> TrustFile:
         """Whose signatures count here: the coordinator, this site, and its approvers."""
@@ -263,13 +280,13 @@ class SiteHome:
             yield
 
 
-def _furnish(path: Path, kit: Kit, approver_key: Path | None) -> None:
+def _furnish(path: Path, kit: Kit, approver_key: Path | None, passphrases: tuple[str | None, str | None]) -> None:
     keys = path / "keys"
     keys.mkdir(mode=0o700)
     for folder in ("outbox", "inbox", "pending", "releases", "features", "frames"):
         (path / folder).mkdir()
-    key = create_private_key(keys / "site.pem")
-    approver = _approver(keys, kit.site, approver_key)
+    key = create_private_key(keys / "site.pem", passphrases[0])
+    approver = _approver(keys, kit.site, approver_key, passphrases[1])
     if approver.public == public_hex(key):
         raise ConsiliumError("an approver needs a key of their own", where=str(approver_key))
     write_new(keys / "secret", secrets.token_bytes(SECRET_BYTES))
@@ -282,8 +299,11 @@ def _furnish(path: Path, kit: Kit, approver_key: Path | None) -> None:
     )
 
 
-def _approver(keys: Path, site: str, given: Path | None) -> Party:
-    public = public_hex(create_private_key(keys / "approver.pem")) if given is None else read_public_key(given)
+def _approver(keys: Path, site: str, given: Path | None, passphrase: str | None) -> Party:
+    if given is not None:
+        public = read_public_key(given)
+    else:
+        public = public_hex(create_private_key(keys / "approver.pem", passphrase))
     return Party(name="approver", role="approver", public=public, site=site)
 
 

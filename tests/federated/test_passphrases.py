@@ -19,6 +19,7 @@ from federated.key_agent import VARIABLE, KeyAgent
 from federated.keys import create_private_key, public_hex
 from federated.passphrases import (
     IN_KEYRING,
+    agent_of,
     give,
     given,
     in_keyring,
@@ -231,3 +232,18 @@ def test_what_was_given_is_known(tmp_path: Path) -> None:
     assert given() == (WORDS,)
     give(None, None)
     assert given() == ()
+
+
+def test_an_unlocked_key_is_lent_where_the_file_is_encrypted(
+    locked: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passphrases._given.append(WORDS)
+    agent = agent_of(locked[0])
+    assert agent is not None
+    passphrases._given.clear()
+    passphrases._opened.clear()
+    with agent:
+        monkeypatch.setenv(VARIABLE, str(agent.path))
+        assert public_hex(unlocked_key(locked[0])) == locked[1]
+    create_private_key(tmp_path / "plain.pem")
+    assert agent_of(tmp_path / "plain.pem") is None
