@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Self
 import typer
 
 from federated.errors import ConsiliumError
+from federated.key_agent import VARIABLE, KeyAgent
+from federated.passphrases import agent_of
 from federated.processes import WITH_PARENT, ended_by_sigterm, undisturbed
 from server.averaging import AveragingSummary
 from server.certificates import create_certificates
@@ -66,6 +68,7 @@ class SuperLink:
         self.folder = home.path.resolve() / "flower"
         self.log = self.folder / "superlink.log"
         self._home = home
+        self._keys: KeyAgent | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._control: Control | None = None
 
@@ -78,6 +81,7 @@ class SuperLink:
         certificates = create_certificates(self._home.certificates_path, self._home.config.federation, names)
         self.folder.mkdir(mode=0o700, exist_ok=True)
         try:
+            self._lend_key()
             with undisturbed():
                 self._process = self._start(host, port)
             address = f"127.0.0.1:{port}" if host == "0.0.0.0" else self.listen  # noqa: S104
@@ -178,6 +182,11 @@ class SuperLink:
             raise ConsiliumError("the SuperLink is not running", where=self.listen, cure=f"see {self.log}")
         return self._control
 
+    def _lend_key(self) -> None:
+        """The coordinator's key, where it is encrypted, for events, each of which Flower starts as a process."""
+        agent = agent_of(self._home.key_path)
+        self._keys = agent.__enter__() if agent is not None else None
+
     def _start(self, host: str, port: str) -> subprocess.Popen[bytes]:
         files = self._home.certificates_path.resolve()
         command = [
@@ -211,6 +220,7 @@ class SuperLink:
             "FLWR_LOG_LEVEL": "WARNING",
             "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.25",
             HOME_VARIABLE: str(self._home.path.resolve()),
+            VARIABLE: str(self._keys.path) if self._keys is not None else "",
         }
 
     def _wait_until_ready(self, url: str, authority: Path) -> None:
@@ -255,6 +265,8 @@ class SuperLink:
                 self._control.close()
             if self._process is not None:
                 stop_tree(self._process)
+            if self._keys is not None:
+                self._keys.__exit__(None, None, None)
 
 
 def serve(
