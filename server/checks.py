@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.averaging import AverageManifest, UpdateManifest, check_update, check_values
+from federated.decision_checks import check_growth, check_shown, check_tree
 from federated.decision_summary import check_summary
 from federated.errors import ContractError
 from federated.fusion.targets import coarse_labels
@@ -41,7 +42,6 @@ from federated.report import check_report
 from federated.statistics import Statistics
 from federated.vocabulary import Vocabulary
 from server.contributions import Blocks, blocks_of, reproduces
-from server.decisions import check_growth, check_shown, check_tree
 from server.spectrum import MAX_MEAN_SQUARE, Spectrum, check_spectrum
 
 ROUNDING = 1e-9  # of the trace: rounding of float64 sums over a million rows stays below it

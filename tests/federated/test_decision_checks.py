@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from federated.decision_checks import check_growth, check_shown, check_tree
 from federated.errors import ContractError
 from federated.manifest import DecisionManifest, SummaryManifest, Tensors, pack_tensors
-from server.decisions import check_growth, check_shown, check_tree
 from tests.decision_making import LABELS, SITES, Tree, a_flag, a_record, an_answer, rows, shown, sums, told
 
 LEAVES = [a_record(0).to_bytes(), *(b"%d" % number for number in range(1, 30))]
