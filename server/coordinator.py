@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from federated.assessment import Assessment
 from federated.averaging import Plan
 from federated.canonical import digest
 from federated.contract import Tensors
@@ -24,7 +25,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
 from federated.vocabulary import write_vocabulary
-from server import acceptance, averages, deliveries, members, panel, releases, witnesses
+from server import acceptance, averages, change_plans, deliveries, members, panel, releases, witnesses
 from server.artefacts import Artefacts
 from server.averages import Update
 from server.contributions import Stored, load
@@ -113,10 +114,59 @@ class Coordinator:
         with self._step() as session:
             return releases.propose(session, self.artefacts, self.home)
 
-    def release(self) -> str | None:
-        """Digest of the new release of the newest candidate, or None where it would be no news."""
+    def release(self, plan: bytes | None = None, *, substantial: bool = False) -> str | None:
+        """Digest of the new release of the newest candidate, or None where it would be no news.
+
+        Args:
+            plan: a change plan that it is held against, that which is pinned where none is given.
+            substantial: whether changes that the plan does not allow were approved as such.
+
+        Raises:
+            PlanError: the plan does not let it be made.
+        """
         with self._step() as session:
-            return releases.release(session, self.artefacts, self.home)
+            return releases.release(session, self.artefacts, self.home, plan, substantial=substantial)
+
+    def add_approver(self, name: str, public: str) -> None:
+        """Somebody may approve releases from now on."""
+        with self._step() as session:
+            change_plans.add_approver(session, name, public)
+
+    def end_approver(self, name: str) -> None:
+        """What this approver signs does not count any more."""
+        with self._step() as session:
+            change_plans.end_approver(session, name)
+
+    def approvers(self) -> dict[str, str]:
+        """Name -> public key of those who approve releases."""
+        with self.registry.transaction() as session:
+            return change_plans.approvers(session)
+
+    def pin_plan(self, plan: bytes) -> str:
+        """From now on releases are made under this change plan; its digest."""
+        with self._step() as session:
+            return change_plans.pin(session, self.artefacts, self.home, plan)
+
+    def plan(self) -> bytes | None:
+        """The change plan that is pinned."""
+        with self.registry.transaction() as session:
+            name = change_plans.pinned(session)
+        return self.artefacts.get(name) if name is not None else None
+
+    def assess(self, plan: bytes | None = None) -> Assessment:
+        """The newest candidate held against a change plan, that which is pinned where none is given."""
+        with self._step() as session:
+            return change_plans.assess_newest(session, self.artefacts, self.home, plan)
+
+    def approvals(self, assessment: Assessment) -> list[str]:
+        """Who has approved a candidate with exactly these figures."""
+        with self.registry.transaction() as session:
+            return list(change_plans.approvals_of(session, self.artefacts, assessment))
+
+    def approve(self, approval: bytes) -> str:
+        """Keeps an approval of the newest candidate; the approver's name."""
+        with self._step() as session:
+            return change_plans.approve(session, self.artefacts, self.home, approval)
 
     def number_of(self, release: str) -> int:
         """The number of a release by its digest."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from federated.envelope import parse_parcel
 from federated.errors import ConsiliumError
 from federated.manifest import Frozen
+from server.change_plans import PlanError
 from server.intake import Acceptance
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def run_event(coordinator: Coordinator, route: Route) -> EventSummary:
     candidate = event.propose()
     if candidate is not None:
         event.exchange()
-    release = coordinator.release()
+    release = event.release()
     if release is not None or event.is_anything_left():
         event.exchange()
     return event.summary(candidate, release, have_witnessed(coordinator, route))
@@ -124,6 +125,14 @@ class _Event:
             return self.coordinator.propose()
         except ConsiliumError as error:
             self.trouble = str(error)
+            return None
+
+    def release(self) -> str | None:
+        """A release, or none, and the reason where a change plan does not let it be made."""
+        try:
+            return self.coordinator.release()
+        except PlanError as error:
+            self.trouble = self.trouble or str(error)
             return None
 
     def is_anything_left(self) -> bool:

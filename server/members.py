@@ -88,7 +88,7 @@ def revoke(session: Session, site: str) -> None:
     """
     row = find_site(session, site)
     row.state = "revoked"
-    own = (KeyRow.name == site) | (KeyRow.site == site)
+    own = ((KeyRow.role == "site") & (KeyRow.name == site)) | (KeyRow.site == site)
     ended = list(session.scalars(select(KeyRow.public).where(own, KeyRow.revoked.is_(False)).order_by(KeyRow.id)))
     session.execute(update(KeyRow).where(own).values(revoked=True))
     record(session, "revoke", site=site, entry={"ended": ended})

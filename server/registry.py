@@ -151,6 +151,16 @@ class DeliveryRow(Base):
     acknowledged: Mapped[bool]
 
 
+class ApprovalRow(Base):
+    """An approver's signature under an assessment; its envelope is the artefact of this digest."""
+
+    __tablename__ = "approvals"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    assessment: Mapped[str]
+    public: Mapped[str]
+    at: Mapped[str]
+
+
 class QuarantineRow(Base):
     """Bytes that were not let in; they lie in the quarantine folder under their digest."""
 

@@ -7,7 +7,8 @@ only, so that its tensors are the same bytes and the older manifest stays as it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from federated.manifest import (
 )
 from federated.release import Built, SiteInput, build_candidate, build_release
 from server.artefacts import Artefacts
+from server.change_plans import permit, reports_on
 from server.contributions import Stored, expert_cards, load, load_manifest, site_inputs
 from server.deliveries import enqueue, sent_to
 from server.experts import heads_in, trained_gate
@@ -75,10 +77,20 @@ def propose(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> st
     return _keep_candidate(session, artefacts, built, inputs)
 
 
-def release(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> str | None:
+def release(
+    session: Session,
+    artefacts: Artefacts,
+    home: CoordinatorHome,
+    plan: bytes | None = None,
+    *,
+    substantial: bool = False,
+) -> str | None:
     """Digest of a new release of the newest candidate with the reports that are here, or None where it is no news.
 
     After a rollback or a recall nothing is released until there is a new candidate.
+
+    Raises:
+        PlanError: the change plan, which is given or pinned, does not let it be made.
     """
     candidate, latest = newest_candidate(session), newest_release(session)
     if candidate is None or candidate.state != "current":
@@ -86,9 +98,10 @@ def release(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> st
     if _is_released(session, candidate.digest) and not _may_improve(latest, candidate):
         return None
     source = load(artefacts, candidate.digest)
-    reports = {row.site: load(artefacts, row.digest) for row in _reports(session, candidate.digest)}
+    reports = reports_on(session, artefacts, candidate.digest)
     if latest is not None and latest.candidate == candidate.digest and _used(artefacts, latest) == _digests(reports):
         return None
+    permitted = permit(session, artefacts, home, source.manifest, reports, given=plan, substantial=substantial)
     with threadpool_limits(1):
         built = build_release(
             source.manifest,
@@ -96,7 +109,7 @@ def release(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> st
             {site: (report.digest, report.manifest, report.tensors) for site, report in reports.items()},
             keep_temperature=home.config.mode == "isolated" and source.manifest.previous is not None,
         )
-    return _keep_release(session, artefacts, built, candidate.digest, None)
+    return _keep_release(session, artefacts, built, candidate.digest, None, permitted.entry if permitted else {})
 
 
 def withdraw(
@@ -231,8 +244,15 @@ def _keep_candidate(session: Session, artefacts: Artefacts, built: Built, inputs
     return name
 
 
-def _keep_release(session: Session, artefacts: Artefacts, built: Built, candidate: str, origin: int | None) -> str:
-    """Numbers the release after the latest and puts it in line for every site."""
+def _keep_release(
+    session: Session,
+    artefacts: Artefacts,
+    built: Built,
+    candidate: str,
+    origin: int | None,
+    said: Mapping[str, Any] | None = None,
+) -> str:
+    """Numbers the release after the latest and puts it in line for every site; the log says more of it if there is."""
     latest = newest_release(session)
     number, previous = (latest.number + 1, latest.digest) if latest else (1, None)
     manifest = built.manifest.model_copy(update={"number": number, "previous": previous})
@@ -247,7 +267,7 @@ def _keep_release(session: Session, artefacts: Artefacts, built: Built, candidat
     enqueue(session, enrolled_sites(session), name, "release")
     event, entry = (
         "release" if origin is None else "roll back",
-        {"subject": name, "concerns": candidate, "number": number},
+        {"subject": name, "concerns": candidate, "number": number, **(said or {})},
     )
     record(session, event, subject=name, detail=f"number {number}", entry=entry)
     return name
@@ -314,10 +334,6 @@ def _may_improve(latest: ReleaseRow | None, candidate: CandidateRow) -> bool:
         and latest.state == "standing"
         and latest.origin is None
     )
-
-
-def _reports(session: Session, candidate: str) -> list[ParcelRow]:
-    return [row for row in current_parcels(session, ("report",)) if row.concerns == candidate]
 
 
 def _used(artefacts: Artefacts, row: ReleaseRow) -> set[str]:
