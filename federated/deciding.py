@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from federated.clips import clip_means
 from federated.decision import TOLERANCE, Decision, Step
@@ -27,7 +28,21 @@ CERTAIN = 1.0  # doubt
 def decisions(
     model: FusedModel, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]
 ) -> list[Decision]:
-    """One decision a row of (n, M) features; `unit` (image or clip) says which calibration holds."""
+    """One decision a row of (n, M) features; `unit` (image or clip) says which calibration holds.
+
+    Raises:
+        ContractError: the release's numbers give none.
+    """
+    try:
+        return _decisions(model, features, unit, images, clips)
+    except (np.linalg.LinAlgError, ValidationError) as error:  # a system without a solution, a share that is no number
+        cure = "refuse it, and tell the coordinator"
+        raise ContractError("its numbers give no answer", where=f"release {model.digest}", cure=cure) from error
+
+
+def _decisions(
+    model: FusedModel, features: Array, unit: str, images: Sequence[str | None], clips: Sequence[str]
+) -> list[Decision]:
     answers = model.answer(features, unit)
     probabilities = model.tree.probabilities(answers.scores / model.manifest.temperature)
     full = model.full_scores(features) if model.manifest.steps else answers.scores
@@ -50,7 +65,8 @@ def decide_alone(model: FusedModel, features: Array, image: str | None, clip: st
     Args:
         model: a release.
         features: (1, `manifest.width`), or (n, `manifest.width`) of a clip's n frames in their order.
-        image, clip: their names.
+        image: its name, or None.
+        clip: the clip's name.
     """
     if image is not None:
         return decisions(model, features, "image", [image], [clip])[0]

@@ -163,9 +163,12 @@ def _read(path: Path, payload_type: str, model: type[Document], *public_fields: 
 def _parse(payload: bytes, model: type[Document], path: Path) -> Document:
     try:
         document = model.model_validate_json(payload)
+        same = canonical(document.model_dump(mode="json")) == payload
     except ValidationError as error:
         raise ContractError(first_fault(error), where=str(path)) from error
-    if canonical(document.model_dump(mode="json")) != payload:
+    except ValueError as error:  # a number that canonical JSON has not
+        raise ContractError(str(error), where=str(path)) from error
+    if not same:
         raise ContractError("is not in canonical form (RFC 8785)", where=str(path))
     return document
 

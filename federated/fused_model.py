@@ -39,7 +39,8 @@ from federated.in_distribution import (
     subspace,
 )
 from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, manifest_digest
-from federated.release import coarse_name, gram_tensors, subspace_of, subspace_tensors, system_key
+from federated.release import gram_tensors, subspace_of, subspace_tensors, system_key
+from federated.release_reading import block_of, check_release
 from federated.statistics import Array, Statistics, unpack_symmetric
 
 MAX_SOLVED = 32  # systems kept in memory
@@ -94,7 +95,8 @@ class FusedModel:
             ContractError: a tensor is missing or does not fit.
         """
         try:
-            blocks = {site.name: _block(manifest, tensors, index) for index, site in enumerate(manifest.sites)}
+            check_release(manifest, tensors)
+            blocks = {site.name: block_of(manifest, tensors, index) for index, site in enumerate(manifest.sites)}
             model = cls(manifest, tensors, manifest_digest(manifest), blocks)
         except (KeyError, IndexError, ValueError) as error:
             raise ContractError(f"a tensor is missing or does not fit ({error})", where=manifest.kind) from error
@@ -102,6 +104,8 @@ class FusedModel:
             key = model._full_key(group)
             if key not in model._carried and any(blocks[name].gram is None for name in key.sites):
                 raise ContractError("carries no solution for some labels", where=manifest.kind)
+            if key in model._carried and len(manifest.systems[model._carried[key]].labels) != len(group.columns):
+                raise ContractError("carries a solution for other labels", where=manifest.kind)
         return model
 
     def __post_init__(self) -> None:
@@ -377,18 +381,6 @@ class FusedModel:
             name: share * (within[:, self.sites.index(name)] if name in inside else 1.0) / rest
             for name, share in shares.items()
         }
-
-
-def _block(manifest: ReleaseManifest, tensors: Tensors, index: int) -> Statistics:
-    """What a release carries of the statistics of its site of this place."""
-    site, size = manifest.sites[index], manifest.front_end.features
-    sums, weights = tensors["class_sums"][index], tensors["weights"][index]
-    packed = tensors.get(f"gram.{site.name}")
-    if packed is None:
-        return Statistics(manifest.labels, None, sums, weights)
-    own = {label: tensors[coarse_name(number, site.name)] for number, label in enumerate(site.coarse)}
-    own_grams = {label: unpack_symmetric(gram, size) for label, gram in own.items()}
-    return Statistics(manifest.labels, unpack_symmetric(packed, size), sums, weights, own_grams)
 
 
 def _rows_by_key(keys: Sequence[Key]) -> dict[Key, list[int]]:

@@ -50,7 +50,7 @@ from server.node_keys import node_keys
 
 HOME_VARIABLE = "CONSILIUM_COORDINATOR_HOME"
 EVENT_NAME = re.compile(r"^[0-9A-Za-z-]{1,64}$")
-CODE = re.compile(r"^[a-z]{1,20}$")
+CODE = re.compile(r"[a-z]{1,20}")
 ONLINE, UNREGISTERED = "online", "unregistered"
 POLL_SECONDS = 0.2  # each look is a request, and both ends of it may be one small machine
 NODE_UNAVAILABLE = 5
@@ -238,7 +238,7 @@ def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unreached("invalid")
     if code != "ok":
-        return Unreached(code if CODE.match(code) else "invalid")
+        return Unreached(code if CODE.fullmatch(code) else "invalid")
     return [parcels[key].data for key in sorted(parcels)] if name == site else Unreached("invalid")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +97,7 @@ def _numbered(path: Path, data: bytes) -> tuple[int, bytes]:
 
 def _answers(path: Path, data: bytes) -> list[Answer]:
     try:
-        return _ANSWERS.validate_python(json.loads(data))
-    except (ValueError, ValidationError) as error:
+        return _ANSWERS.validate_json(data)
+    except ValidationError as error:
         cure = "expected the output of: consilium coordinator accept --json"
         raise ContractError("holds no answers of the coordinator", where=str(path), cure=cure) from error

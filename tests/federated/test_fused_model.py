@@ -188,7 +188,7 @@ def test_a_silenced_site_has_no_share_of_a_scaled_answer(make_federation, weight
 
 def test_a_release_without_a_system_is_refused_when_it_is_loaded(make_federation):
     built = make_federation(gram_to_sites=False).candidate()
-    manifest = built.manifest.model_copy(update={"systems": built.manifest.systems[1:]})
+    manifest = built.manifest.model_copy(update={"systems": built.manifest.systems[:-1]})
     with pytest.raises(ContractError, match="no solution for some labels"):
         FusedModel.from_release(manifest, unpack_tensors(built.tensors, built.manifest))
 

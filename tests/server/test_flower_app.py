@@ -196,6 +196,7 @@ def test_a_message_that_flower_does_not_take_leaves_the_site_unreached(
         ({"answer": ConfigRecord({"header": 100_000 * b"["}), "parcels": ArrayRecord()}, "invalid"),
         ({"answer": ConfigRecord({"header": b'{"code":"ok"}'}), "parcels": ArrayRecord()}, "invalid"),
         ({"answer": ConfigRecord({"header": b'{"code":"\\u001b[31m"}'}), "parcels": ArrayRecord()}, "invalid"),
+        ({"answer": ConfigRecord({"header": b'{"code":"busy\\n"}'}), "parcels": ArrayRecord()}, "invalid"),
         ({"answer": ConfigRecord({"header": b'{"code":"busy"}'}), "parcels": ArrayRecord()}, "busy"),
     ],
 )

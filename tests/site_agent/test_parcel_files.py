@@ -117,6 +117,7 @@ def test_a_parcel_that_is_not_the_next_is_told_and_the_others_taken(federation: 
         ("a.parcel", b"", "is not a Consilium parcel"),
         ("a.json", b"{}", "holds no answers of the coordinator; expected the output of"),
         ("a.json", b"\xff", "holds no answers of the coordinator"),
+        ("a.json", b"[" * 100_000, "holds no answers of the coordinator"),
         ("a.json", b'[{"site": "ada", "digest": "none", "outcome": "accepted"}]', "holds no answers"),
     ],
 )
