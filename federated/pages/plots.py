@@ -294,8 +294,15 @@ def _curve(frame: _Frame, curve: Line) -> Iterator[str]:
             yield f'<circle class="{curve.kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{said}</title></circle>'
 
 
-def timeline(lanes: Sequence[str], marks: Sequence[Mark], *, title: str, ticks: Mapping[float, str]) -> Svg:
-    """What happened when, one lane each; marks in the order of time, `ticks` names moments.
+def timeline(
+    lanes: Sequence[str],
+    marks: Sequence[Mark],
+    *,
+    title: str,
+    ticks: Mapping[float, str],
+    key: Mapping[str, str] | None = None,
+) -> Svg:
+    """What happened when, one lane each; marks in the order of time, `ticks` names moments, `key` the colours.
 
     Raises:
         ValueError: a mark lies in no lane.
@@ -322,5 +329,7 @@ def timeline(lanes: Sequence[str], marks: Sequence[Mark], *, title: str, ticks: 
     for value, name in ticks.items():
         anchor = "start" if across(value) < NAMES + 30 else "end" if across(value) > _WIDTH - 60 else "middle"
         drawn.append(text(across(value), height - 6, words(name), kind="quiet", anchor=anchor))
+    named, bottom = _key([Part(name, 0, kind) for kind, name in (key or {}).items()], height + 6, one=False)
+    drawn += named
     desc = "; ".join(f"{lane}: {sum(mark.lane == lane for mark in marks)}" for lane in lanes)
-    return drawing(_WIDTH, height, drawn, title=title, desc=f"how many in each lane: {desc}")
+    return drawing(_WIDTH, bottom, drawn, title=title, desc=f"how many in each lane: {desc}")

@@ -109,6 +109,12 @@ def test_marks_lie_in_their_lanes_in_the_order_of_time() -> None:
         timeline(["a"], marks, title="t", ticks={})
 
 
+def test_a_timeline_tells_what_its_colours_stand_for() -> None:
+    marks = [Mark("a", 1.0, "s0", "came"), Mark("a", 2.0, "s1", "went")]
+    plot = timeline(["a"], marks, title="t", ticks={}, key={"s0": "arrival", "s1": "recall"})
+    assert [plot.count(f">{name}</text>") for name in ("arrival", "recall")] == [1, 1]
+
+
 NOTHING: tuple[Callable[[], Svg], ...] = (
     lambda: bar([], title="none"),
     lambda: stacked_bar([], title="none"),
