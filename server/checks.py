@@ -151,7 +151,8 @@ def _check_rows(manifest: FeaturesManifest | ConsultationManifest, tensors: Tens
         raise ContractError("has no rows", where=fold)
     if label.min() < 0 or label.max() >= len(manifest.labels):
         raise ContractError("points outside the labels declared", where=f"{fold}.label")
-    if not np.array_equal(np.unique(patient), np.arange(patient.max() + 1)) or patient.max() >= manifest.batch_patients:
+    numbers = np.unique(patient)
+    if numbers[-1] >= manifest.batch_patients or not np.array_equal(numbers, np.arange(numbers.size)):
         raise ContractError("are not numbered from 0 within the batch", where=f"{fold}.patient")
     if fold == "train":
         _check_row_counts(manifest, label, patient, times)

@@ -177,6 +177,7 @@ def test_a_spectrum_far_from_other_sites_is_not_plausible(world: World, ada: Sit
         (_set("train.label", 0, 2), "outside the labels"),
         (_set("train.label", 0, -1), "outside the labels"),
         (_set("train.patient", 0, 40), "numbered from 0"),
+        (_set("train.patient", 0, 2**62), "numbered from 0"),  # before anything of that size is made
         (_set("train.features", (0, -1), 1.5), "not the constant 1"),
         (_set("train.features", (0, 0), 1e6), "far too long"),
         (_set("train.weight", 0, -0.5), "negative"),
