@@ -79,6 +79,18 @@ class TrustFile(BaseModel):
             and (site is None or party.site == site)
         )
 
+    def with_former(self) -> TrustFile:
+        """As it is for what was signed earlier: keys that their party has replaced by another one count again.
+
+        Who has no key left that counts was revoked, and has none here either.
+        """
+        live = {(party.role, party.name, party.site) for party in self.parties if not party.revoked}
+        counting = [
+            party.model_copy(update={"revoked": False}) if (party.role, party.name, party.site) in live else party
+            for party in self.parties
+        ]
+        return self.model_copy(update={"parties": tuple(counting)})
+
 
 def fingerprint(public: bytes) -> str:
     """SHA-256 of a raw public key, 64 hexadecimal digits."""

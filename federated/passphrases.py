@@ -17,9 +17,10 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.errors import ConsiliumError, cannot_read
+from federated.files import write_new
 from federated.key_agent import KeyAgent, key_from_agent
 from federated.keys import parse_private_key, read_key_file
-from federated.pkcs8 import is_encrypted
+from federated.pkcs8 import encrypted_pem, is_encrypted, plain_pem
 
 SHORTEST, LONGEST = 12, 1000  # letters
 MAX_LINES_BYTES = 2**16
@@ -28,7 +29,7 @@ SERVICE = "consilium"
 IN_KEYRING = b"Passphrase: keyring\n\n"
 NOBODY = "run it in a terminal, or give --passphrase-file or --passphrase-fd after the name of the group"
 _given: list[str] = []
-_opened: dict[str, Ed25519PrivateKey] = {}
+_opened: dict[str, tuple[Ed25519PrivateKey, str | None]] = {}
 
 
 def give(file: Path | None, descriptor: int | None) -> None:
@@ -55,8 +56,25 @@ def unlocked_key(path: Path) -> Ed25519PrivateKey:
         return parse_private_key(pem, None, path)
     name = name_of(pem)
     if name not in _opened:
-        _opened[name] = key_from_agent(name) or _open(pem, path)
-    return _opened[name]
+        lent = key_from_agent(name)
+        _opened[name] = (lent, None) if lent is not None else _open(pem, path)
+    return _opened[name][0]
+
+
+def create_beside(path: Path, new: Path) -> Ed25519PrivateKey:
+    """A fresh key in a new file, under the passphrase of another key where that has one.
+
+    Raises:
+        ConsiliumError: the other key cannot be opened, or the file is there already.
+    """
+    unlocked_key(path)
+    pem, key = read_key_file(path), Ed25519PrivateKey.generate()
+    passphrase = _opened[name_of(pem)][1] if is_encrypted(pem) else None
+    if is_encrypted(pem) and passphrase is None:
+        raise ConsiliumError("was lent to this process, which does not know its passphrase", where=str(path))
+    data = plain_pem(key) if passphrase is None else encrypted_pem(key, passphrase)
+    write_new(new, IN_KEYRING + data if in_keyring(pem) else data)
+    return key
 
 
 def agent_of(path: Path) -> KeyAgent | None:
@@ -135,12 +153,12 @@ def drop_from_keyring(path: Path) -> None:
         _asked_keyring(lambda ring: ring.delete_password(SERVICE, _account(path)))
 
 
-def _open(pem: bytes, path: Path) -> Ed25519PrivateKey:
+def _open(pem: bytes, path: Path) -> tuple[Ed25519PrivateKey, str]:
     tried = False
     for passphrase in _candidates(pem, path):
         tried = True
         try:
-            return parse_private_key(pem, passphrase, path)
+            return parse_private_key(pem, passphrase, path), passphrase
         except ConsiliumError:
             continue
     if tried:
@@ -161,7 +179,7 @@ def _candidates(pem: bytes, path: Path) -> Iterator[str]:
 def _credential(path: Path) -> Iterable[str]:
     """What systemd's `LoadCredential=site:/etc/…` gives for ``site.pem``."""
     folder = os.environ.get(CREDENTIALS)
-    file = Path(folder) / path.stem if folder else None
+    file = Path(folder) / _owner(path) if folder else None
     return _lines_of(file, str(file))[:1] if file is not None and file.exists() else []
 
 
@@ -200,7 +218,12 @@ def _asked_keyring(action: Callable[..., object]) -> object:
 
 
 def _account(path: Path) -> str:
-    return str(path.resolve())
+    return str(path.resolve().with_name(f"{_owner(path)}.pem"))
+
+
+def _owner(path: Path) -> str:
+    """Whose key: one that waits to take another's place (``site.next.pem``) has the passphrase of that one."""
+    return path.name.partition(".")[0]
 
 
 def _require_terminal(whose: str) -> None:

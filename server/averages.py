@@ -128,7 +128,7 @@ def _opened(artefacts: Artefacts, coordinator: str, trust: TrustFile, average: S
     """Signature, address, contents, and that it answers this global model: nothing of before is believed."""
     tensors_digest = load_manifest(artefacts, row.digest).tensors_digest
     parcel = Parcel(artefacts.get(row.envelope), artefacts.get(row.digest), artefacts.get(tensors_digest))
-    opened = open_parcel(parcel, trust, recipient=coordinator)
+    opened = open_parcel(parcel, trust.with_former(), recipient=coordinator)
     check_update(opened.manifest, opened.tensors, average.digest, average.manifest)
     return Update(parcel, opened.manifest, opened.tensors)
 

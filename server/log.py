@@ -55,7 +55,7 @@ def log_facts(home: CoordinatorHome, last: int) -> LogFacts:
         ContractError: it is damaged.
     """
     journal, trust = open_log(home), home.trust()
-    keys = [witness_key(home.config.federation, party) for party in trust.find(role="site")]
+    keys = [witness_key(home.config.federation, party) for party in trust.with_former().find(role="site")]
     seen = journal.witnessed
     names = sorted(name.rpartition("/")[2] for name in cosigners(seen, keys)) if seen else []
     found = journal.entries(max(0, journal.size - last))

@@ -60,21 +60,23 @@ def enrol(session: Session, path: Path, told: str, federation: str) -> str:
 
 
 def rotate(session: Session, path: Path, federation: str) -> str:
-    """Replaces a site's key by the one that its old key vouches for; returns the site's name. Again is no work.
+    """Replaces a site's or its approver's key by the one that the old one vouches for; the site. Again is no work.
 
     Raises:
-        ConsiliumError: the rotation is for another federation, or not by the site's current key.
+        ConsiliumError: the rotation is for another federation, or not by a key of the site that counts.
     """
     rotation: Rotation = read_rotation(path)
     if rotation.federation != federation:
         raise SequenceError(f"is for federation '{rotation.federation}', this is '{federation}'", where=str(path))
-    if _has_key(session, rotation.site, rotation.new_public):
+    if _key_of(session, rotation.site, rotation.new_public):
         return rotation.site
-    if not _has_key(session, rotation.site, rotation.old_public):
+    old = _key_of(session, rotation.site, rotation.old_public)
+    if old is None:
         raise SignatureError(f"the old key is not the current key of '{rotation.site}'", where=str(path))
-    _add_key(session, Party(name=rotation.site, role="site", public=rotation.new_public))
-    session.execute(update(KeyRow).where(KeyRow.public == rotation.old_public).values(revoked=True))
-    keys = [{"public": rotation.new_public, "role": "site"}]
+    party = {"name": old.name, "role": old.role, "site": old.site, "public": rotation.new_public}
+    _add_key(session, Party.model_validate(party))
+    old.revoked = True
+    keys = [{"public": rotation.new_public, "role": old.role}]
     entry = {"keys": keys, "ended": [rotation.old_public]}
     record(session, "rotate", site=rotation.site, subject=rotation.new_public, entry=entry)
     return rotation.site
@@ -158,6 +160,12 @@ def _add_key(session: Session, party: Party) -> None:
 def _has_key(session: Session, site: str, public: str) -> bool:
     own = (KeyRow.role == "site") & (KeyRow.name == site) & (KeyRow.public == public) & KeyRow.revoked.is_(False)
     return session.scalar(select(KeyRow).where(own)) is not None
+
+
+def _key_of(session: Session, site: str, public: str) -> KeyRow | None:
+    """A key that counts, of a site or of one of its approvers."""
+    own = ((KeyRow.role == "site") & (KeyRow.name == site)) | ((KeyRow.role == "approver") & (KeyRow.site == site))
+    return session.scalar(select(KeyRow).where(own, KeyRow.public == public, KeyRow.revoked.is_(False)))
 
 
 def _hashed(token: str) -> str:

@@ -28,7 +28,7 @@ def requests(session: Session, home: CoordinatorHome, sites: Iterable[str]) -> d
     """For each site that has not signed the newest checkpoint, what it is asked and told.
 
     First that checkpoint with a proof from what the site saw last; then each entry since that is about a parcel of its
-    own, with its proof.
+    own, or a new key, with its proof.
     """
     journal = open_log(home)
     if journal.note is None:
@@ -80,7 +80,7 @@ def _told(journal: Journal, site: str, old: int) -> Iterator[bytes]:
     own = deque[tuple[int, bytes]](maxlen=MOST_TOLD)
     for number, data in enumerate(journal.entries(old), old):
         entry = read_entry(data).predicate
-        if entry.site == site and entry.envelope is not None:
+        if entry.site == site and (entry.envelope is not None or entry.event == "rotate"):
             own.append((number, data))
     return (tell(journal, number, data).to_bytes() for number, data in own)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
 from federated.manifest import ReleaseManifest
-from site_agent import adopt, averaging, consulting, panel
+from site_agent import adopt, averaging, consulting, panel, rotation
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
@@ -87,6 +87,7 @@ def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
 
 
 def _work(home: SiteHome, standing: adopt.Standing | None) -> WorkSummary:
+    rotation.resume(home)
     finish(home)
     contributed = [*_read_inbox(home), *renew(home), *_contribute(home), *_consult(home)]
     steps = [*contributed, *_adopt_newest(home, standing), *tell(home)]

@@ -16,6 +16,7 @@ from site_agent import (
     key_commands,
     learning_commands,
     release_commands,
+    rotation_commands,
     tables,
 )
 from site_agent.backup import commands as backup_commands
@@ -180,6 +181,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     retrieval_commands.similar,
     drift_commands.drift,
     egress_commands.withdraw,
+    rotation_commands.rotate,
     backup_commands.backup,
     backup_commands.restore,
 )

@@ -12,6 +12,7 @@ from federated.log.checkpoints import read_checkpoint
 from federated.log.entries import read_entry
 from federated.log.notes import is_signed, read_note
 from federated.log.told import parse_told, read_told
+from federated.signing import parse_document, verified_by
 from federated.statements import read_statement
 from site_agent.ledger import sent, transaction
 from site_agent.witness import checkpoint_path, log_key, told_path
@@ -83,6 +84,15 @@ def _verified(home: SiteHome, sequence: int, kind: str, digest: str, envelope: b
     return outcome("logged", f"entry {number} of the first {size}, which this site has signed", number)
 
 
+def _same(home: SiteHome, logged: str, sent: bytes) -> bool:
+    """Whether an envelope is the one that left, or what it says sealed anew when the site's key was rotated."""
+    if logged.encode() == sent:
+        return True
+    keys = [party.verifier() for party in home.trust().parties if party.role == "site"]
+    there = parse_document(logged.encode())
+    return there.payload == parse_document(sent).payload and bool(verified_by(there, keys))
+
+
 def _in_the_log(home: SiteHome, digest: str, envelope: bytes) -> tuple[int, int]:
     """Number of the entry, and size of the log in which it is proved to be."""
     path = told_path(home, digest)
@@ -95,6 +105,6 @@ def _in_the_log(home: SiteHome, digest: str, envelope: bytes) -> tuple[int, int]
     if note is None or not is_signed(note, key):
         raise SignatureError("its checkpoint is missing or not signed by the coordinator", where=str(path))
     told, entry = read_told(data, read_checkpoint(note, key.name))
-    if (entry.site, entry.subject) != (home.config.site, digest) or (entry.envelope or "").encode() != envelope:
+    if (entry.site, entry.subject) != (home.config.site, digest) or not _same(home, entry.envelope or "", envelope):
         raise ContractError(f"entry {told.number} tells of something else than what left", where=str(path))
     return told.number, size

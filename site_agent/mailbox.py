@@ -49,6 +49,16 @@ class Outbox:
         """What the coordinator has not answered yet, by number."""
         return [_read(path) for path in sorted(self._path.glob("*.parcel"))]
 
+    def replace(self, parcel: Parcel) -> None:
+        """The same parcel under another envelope; one that is not waiting is no work.
+
+        Raises:
+            ConsiliumError: the disk is full; the old one is still there.
+        """
+        path = _find(self._path, parcel.digest)
+        if path is not None:
+            write_whole(path, parcel.to_bytes())
+
     def sent(self, digest: str) -> Parcel | None:
         """What left with this digest, answered or not; None where nothing did."""
         folders = (self._path, *(self._path / name for name in sorted(set(PUT_AWAY.values()))))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from federated.errors import ConsiliumError, SignatureError
 from federated.files import write_whole
 from federated.log.checkpoints import Checkpoint, origin_of, witness_name
-from federated.log.notes import ED25519, Note, NoteKey
+from federated.log.notes import ED25519, Note, NoteKey, cosign
 from federated.log.told import read_told
 from federated.log.witness import FORK, UNPROVED, OtherSizeError, Witness, have
+from site_agent.rotation import note_taken, resume
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -33,7 +34,7 @@ def witness(home: SiteHome, data: bytes, told: Sequence[bytes] = ()) -> bytes:
     Args:
         home: the site's.
         data: a `Request`.
-        told: entries about parcels of this site (`Told`); one that is wrong is not kept, and said.
+        told: entries about parcels and keys of this site (`Told`); one that is wrong is not kept, and said.
 
     Raises:
         ForkError: the coordinator has signed two histories; both are kept.
@@ -45,6 +46,8 @@ def witness(home: SiteHome, data: bytes, told: Sequence[bytes] = ()) -> bytes:
             note = own.cosign(data, name, home.key(), int(time.time()), partial(_keep, home, told))
         except OtherSizeError as error:
             return have(error.size)
+        if resume(home):  # the coordinator counts the new key only
+            note = cosign(note, name, home.key(), int(time.time()))
     log.info("the coordinator's log was witnessed: %d entries", own.size)
     return note.to_bytes()
 
@@ -95,6 +98,8 @@ def _keep(home: SiteHome, told: Sequence[bytes], checkpoint: Checkpoint, note: N
         except ConsiliumError as error:
             log.warning("the coordinator told of something that its log does not hold: %s", error)
             continue
+        if entry.event == "rotate" and entry.site == home.config.site:
+            note_taken(home, entry.keys[0].public)
         if entry.site == home.config.site and entry.subject is not None and entry.envelope is not None:
             path = told_path(home, entry.subject)
             if not path.exists():

@@ -62,7 +62,7 @@ def _open(path: Path, trust: TrustFile | None) -> Opened:
         passage = read_passage(parcel)
         signers: frozenset[str] = frozenset()
         if trust is not None:
-            passage, signers = check_envelope(parcel, trust, recipient=passage.recipient)
+            passage, signers = check_envelope(parcel, trust.with_former(), recipient=passage.recipient)
         return open_contents(parcel, passage, signers)
     except ContractError as error:
         raise ContractError(str(error), where=str(path)) from error

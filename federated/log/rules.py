@@ -105,9 +105,11 @@ def _enrolled(walk: Walk, entry: Entry) -> None:
 
 
 def _rotated(walk: Walk, entry: Entry) -> None:
-    _require_known(walk, entry, ["site"])
+    role = entry.keys[0].role
+    _require_known(walk, entry, ["approver" if role == "approver" else "site"])
     _ended(walk, entry)
-    _let_sign(walk, entry)
+    if role == "site":
+        _let_sign(walk, entry)
 
 
 def _let_sign(walk: Walk, entry: Entry) -> None:

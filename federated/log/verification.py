@@ -117,7 +117,7 @@ def _signed(note: Note, origin: str, trust: TrustFile) -> Checkpoint:
 def _witnessed(note: Note, origin: str, trust: TrustFile, least: int, checks: list[Check]) -> Seen:
     """The last checkpoint that witnesses signed."""
     seen = _signed(note, origin, trust)
-    keys = {party.public: witness_key(trust.federation, party) for party in trust.find(role="site")}
+    keys = {party.public: witness_key(trust.federation, party) for party in trust.with_former().find(role="site")}
     signed = cosigners(note, list(keys.values()))
     names = sorted(name.rpartition("/")[2] for name in signed)
     if len(names) < least:

@@ -207,6 +207,14 @@ def test_a_revoked_approver_counts_no_more(sealed: Callable[..., Parcel]) -> Non
         open_parcel(parcel, TRUST.model_copy(update={"parties": parties}), recipient="hub")
 
 
+def test_what_an_approver_approved_before_being_replaced_is_taken(sealed: Callable[..., Parcel]) -> None:
+    parcel = sealed(approval="each", keys=[ADA, APPROVER])
+    parties = [party.model_copy(update={"revoked": party.role == "approver"}) for party in TRUST.parties]
+    next_one = Party(name="approver", role="approver", public=public_hex(STRANGER), site="ada")
+    replaced = TRUST.model_copy(update={"parties": (*parties, next_one)})
+    assert open_parcel(parcel, replaced, recipient="hub").signers >= {_id(APPROVER)}
+
+
 def test_a_rotated_key_counts_beside_none_of_the_old(sealed: Callable[..., Parcel]) -> None:
     assert _open(sealed(keys=[ADA])).signers == {_id(ADA)}
     assert _open(sealed(keys=[ADA_OLD, ADA])).signers == {_id(ADA)}

@@ -171,6 +171,15 @@ def test_trust_file_survives_writing(tmp_path: Path) -> None:
     assert read_trust(path) == _trust()
 
 
+def test_a_key_that_was_replaced_counts_for_what_was_signed_before_and_a_revoked_one_does_not() -> None:
+    trust = _trust()
+    assert [party.public[:2] for party in trust.with_former().find(role="site", name="ada")] == ["01", "02"]
+    gone = Party(name="eve", role="site", public="09" * 32, revoked=True)
+    trust = trust.model_copy(update={"parties": (*trust.parties, gone)})
+    assert trust.with_former().find(role="site", name="eve") == ()
+    assert trust.with_former().with_former() == trust.with_former()
+
+
 def test_only_keys_that_count_are_found() -> None:
     trust = _trust()
     assert [party.public[:2] for party in trust.find(role="site", name="ada")] == ["02"]

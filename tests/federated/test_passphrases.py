@@ -16,10 +16,11 @@ from federated import passphrases
 from federated.errors import ConsiliumError
 from federated.files import write_new
 from federated.key_agent import VARIABLE, KeyAgent
-from federated.keys import create_private_key, public_hex
+from federated.keys import create_private_key, public_hex, read_private_key
 from federated.passphrases import (
     IN_KEYRING,
     agent_of,
+    create_beside,
     give,
     given,
     in_keyring,
@@ -198,6 +199,33 @@ def test_a_keyring_that_takes_nothing_is_one_line(tmp_path: Path) -> None:
     finally:
         keyring.set_keyring(before)
     assert WORDS not in str(caught.value)
+
+
+def test_a_key_beside_another_has_its_passphrase(locked: tuple[Path, str], tmp_path: Path) -> None:
+    passphrases._given.append(WORDS)
+    new = locked[0].with_name("site.next.pem")
+    key = create_beside(locked[0], new)
+    assert public_hex(read_private_key(new, WORDS)) == public_hex(key)
+    create_private_key(tmp_path / "plain.pem")
+    beside = create_beside(tmp_path / "plain.pem", tmp_path / "beside.pem")
+    assert public_hex(read_private_key(tmp_path / "beside.pem")) == public_hex(beside)
+
+
+def test_a_key_that_waits_is_opened_as_the_one_whose_place_it_takes(
+    locked: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring: Ring
+) -> None:
+    passphrases.put_into_keyring(locked[0], WORDS)
+    locked[0].write_bytes(IN_KEYRING + locked[0].read_bytes())
+    waiting = locked[0].with_name("site.next.pem")
+    public = public_hex(create_beside(locked[0], waiting))
+    passphrases._opened.clear()
+    assert public_hex(unlocked_key(waiting)) == public
+    assert len(ring.kept) == 1
+    passphrases._opened.clear()
+    passphrases.drop_from_keyring(locked[0])
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    _file(tmp_path / "site", WORDS)
+    assert public_hex(unlocked_key(waiting)) == public
 
 
 def test_a_terminal_is_asked_last(locked: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,11 +126,23 @@ def test_a_new_key_goes_on_where_the_old_one_stopped(world: World) -> None:
 
 def test_a_rotation_is_by_the_current_key(world: World) -> None:
     ada = world.join("ada")
-    path, _ = _rotation(world, ada, ada.approver)
+    path, _ = _rotation(world, ada, Ed25519PrivateKey.generate())
     with pytest.raises(ConsiliumError, match="the old key is not the current key"):
         world.coordinator.rotate(path)
     path, _ = _rotation(world, ada, ada.key, federation="other")
     with pytest.raises(ConsiliumError, match="is for federation 'other'"):
+        world.coordinator.rotate(path)
+
+
+def test_an_approver_is_followed_by_another_whom_the_first_vouches_for(world: World) -> None:
+    ada = world.join("ada")
+    path, new = _rotation(world, ada, ada.approver)
+    assert world.coordinator.rotate(path) == "ada"
+    trust = world.coordinator.trust()
+    assert [party.public for party in trust.find(role="approver", site="ada")] == [public_hex(new)]
+    assert [party.public for party in trust.find(role="site", name="ada")] == [public_hex(ada.key)]
+    path, _ = _rotation(world, ada, ada.approver)
+    with pytest.raises(ConsiliumError, match="the old key is not the current key"):
         world.coordinator.rotate(path)
 
 
