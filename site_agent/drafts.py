@@ -32,6 +32,7 @@ from federated.manifest import (
 )
 from federated.shapes import check_shapes
 from federated.vocabulary import Vocabulary
+from site_agent.decisions.sums import FLAGGED, FOLD, NO_LABEL
 from site_agent.standing import about
 
 STEPS = "steps"  # in the facts of a report: patients whose label tells how an answer goes down from a concept
@@ -166,9 +167,12 @@ def _update(manifest: UpdateManifest, _: Tensors, facts: Facts) -> list[str]:
     return found + _uncovered({("train", label) for label in manifest.labels}, facts)
 
 
-def _summary(manifest: SummaryManifest, _: Tensors, facts: Facts) -> list[str]:
-    more = manifest.patients > len(_patients(facts))
-    return ["the manifest counts more patients than the facts"] if more else []
+def _summary(manifest: SummaryManifest, tensors: Tensors, facts: Facts) -> list[str]:
+    more = manifest.patients > len(_patients(facts, fold=FOLD))
+    counted = {FOLD: tensors["answered"], FLAGGED: tensors["flagged"]}
+    present = {(fold, manifest.labels[column]) for fold, counts in counted.items() for column in np.flatnonzero(counts)}
+    present |= {(FOLD, NO_LABEL)} if tensors["abstained"].any() else set()
+    return (["the manifest counts more patients than the facts"] if more else []) + _uncovered(present, facts)
 
 
 CHECKS: dict[type[Manifest], Callable[[Any, Tensors, Facts], list[str]]] = {

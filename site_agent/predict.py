@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from federated.audit.opening import open_release
+from federated.deciding import decide_alone
 from federated.errors import ConsiliumError, DataError
 from federated.files import write_whole
 from federated.manifest import Digest, Frozen
@@ -60,6 +61,7 @@ class Shown:
         image: (H, W).
         spacing_mm: height and width of a pixel, where they are known.
         box: x0, y0, x1, y1 in the file of what the image shows, both ends inside.
+        patient: the hospital's own number, of the index or the file's header; "" where neither says.
     """
 
     row: Row
@@ -67,24 +69,42 @@ class Shown:
     image: Gray
     spacing_mm: tuple[float, float] | None
     box: tuple[int, int, int, int] | None = None
+    patient: str = ""
 
     def lies(self) -> dict[str, list[int] | None]:
         """How large the image is, and which pixels of the file it shows, for lines on what was found in it."""
         return {"size": [self.image.shape[1], self.image.shape[0]], "box": None if self.box is None else [*self.box]}
 
 
+class Whose(NamedTuple):
+    """By what the patient of an image may be known: the hospital's words for patient and clip, and the file."""
+
+    patient: str
+    clip: str
+    path: Path
+
+
 @dataclass(frozen=True)
 class Seen:
-    """Images that were looked at: their names, clips and (n, width) features, and those that could not be used."""
+    """Images that were looked at: names, clips, (n, width) features, whose they are; those that could not be used."""
 
     images: list[str]
     clips: list[str]
     features: Array
+    whose: list[Whose]
     unreadable: list[tuple[str, str]]
 
 
+Note = Callable[[Seen, Sequence["Decision"]], object]
+
+
 def predict(
-    model: FusedModel, reader: FrontEnd | Reader, inputs: Sequence[Path], out: Path, columns: Columns | None = None
+    model: FusedModel,
+    reader: FrontEnd | Reader,
+    inputs: Sequence[Path],
+    out: Path,
+    columns: Columns | None = None,
+    note: Note | None = None,
 ) -> Predicted:
     """Writes the decisions on some images, all or nothing.
 
@@ -94,6 +114,7 @@ def predict(
         inputs: indexes, folders of images, images, cine files.
         out: where the lines go.
         columns: of the indexes.
+        note: logs the decisions before anybody is shown them.
 
     Raises:
         ConsiliumError: nothing that can be used, or nothing can be written.
@@ -102,9 +123,21 @@ def predict(
     if not seen.images:
         name, reason = seen.unreadable[0]
         raise DataError(f"none of the {len(seen.unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
-    decisions = model.decide(seen.features, seen.images, seen.clips)
+    decisions = _decided(model, seen)
+    if note is not None:
+        note(seen, decisions)
     write_whole(out, "".join(decision.json_line() for decision in decisions).encode())
     return _predicted(model, out, decisions, seen)
+
+
+def _decided(model: FusedModel, seen: Seen) -> list[Decision]:
+    """One decision an image, then one a clip, each by itself, so that it can be decided again to the last bit."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, clip in enumerate(seen.clips):
+        rows[clip].append(row)
+    named = enumerate(zip(seen.images, seen.clips, strict=True))
+    images = [decide_alone(model, seen.features[[row]], image, clip) for row, (image, clip) in named]
+    return images + [decide_alone(model, seen.features[mine], None, clip) for clip, mine in rows.items()]
 
 
 def _predicted(model: FusedModel, out: Path, decisions: Sequence[Decision], seen: Seen) -> Predicted:
@@ -174,16 +207,18 @@ def look(reader: FrontEnd | Reader, rows: Sequence[Row]) -> Seen:
     files = by_file(rows)
     clips = _clip_names(rows)
     found: list[tuple[str, str, Array]] = []
+    whose: list[Whose] = []
     unreadable: list[tuple[str, str]] = []
     for path, its_rows in track(files.items(), total=len(files), what="looking at images"):
         try:
             for each in shown_in(path, its_rows):
                 clip = clips[each.row.patient, each.row.clip or each.row.name]
                 found.append((each.name, clip, reader(each.image)))
+                whose.append(Whose(each.patient, each.row.clip, path))
         except DataError as error:
             unreadable.append((its_rows[0].name, error.what))
     features = np.stack([vector for _, _, vector in found]) if found else np.zeros((0, reader.features))
-    return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, unreadable)
+    return Seen([name for name, _, _ in found], [clip for _, clip, _ in found], features, whose, unreadable)
 
 
 def shown_in(path: Path, rows: Sequence[Row]) -> Iterator[Shown]:
@@ -197,13 +232,15 @@ def shown_in(path: Path, rows: Sequence[Row]) -> Iterator[Shown]:
     if named:
         kept = _prepared(opened, [frame for _, frame in named])
         for (row, number), image in zip(named, kept.frames, strict=True):
-            yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm, kept.box)
+            patient = row.patient or opened.facts.patient
+            yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm, kept.box, patient)
     for row in rows:
         if row.frame is None:
             kept = _prepared(opened, None)
             for place in evenly(len(kept.numbers), LEARNT_FROM):
                 name = _part_name(row, opened, kept.numbers[place])
-                yield Shown(row, name, kept.frames[place], kept.spacing_mm, kept.box)
+                patient = row.patient or opened.facts.patient
+                yield Shown(row, name, kept.frames[place], kept.spacing_mm, kept.box, patient)
 
 
 def _prepared(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:

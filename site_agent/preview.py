@@ -197,8 +197,14 @@ INFERENCES: Mapping[str, Callable[[Facts], list[str]]] = {
     ),
     "synthetic": _say("a sample close to a training image may look like that patient's"),
     "report": _report,
-    "summary": _say("how often each label was answered here, and how often none"),
-    "decision": _say("this patient's features, from which a coarse image can be rebuilt, and what was answered"),
+    "summary": _say(
+        "how often each label was answered here, and how often none, and whose experts counted how much in it",
+        "how many records the decision log has, and where fewer patients than the limit had an answer",
+    ),
+    "decision": _say(
+        "this patient's features, from which a coarse image can be rebuilt, and what was answered",
+        "when it was answered, and which other opened records are of the same patient",
+    ),
     "adoption": _say("nothing about patients: which release this site uses, and the reason as written"),
     "withdrawal": _say("nothing about patients: which contributions this site takes back"),
 }

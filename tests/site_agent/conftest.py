@@ -42,6 +42,7 @@ from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
 from shared_models.front_ends import create_front_end
 from site_agent.agent import exchange
+from site_agent.decisions.sums import FOLD, NO_LABEL
 from site_agent.egress import Draft
 from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
@@ -184,7 +185,10 @@ class Drafts:
         fields = {"candidate": RELEASE, "labels": LABELS, "validation_patients": 20, "calibration_patients": 20}
         return self._draft(ReportManifest, Facts("report", None, 2, cells, 0.1, 0), tensors, fields | changes)
 
-    def _summary(self, cells: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+    def _summary(self, given: dict[Cell, frozenset[str]], **changes: Any) -> Draft:
+        people = sorted(frozenset().union(*given.values()))
+        slots = [(FOLD, label) for label in (*LABELS, NO_LABEL)]
+        cells = {slot: frozenset(people[index :: len(slots)]) for index, slot in enumerate(slots)}
         tensors: Tensors = decision_making.sums()
         fields = decision_making.told(TREE)
         return self._draft(SummaryManifest, Facts("summary", None, None, cells, 0.0, 0), tensors, fields | changes)

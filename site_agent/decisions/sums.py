@@ -1,0 +1,258 @@
+"""Answers of one period as floored sums: a cell behind which there are too few patients says nothing, and says so.
+
+Where what is left out could be had by subtraction, because all the rest is told, one cell more is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.canonical import canonical, digest
+from federated.decision import Decision
+from federated.decision_summary import CONFIDENT, DRIFT_BINS, FLAGS, NOBODY_QUALIFIED, OTHERWISE, REASONS, REST
+from federated.disclosure import Cell, Limits
+from federated.hierarchy import ancestors
+from federated.manifest import ReleaseManifest, Tensors
+from federated.statistics import Array
+from federated.vocabulary import Vocabulary
+
+FOLD, FLAGGED, NO_LABEL = "decisions", "flagged", "(none)"
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A clip's answer, by the number of its record, and whose it is."""
+
+    number: int
+    patient: str
+    decision: Decision
+
+    @property
+    def cell(self) -> tuple[str, str]:
+        """Where it is counted: answered with a label, or not, and why."""
+        if self.decision.label is not None:
+            return "answered", self.decision.label
+        return "abstained", NOBODY_QUALIFIED if self.decision.abstained else OTHERWISE
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What somebody said of an answer."""
+
+    answer: Answer
+    label: str
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A period, as it may leave.
+
+    Attributes:
+        tensors: of the summary.
+        suppressed: names of cells that say nothing.
+        answers: those that are counted.
+        cells: patients behind what is told, for the filters.
+    """
+
+    tensors: Tensors
+    suppressed: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    cells: dict[Cell, frozenset[str]]
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """Behind what is told."""
+        return people(self.answers)
+
+    def images(self) -> dict[str, str]:
+        """For each patient a digest of the records that are counted."""
+        numbers: dict[str, list[int]] = {}
+        for answer in self.answers:
+            numbers.setdefault(answer.patient, []).append(answer.number)
+        return {patient: digest(canonical(sorted(each))) for patient, each in numbers.items()}
+
+
+def sum_up(
+    release: ReleaseManifest,
+    labels: Sequence[str],
+    site: str,
+    answers: Sequence[Answer],
+    truths: Sequence[Truth],
+    limits: Limits,
+) -> Sums:
+    """Sums over answers of a release.
+
+    Args:
+        release: that answered.
+        labels: that it may answer with.
+        site: whose answers they are.
+        answers: of clips.
+        truths: about answers of this release, of this period or before; the last one of an answer counts.
+        limits: of the hospital's policy.
+    """
+    kept, hidden = _told(_by(answers, lambda each: each.cell), limits.cell)
+    counted = [answer for each in kept.values() for answer in each]
+    sheet = _Sheet([".".join(cell) for cell in hidden])
+    sites = tuple(each.name for each in release.sites)
+    tensors: Tensors = {
+        "answered": np.array([len(kept.get(("answered", label), ())) for label in labels], dtype=np.int64),
+        "abstained": np.array([len(kept.get(("abstained", reason), ())) for reason in REASONS], dtype=np.int64),
+        **_parts(labels, sites, kept),
+        "qualified": _qualified(sites, counted, release.alpha, limits.cell, sheet),
+        "drift": _drift(_own(release, site), counted, limits.cell, sheet),
+        **_flagged(labels, release.vocabulary, truths, limits, sheet),
+    }
+    return Sums(tensors, tuple(sorted(sheet.hidden)), tuple(counted), _cells(kept, sheet))
+
+
+def _cells(kept: Mapping[tuple[str, str], Sequence[Answer]], sheet: _Sheet) -> dict[Cell, frozenset[str]]:
+    """Patients behind what is told."""
+    groups = _by_cell(kept)
+    told = {(FOLD, label): people(each) for label, each in groups.items()}
+    return told | {(FLAGGED, label): people(each) for label, each in sheet.flagged.items()}
+
+
+def _by_cell(kept: Mapping[tuple[str, str], Sequence[Answer]]) -> dict[str, list[Answer]]:
+    groups: dict[str, list[Answer]] = {}
+    for (tensor, name), each in kept.items():
+        groups.setdefault(name if tensor == "answered" else NO_LABEL, []).extend(each)
+    return groups
+
+
+def people(answers: Iterable[Answer]) -> frozenset[str]:
+    """Whose they are."""
+    return frozenset(answer.patient for answer in answers)
+
+
+class _Sheet:
+    """What is left out so far, and the flagged answers that are told, by label."""
+
+    def __init__(self, hidden: list[str]) -> None:
+        self.hidden = hidden
+        self.flagged: dict[str, list[Answer]] = {}
+
+
+def _by(answers: Iterable[Answer], key: Callable[[Answer], Key]) -> dict[Key, list[Answer]]:
+    groups: dict[Key, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(key(answer), []).append(answer)
+    return groups
+
+
+def _told(groups: Mapping[Key, list[Answer]], least: int) -> tuple[dict[Key, list[Answer]], list[Key]]:
+    """Groups that may be told, and those that may not: those with few patients, and what would give them away."""
+    order = sorted(groups, key=lambda key: (len(people(groups[key])), str(key)))
+    hidden = [key for key in order if len(people(groups[key])) < least]
+    rest = [key for key in order if key not in hidden]
+    while hidden and rest and len(people(answer for key in hidden for answer in groups[key])) < least:
+        hidden.append(rest.pop(0))
+    return {key: groups[key] for key in rest}, hidden
+
+
+def _parts(
+    labels: Sequence[str], sites: Sequence[str], kept: Mapping[tuple[str, str], Sequence[Answer]]
+) -> dict[str, Array]:
+    """(C, K) and (C, K + 3) sums of each site's part in what was answered."""
+    weights, contributions = (np.zeros((len(labels), len(sites))) for _ in range(2))
+    evidence = np.zeros((len(labels), len(sites) + len(REST)))
+    for row, label in enumerate(labels):
+        for answer in kept.get(("answered", label), ()):
+            decision = answer.decision
+            weights[row] += [decision.weights[site] for site in sites]
+            contributions[row] += [decision.contributions[decision.best][site] for site in sites]
+            evidence[row] += [decision.evidence.get(name, 0.0) for name in (*sites, *REST)]
+    return {"weights": weights, "contributions": contributions, "evidence": evidence}
+
+
+def _qualified(
+    sites: Sequence[str], answers: Sequence[Answer], alpha: float, least: int, sheet: _Sheet
+) -> NDArray[np.int64]:
+    """(K,) clips for which each site is qualified; nothing where few patients are, or few are not."""
+    found = np.zeros(len(sites), np.int64)
+    for column, site in enumerate(sites):
+        sides = _by(answers, lambda answer, site=site: answer.decision.qualified[site] >= alpha)  # type: ignore[misc]
+        if any(len(people(side)) < least for side in sides.values()):
+            sheet.hidden.append(f"qualified.{site}")
+        else:
+            found[column] = len(sides.get(True, ()))
+    return found
+
+
+def _own(release: ReleaseManifest, site: str) -> str | None:
+    """The site's name, where the release is calibrated for it."""
+    return next((each.name for each in release.sites if each.name == site and each.calibration != "none"), None)
+
+
+def _drift(site: str | None, answers: Sequence[Answer], least: int, sheet: _Sheet) -> NDArray[np.int64]:
+    """(10,) clips by the site's own p-value."""
+    found = np.zeros(DRIFT_BINS, np.int64)
+    if site is None:
+        return found
+    bins = _by(answers, lambda answer: min(int(answer.decision.qualified[site] * DRIFT_BINS), DRIFT_BINS - 1))
+    kept, hidden = _told(bins, least)
+    for place, each in kept.items():
+        found[place] = len(each)
+    sheet.hidden += [f"drift.{place}" for place in hidden]
+    return found
+
+
+def _flagged(
+    labels: Sequence[str], vocabulary: Vocabulary, truths: Sequence[Truth], limits: Limits, sheet: _Sheet
+) -> dict[str, NDArray[np.int64]]:
+    """(C,) answers whose truth is known, those that were wrong, and wrong with confidence."""
+    last = {truth.answer.number: truth for truth in truths if truth.answer.decision.label is not None}
+    groups: dict[str, list[Truth]] = {}
+    for truth in last.values():
+        groups.setdefault(truth.answer.cell[1], []).append(truth)
+    enough = [label for label, each in groups.items() if len(_whose(each)) >= limits.cell]
+    if len(_whose(truth for label in enough for truth in groups[label])) < limits.batch:
+        enough = []
+    sheet.hidden += [f"flagged.{label}" for label in groups if label not in enough]
+    found = {name: np.zeros(len(labels), np.int64) for name in FLAGS}
+    for label in enough:
+        sheet.flagged[label] = [truth.answer for truth in groups[label]]
+        for name, count in _nested(groups[label], vocabulary, limits.cell).items():
+            if count is None:
+                sheet.hidden.append(f"{name}.{label}")
+            else:
+                found[name][labels.index(label)] = count
+    return found
+
+
+def _nested(truths: Sequence[Truth], vocabulary: Vocabulary, least: int) -> dict[str, int | None]:
+    """Flagged, wrong, wrong with confidence: None where few patients are in it, or few are left of what it is in."""
+    wrong = [truth for truth in truths if _is_wrong(truth, vocabulary)]
+    sure = [truth for truth in wrong if _confidence(truth.answer.decision) >= CONFIDENT]
+    found: dict[str, int | None] = {"flagged": len(truths)}
+    around: Sequence[Truth] = truths
+    for name, inside in (("wrong", wrong), ("wrong_confident", sure)):
+        told = None not in found.values()
+        outside = [truth for truth in around if truth not in inside]
+        small = any(0 < len(_whose(side)) < least for side in (inside, outside))
+        found[name] = len(inside) if not inside or (told and not small) else None
+        around = inside
+    return found
+
+
+def _whose(truths: Iterable[Truth]) -> frozenset[str]:
+    return people(truth.answer for truth in truths)
+
+
+def _is_wrong(truth: Truth, vocabulary: Vocabulary) -> bool:
+    """An answer above the truth is right as far as it goes."""
+    above = ancestors(vocabulary, truth.label) if truth.label in vocabulary.codes else frozenset[str]()
+    return truth.answer.decision.label not in {truth.label, *above}
+
+
+def _confidence(decision: Decision) -> float:
+    """Probability of what was answered."""
+    if decision.label is None:
+        return 0.0
+    steps = {step.concept: step.probability for step in decision.path}
+    return steps.get(decision.label, decision.probabilities.get(decision.label, 0.0))
