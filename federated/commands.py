@@ -10,6 +10,7 @@ import typer
 
 from federated import influence_commands
 from federated.audit import explain_commands
+from federated.audit.dossier import commands as dossier_commands
 from federated.errors import ConsiliumError
 from federated.tables import Json, number, print_json, print_tables, table
 
@@ -27,8 +28,9 @@ MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
     app.command()(command)
-for command in (explain_commands.explain, explain_commands.replay):
-    app.command()(command)
+app.command()(explain_commands.explain)
+app.command()(explain_commands.replay)
+app.command()(dossier_commands.dossier)
 
 
 @app.command()
