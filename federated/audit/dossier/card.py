@@ -92,8 +92,8 @@ def _made(manifest: ReleaseManifest) -> tuple[Line, ...]:
     settings = manifest.hyperparameters
     made = (
         f"{RULES[manifest.rule].about.capitalize()}; ridge {settings.ridge:.4g}, scatter {settings.scatter:.4g}, "
-        f"outside weight {settings.outside:.4g}, mode {settings.mode}, weighting {manifest.weighting}. Ridge and scatter are chosen "
-        "by sums over validation patients, unless they were pinned."
+        f"outside weight {settings.outside:.4g}, mode {settings.mode}, weighting {manifest.weighting}. Ridge and "
+        "scatter are chosen by sums over validation patients, unless they were pinned."
     )
     patients = "patients" if settings.volume is None else f"effective number of patients (volume {settings.volume:g})"
     counted = f"An image counts by one over the number of its patient's images, a hospital's label by its {patients}."
