@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.linalg import LinAlgError
@@ -12,8 +12,8 @@ from federated.envelope import Opened
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.fusion.closed_form import fit, solve
-from federated.manifest import ReleaseSite
-from federated.release import system_key
+from federated.manifest import ReleaseManifest, ReleaseSite, Tensors, unpack_tensors
+from federated.release import build_release, system_key
 from federated.statistics import Array, Statistics, merge
 from federated.vocabulary import Vocabulary
 
@@ -63,6 +63,35 @@ def recompute_solutions(model: FusedModel) -> str:
     except (KeyError, ValueError, LinAlgError) as error:
         raise ContractError(f"its systems cannot be solved ({error})") from error
     return f"{len(systems)} systems solved again from the released Gram matrices: the same solutions"
+
+
+def recompute_calibration(
+    opened: Opened, candidate: ReleaseManifest, tensors: Tensors, reports: Mapping[str, Opened]
+) -> str:
+    """Whether a release is its candidate, calibrated by the reports that it names.
+
+    Args:
+        opened: the release.
+        candidate: its candidate, with its tensors.
+        tensors: of the candidate.
+        reports: by site, those that the release names, and no others.
+
+    Raises:
+        ContractError: another calibration, covariance or temperature comes of them.
+    """
+    told = {name: (each.digest, each.manifest, each.tensors) for name, each in reports.items()}
+    pinned = candidate.hyperparameters.mode == "isolated" and candidate.previous is not None
+    built = build_release(candidate, tensors, told, keep_temperature=pinned)
+    if built.manifest.sites != opened.manifest.sites:
+        raise ContractError("a site is calibrated otherwise than the reports say")
+    if not np.isclose(built.manifest.temperature, opened.manifest.temperature, rtol=TOLERANCE, atol=0):
+        raise ContractError(f"temperature {opened.manifest.temperature}, {built.manifest.temperature} recomputed")
+    made = unpack_tensors(built.tensors, built.manifest)
+    if set(made) != set(opened.tensors) or built.manifest.steps != opened.manifest.steps:
+        raise ContractError("it carries something else than its candidate and reports give")
+    for name in sorted(set(made) - set(tensors)):
+        _compare(opened.tensors[name], made[name], name)
+    return f"what {len(reports)} reports give"
 
 
 def _train_blocks(parts: Sequence[Opened], vocabulary: Vocabulary) -> list[Statistics]:

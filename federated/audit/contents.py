@@ -20,7 +20,7 @@ from federated.manifest import MAX_MANIFEST_BYTES
 from federated.toml_text import MAX_TOML_BYTES
 
 CONTENTS, KEYS, LOG, PARCELS, HEADS = "bundle.json", "keys.toml", "log", "parcels", "heads"
-PLANS, FINDINGS, PREDICTIONS = "plans", "findings", "predictions"
+PLANS, ASSESSMENTS, DRAWS, PREDICTIONS = "plans", "assessments", "draws", "predictions"
 MAX_PREDICTIONS_BYTES = 2**28
 HEX = r"[0-9a-f]{64}"
 TILE = r"x?\d{3}"
@@ -35,7 +35,8 @@ LIMITS = tuple(
         (rf"{PARCELS}/{HEX}\.parcel", MAX_PARCEL_BYTES),
         (rf"{HEADS}/{HEX}\.parcel", MAX_ENVELOPE_BYTES + MAX_MANIFEST_BYTES + 2**10),
         (rf"{PLANS}/{HEX}\.toml", MAX_TOML_BYTES),
-        (rf"{FINDINGS}/{HEX}\.json", MAX_MANIFEST_BYTES),
+        (rf"{ASSESSMENTS}/{HEX}\.json", MAX_MANIFEST_BYTES),
+        (rf"{DRAWS}/{HEX}\.json", 2**12),
         (rf"{PREDICTIONS}/[a-z0-9][a-z0-9_.-]{{0,62}}\.jsonl", MAX_PREDICTIONS_BYTES),
     )
 )
@@ -112,5 +113,5 @@ def _require_same(store: Store, contents: Contents) -> None:
         if folder in (PARCELS, HEADS) and rest in heads:
             raise ContractError("is here twice", where=f"{store.path}: {name}")
         heads |= {rest} if folder in (PARCELS, HEADS) else set()
-        if folder in (PLANS, FINDINGS) and not rest.startswith(member.digest.removeprefix("sha256:")):
+        if folder in (PLANS, ASSESSMENTS, DRAWS) and not rest.startswith(member.digest.removeprefix("sha256:")):
             raise ContractError("is not what its name says", where=f"{store.path}: {name}")

@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from federated.fused_model import FusedModel
 
 
-def lineage_checks(opened: Opened, known: Sequence[Opened]) -> list[Check]:
-    """What a release names, held against the files given."""
-    manifest = opened.manifest
+def lineage_checks(manifest: Any, given: Mapping[str, Any]) -> list[Check]:
+    """What a release names, held against manifests given, by digest."""
     if not isinstance(manifest, ReleaseManifest):
         return []
-    given = {each.digest: each.manifest for each in known}
     named = {name: site.name for site in manifest.sites for name in site.contributions}
     if len(named) < sum(len(site.contributions) for site in manifest.sites):
         return [Check(name="lineage", ok=False, found="a contribution is counted twice")]
@@ -52,8 +50,8 @@ def recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     from federated.fused_model import FusedModel
 
     model = FusedModel.from_release(manifest, opened.tensors)
-    given = {each.digest: each for each in known if _is_part_of_sums(each.manifest)}
-    return [*(_sums_of(model, site, given) for site in manifest.sites), _solutions(model)]
+    given = {each.digest: each for each in known}
+    return [*(sums_check(model, site, given) for site in manifest.sites), solutions_check(model)]
 
 
 def _mean(opened: Opened, known: Sequence[Opened]) -> list[Check]:
@@ -67,14 +65,12 @@ def _mean(opened: Opened, known: Sequence[Opened]) -> list[Check]:
     return [outcome("mean", lambda: recompute_average(manifest, opened.tensors, given))]
 
 
-def _is_part_of_sums(part: Any) -> bool:
-    return isinstance(part, StatisticsManifest | FeaturesManifest)
-
-
-def _sums_of(model: FusedModel, site: ReleaseSite, given: Mapping[str, Opened]) -> Check:
+def sums_check(model: FusedModel, site: ReleaseSite, given: Mapping[str, Opened]) -> Check:
+    """One site's sums, computed again where all of its contributions are given, by digest."""
     from federated.recomputation import recompute_sums
 
-    parts = [given[name] for name in site.contributions if name in given]
+    there = [given[name] for name in site.contributions if name in given]
+    parts = [each for each in there if isinstance(each.manifest, StatisticsManifest | FeaturesManifest)]
     missing = len(site.contributions) - len(parts)
     if missing or not parts:
         found = f"not recomputed: {missing} of its {len(site.contributions)} contributions are not among the files"
@@ -82,7 +78,8 @@ def _sums_of(model: FusedModel, site: ReleaseSite, given: Mapping[str, Opened]) 
     return outcome(f"site {site.name}", lambda: recompute_sums(model, site, parts))
 
 
-def _solutions(model: FusedModel) -> Check:
+def solutions_check(model: FusedModel) -> Check:
+    """The solutions, computed again where the release carries every Gram matrix."""
     from federated.recomputation import recompute_solutions
 
     kept = [name for name, block in model.blocks.items() if block.gram is None]

@@ -17,12 +17,13 @@ class Check(Frozen):
 
 
 class Audit(Frozen):
-    """What became of one file."""
+    """What became of one file, or of one part of a bundle; `by` is whose word it is."""
 
     file: str
     kind: str
     digest: str | None
     checks: tuple[Check, ...]
+    by: str = ""
 
     @property
     def ok(self) -> bool:

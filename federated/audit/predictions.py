@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from federated.audit.opening import read_predictions
@@ -21,10 +21,21 @@ def verify_predictions(path: Path, release: Opened | None) -> Audit:
     Raises:
         ConsiliumError: the file cannot be read, or is empty.
     """
+    return verify_lines(str(path), read_predictions(path), release)
+
+
+def verify_lines(file: str, lines: Iterable[tuple[int, str]], release: Opened | None) -> Audit:
+    """The same of numbered lines.
+
+    Args:
+        file: where they come from, in words.
+        lines: numbered from 1.
+        release: that they should come from; None where any may.
+    """
     problems: list[str] = []
     releases: set[str] = set()
     count = 0
-    for number, line in read_predictions(path):
+    for number, line in lines:
         count += 1
         try:
             decision = parse_decision(line, where=f"line {number}")
@@ -36,7 +47,7 @@ def verify_predictions(path: Path, release: Opened | None) -> Audit:
     if release is not None or len(releases) > 1:
         checks.append(_release_check(releases, release))
     digest = min(releases) if len(releases) == 1 else None
-    return Audit(file=str(path), kind="predictions", digest=digest, checks=tuple(checks))
+    return Audit(file=file, kind="predictions", digest=digest, checks=tuple(checks))
 
 
 def _check_line(decision: Decision, number: int, release: Opened | None) -> None:

@@ -50,12 +50,13 @@ def verify(
         else:
             audits[path] = verify_predictions(path, model)
     known = [each for each in opened.values() if each is not None]
+    manifests = {each.digest: each.manifest for each in known}
     for path, each in opened.items():
         if each is not None:
             more = (
                 *_number_checks(each, known),
                 *_logged_checks(each, logged, witnessed),
-                *lineage_checks(each, known),
+                *lineage_checks(each.manifest, manifests),
                 *recomputed(each, known),
             )
             audits[path] = audits[path].model_copy(update={"checks": (*audits[path].checks, *more)})
@@ -77,7 +78,7 @@ def _verify_parcel(path: Path, trust: TrustFile) -> tuple[Audit, Opened | None]:
 
 def _open_in_steps(parcel: Parcel, trust: TrustFile, checks: list[Check]) -> Opened:
     """Signature, then contents, then the model; what is fine so far is in `checks`."""
-    passage, signers = check_envelope(parcel, trust, recipient=read_passage(parcel).recipient)
+    passage, signers = check_envelope(parcel, trust.with_former(), recipient=read_passage(parcel).recipient)
     by = ", ".join(sorted(signer[:16] for signer in signers))
     checks.append(Check(name="signature", ok=True, found=f"by '{passage.sender}' with {by}"))
     opened = open_contents(parcel, passage, signers)

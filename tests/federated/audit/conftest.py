@@ -21,6 +21,7 @@ from federated.log.notes import Note, cosign
 from federated.manifest import Tensors, manifest_digest, pack_tensors, unpack_tensors
 from federated.release import Built, SiteInput, build_release
 from federated.statistics import pack_symmetric
+from tests.audit_files import seal_as, written
 
 SITES = ("ada", "ben", "cem")
 HUB = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -124,24 +125,45 @@ def _inputs(federation: Any, sent: dict[str, str]) -> list[SiteInput]:
     return [replace(federation.input(name), contributions=(digest,)) for name, digest in sent.items()]
 
 
-def release_of(record: Record, federation: Any, sent: dict[str, str], previous: str | None) -> str:
-    """A candidate, the sites' reports on it, the release."""
+def _same(what: Any) -> Any:
+    return what
+
+
+def release_of(
+    record: Record,
+    federation: Any,
+    sent: dict[str, str],
+    previous: str | None,
+    made_of: Callable[[list[SiteInput]], list[SiteInput]] = _same,
+    told_as: Callable[[Built], Built] = _same,
+) -> str:
+    """A candidate, the sites' reports on it, the release.
+
+    Args:
+        record: so far.
+        federation: the sites and their images.
+        sent: digests of contributions, by site.
+        previous: the release before.
+        made_of: what the coordinator puts in the place of what sites sent.
+        told_as: what it releases in the place of what it built.
+    """
     number = 1 + sum(entry.event == "release" for entry in record.entries)
-    candidate = federation.candidate_of(_inputs(federation, sent), number=number, previous=previous)
+    inputs = made_of(_inputs(federation, sent))
+    candidate = federation.candidate_of(inputs, number=number, previous=previous)
     told = record.tell("candidate", candidate)
     reports = federation.reports(candidate, tuple(sent))
     for _, manifest, tensors in reports.values():
         record.send(manifest, pack_tensors(tensors)[0], concerns=told)
     built = build_release(candidate.manifest, unpack_tensors(candidate.tensors, candidate.manifest), reports)
     assert built.manifest.candidate == told == manifest_digest(candidate.manifest)
-    return record.tell("release", built, concerns=told)
+    return record.tell("release", told_as(built), concerns=told)
 
 
 @pytest.fixture(scope="session")
 def make_record(make_federation: Callable[..., Any], make_sample: Callable[..., Any]) -> Callable[..., Record]:
     """Two sites contribute and a release is made; then a third, and another release."""
 
-    def make(*, level_to_sites: int = 2) -> Record:
+    def make(*, level_to_sites: int = 2, **lies: Any) -> Record:
         federation, record = make_federation(gram_to_sites=level_to_sites == 2), Record()
         record.add("init", keys=({"public": public_hex(HUB), "role": "coordinator"},))
         for name, key in KEYS.items():
@@ -151,7 +173,7 @@ def make_record(make_federation: Callable[..., Any], make_sample: Callable[..., 
         for arriving in (SITES[:2], SITES[2:]):
             for name in arriving:
                 sent[name] = record.send(*_contribution(federation, name, make_sample, level_to_sites))
-            previous = release_of(record, federation, sent, previous)
+            previous = release_of(record, federation, sent, previous, **lies)
         return record
 
     return make
@@ -174,3 +196,21 @@ def trust(tmp_path: Path) -> Path:
     """The hospitals' own keys."""
     write_trust(TRUST, tmp_path / "trust.toml")
     return tmp_path / "trust.toml"
+
+
+@pytest.fixture(scope="session")
+def built(federation: Any) -> Any:
+    return federation.release()
+
+
+@pytest.fixture
+def release(built: Any, tmp_path: Path) -> Path:
+    return written(tmp_path / "release", seal_as(built.manifest, built.tensors))
+
+
+@pytest.fixture(scope="session")
+def lines(federation: Any, built: Any) -> list[str]:
+    fold = federation.folds["ada"]["test"]
+    model = federation.model(built)
+    images = [f"image {number}" for number in range(8)]
+    return [each.json_line() for each in model.decide(fold.features[:8], images, list(fold.clips[:8]))]

@@ -1,0 +1,89 @@
+"""What hospitals tell of their answers, in a bundle: sums over logs that only grew, and records that were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from federated.audit.contents import DRAWS
+from federated.audit.outcome import Audit, Check, outcome
+from federated.audit.record import Record
+from federated.decision_checks import check_growth, check_shown, check_tree
+from federated.decision_summary import check_summary
+from federated.draw import Draw, parse_draw, verify_opened
+from federated.envelope import Opened
+from federated.errors import ContractError
+from federated.manifest import DecisionManifest, ReleaseManifest, SummaryManifest
+
+
+def summary_check(record: Record, opened: Opened) -> Check:
+    """A site's sums against the release whose answers they count."""
+    release = record.manifests.get(opened.manifest.release)
+    if release is None:
+        return Check(name="sums", ok=None, found="not held against its release, which is not here")
+    return outcome("sums", lambda: _sums(opened, release))
+
+
+def decision_check(record: Record, opened: Opened) -> Check:
+    """An opened decision against its record, its tree and its release."""
+    release = record.manifests.get(opened.manifest.release)
+    if not isinstance(release, ReleaseManifest):
+        return Check(name="record", ok=None, found="not held against its release, which is not here")
+    return outcome("record", lambda: _shown(record, opened, release))
+
+
+def growth_audits(record: Record) -> Iterator[Audit]:
+    """Site by site, whether the decision log that its summaries name only grew."""
+    by_site: dict[str, list[SummaryManifest]] = {}
+    for head in record.bundle.heads("summary"):
+        by_site.setdefault(head.manifest.site, []).append(head.manifest)
+    for site, manifests in sorted(by_site.items()):
+        ordered = sorted(manifests, key=lambda manifest: (manifest.size, manifest.last))
+        yield Audit(file=f"decisions of {site}", kind="decision log", digest=None, checks=(_growth(ordered),), by=site)
+
+
+def draw_audits(record: Record) -> Iterator[Audit]:
+    """Whether a site opened what was drawn, and nothing else in its place."""
+    for name in record.bundle.names(DRAWS):
+        draw = parse_draw(record.bundle.read(name), where=name)
+        checks = _opened(record, draw)
+        yield Audit(file=name, kind="draw", digest=draw.digest, checks=checks, by=draw.site)
+
+
+def _sums(opened: Opened, release: ReleaseManifest) -> str:
+    if not isinstance(release, ReleaseManifest):
+        raise ContractError("counts answers of what is no release")
+    check_summary(opened.manifest, opened.tensors, release)
+    hidden = len(opened.manifest.suppressed)
+    told = f"; {hidden} cells too small to be told" if hidden else ""
+    return f"{opened.manifest.decisions} answers of {opened.manifest.patients} patients{told}"
+
+
+def _shown(record: Record, opened: Opened, release: ReleaseManifest) -> str:
+    manifest: DecisionManifest = opened.manifest
+    check_shown(manifest, opened.tensors, release)
+    own = (head.manifest for head in record.bundle.heads("summary") if head.manifest.site == manifest.site)
+    check_tree(manifest, own)
+    return f"record {manifest.record.number} of {manifest.size}, as it was logged at {manifest.record.at}"
+
+
+def _growth(ordered: list[SummaryManifest]) -> Check:
+    """The first one here may go on from one that is not."""
+    first, *later = ordered
+    begun = first.since == 0
+    try:
+        if begun:
+            check_growth(first, None)
+        for before, after in zip(ordered, later, strict=False):
+            check_growth(after, before)
+    except ContractError as error:
+        return Check(name="growth", ok=False, found=str(error))
+    last, summaries = ordered[-1], f"{len(ordered)} summaries" if later else "one summary"
+    found = f"{summaries} of one log that only grew, to {last.size} records"
+    return Check(name="growth", ok=True, found=found if begun else f"{found}; the first {first.since} are not shown")
+
+
+def _opened(record: Record, draw: Draw) -> tuple[Check, ...]:
+    if draw.summary not in record.whole:
+        return (Check(name="draw", ok=None, found="the summary that it was drawn from is not here"),)
+    answered = [each for each in record.bundle.parcels("decision") if each.manifest.draw == draw.digest]
+    return verify_opened(draw, record.whole[draw.summary], answered)

@@ -1,0 +1,164 @@
+"""What hospitals tell of their answers, and auditors draw, as it lies in a bundle."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federated.audit.answers import decision_check, draw_audits, growth_audits, summary_check
+from federated.audit.bundle import open_bundle
+from federated.audit.record import Record
+from federated.audit.whole import verify_bundle
+from federated.decision_summary import concepts_of
+from federated.draw import Draw
+from federated.manifest import SummaryManifest, pack_tensors, parse_manifest
+from tests.decision_making import Tree, a_flag, a_record, an_answer, rows, sums, told
+from tests.opened_making import an_opened
+
+WIDTH, RECORDS = 24, 6
+
+
+class Answering:
+    """A hospital that answers by the newest release, tells of it, and opens what is drawn."""
+
+    def __init__(self, whole: Any) -> None:
+        self.record = copy.deepcopy(whole)
+        named = {name: parse_manifest(parcel.manifest) for name, parcel in whole.parcels.items()}
+        _, self.release = max((m.number, name) for name, m in named.items() if m.kind == "release")
+        self.manifest = named[self.release]
+        self.sites = [site.name for site in self.manifest.sites]
+        answers = [an_answer(f"{number:032x}", self.manifest.labels, self.sites, self.release) for number in range(5)]
+        self.answers = dict(enumerate(answers))
+        self.leaves = [a_record(number, answer, rows(number, WIDTH)) for number, answer in self.answers.items()]
+        self.leaves.append(a_flag(5, 0, release=self.release, truth="plax"))
+
+    def tree(self, size: int = RECORDS, **changed: Any) -> Tree:
+        leaves = [leaf.model_copy(update=changed) if leaf.number == 0 else leaf for leaf in self.leaves]
+        return Tree([leaf.to_bytes() for leaf in leaves[:size]])
+
+    def tell(self, tree: Tree, first: int = 0, since: int = 0, **changes: Any) -> str:
+        labels = concepts_of(self.manifest)
+        counted = tree.size - first
+        answered = [counted] + [0] * (len(labels) - 1)
+        data, specs, digest = pack_tensors(sums(answered, 0, self.sites))
+        fields = told(tree, first, since) | {"release": self.release, "labels": labels, "sites": tuple(self.sites)}
+        fields |= {"decisions": counted, "patients": counted, "federation": "test", "site": "ada"}
+        fields |= {"tensors": specs, "tensors_digest": digest}
+        return str(self.record.send(SummaryManifest(**(fields | changes)), data))
+
+    def open(self, tree: Tree, number: int, draw: str | None = None, site: str = "ada") -> str:
+        answer = self.answers.get(number)
+        features = rows(number, WIDTH) if answer is not None else None
+        manifest, data = an_opened(tree, self.leaves[number], answer, features)
+        return str(self.record.send(manifest.model_copy(update={"draw": draw, "site": site}), data))
+
+    def draw(self, summary: str, tree: Tree, count: int) -> Draw:
+        facts = {"summary": summary, "size": tree.size, "root": tree.root, "seed": "5" * 64, "count": count}
+        return Draw.model_validate({"federation": "test", "site": "ada"} | facts)
+
+    def write(self, path: Path, draw: Draw | None = None) -> Record:
+        extra = {} if draw is None else {f"draws/{draw.digest.removeprefix('sha256:')}.json": draw.to_bytes()}
+        return Record(open_bundle(self.record.write(path, extra=extra)), self.record.trust)
+
+
+@pytest.fixture
+def answering(whole: Any) -> Answering:
+    return Answering(whole)
+
+
+def test_an_honest_hospital(answering: Answering, tmp_path: Path) -> None:
+    first, last = answering.tree(3), answering.tree()
+    answering.tell(first)
+    summary = answering.tell(last, first=3, since=3)
+    draw = answering.draw(summary, last, RECORDS)
+    for number in range(RECORDS):
+        answering.open(last, number, draw.digest)
+    record = answering.write(tmp_path / "a.bundle", draw)
+    audits = list(verify_bundle(record.bundle, record.keys, witnesses=2))
+    assert {check.ok for audit in audits for check in audit.checks} == {True}
+    kinds = [audit.kind for audit in audits]
+    assert kinds.count("summary") == 2
+    assert kinds.count("decision") == RECORDS
+    found = {check.name: check.found for audit in audits for check in audit.checks}
+    assert found["growth"] == "2 summaries of one log that only grew, to 6 records"
+    assert found["draw"] == "6 of 6 records of ada"
+    assert found["sums"] == "3 answers of 3 patients"
+
+
+def test_a_hospital_that_rewrites_its_log_is_named(answering: Answering, tmp_path: Path) -> None:
+    answering.tell(answering.tree(3))
+    rewritten = answering.tree(RECORDS, patient="e" * 64)
+    answering.tell(rewritten, first=3, since=3)
+    (audit,) = growth_audits(answering.write(tmp_path / "a.bundle"))
+    assert (audit.file, audit.by, audit.checks[0].ok) == ("decisions of ada", "ada", False)
+    assert "was changed since it had 3 records" in audit.checks[0].found
+
+
+def test_a_record_that_is_counted_twice_is_named(answering: Answering, tmp_path: Path) -> None:
+    answering.tell(answering.tree(3))
+    answering.tell(answering.tree(), first=2, since=3)
+    (audit,) = growth_audits(answering.write(tmp_path / "a.bundle"))
+    assert "begins at record 2, those up to 2 were counted" in audit.checks[0].found
+
+
+def test_a_summary_whose_beginning_is_not_here(answering: Answering, tmp_path: Path) -> None:
+    answering.tell(answering.tree(), first=3, since=3)
+    (audit,) = growth_audits(answering.write(tmp_path / "a.bundle"))
+    assert (audit.checks[0].ok, audit.checks[0].found) == (
+        True,
+        "one summary of one log that only grew, to 6 records; the first 3 are not shown",
+    )
+
+
+def test_a_hospital_that_hides_a_decision_from_a_draw_is_named(answering: Answering, tmp_path: Path) -> None:
+    tree = answering.tree()
+    draw = answering.draw(answering.tell(tree), tree, RECORDS)
+    for number in (0, 1, 2, 4, 5):
+        answering.open(tree, number, draw.digest)
+    (audit,) = draw_audits(answering.write(tmp_path / "a.bundle", draw))
+    assert [(check.name, check.found) for check in audit.checks if not check.ok] == [
+        ("record 3", "was drawn and is not opened")
+    ]
+    assert audit.by == "ada"
+
+
+def test_a_draw_from_a_summary_that_is_not_here_is_told(answering: Answering, tmp_path: Path) -> None:
+    draw = answering.draw("sha256:" + "0" * 64, answering.tree(), 2)
+    (audit,) = draw_audits(answering.write(tmp_path / "a.bundle", draw))
+    assert [check.ok for check in audit.checks] == [None]
+
+
+def test_another_answer_than_the_logged_one_is_named(answering: Answering, tmp_path: Path) -> None:
+    tree = answering.tree()
+    answering.tell(tree)
+    answering.answers[1] = answering.answers[1].model_copy(update={"caption": "another"})
+    name = answering.open(tree, 1)
+    record = answering.write(tmp_path / "a.bundle")
+    check = decision_check(record, record.whole[name])
+    assert (check.ok, check.found) == (False, "record 1: the answer is not the one that was logged")
+
+
+def test_a_decision_in_another_tree_is_named(answering: Answering, tmp_path: Path) -> None:
+    answering.tell(answering.tree())
+    name = answering.open(answering.tree(RECORDS, patient="e" * 64), 2)
+    record = answering.write(tmp_path / "a.bundle")
+    assert "is shown in another tree" in decision_check(record, record.whole[name]).found
+
+
+def test_sums_that_contradict_each_other_are_named(answering: Answering, tmp_path: Path) -> None:
+    name = answering.tell(answering.tree(), decisions=4, patients=4)
+    record = answering.write(tmp_path / "a.bundle")
+    check = summary_check(record, record.whole[name])
+    assert (check.ok, "counts 6 decisions, 4 are declared" in check.found) == (False, True)
+
+
+def test_without_its_release_nothing_is_held_against_it(answering: Answering, tmp_path: Path) -> None:
+    summary, tree = answering.tell(answering.tree()), answering.tree()
+    decision = answering.open(tree, 0)
+    del answering.record.parcels[answering.release]
+    record = answering.write(tmp_path / "a.bundle")
+    for check in (summary_check(record, record.whole[summary]), decision_check(record, record.whole[decision])):
+        assert (check.ok, check.found) == (None, "not held against its release, which is not here")
