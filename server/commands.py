@@ -11,7 +11,7 @@ import typer
 from federated.errors import ConsiliumError
 from federated.key_commands import Encrypted, new_passphrases
 from federated.tasks import task_card
-from server import averaging_commands, fusion_commands, key_commands, log_commands, vocabulary_commands
+from server import averaging_commands, fusion_commands, key_commands, log_commands, vocabulary_commands, web_commands
 from server.options import HERE, Home, Json
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ app.add_typer(key_commands.app, name="keys")
 app.callback()(key_commands.group)
 app.command()(fusion_commands.fusion)
 app.command()(log_commands.log)
+app.add_typer(web_commands.app, name="web")
 TABLES = {
     "sites": ("name", "state", "contributions", "versions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),

@@ -1,0 +1,128 @@
+"""What pages tell of parcels and releases, read once from their bytes, which never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from federated.assessment import Judged, Reported, recalls
+from federated.errors import ConsiliumError
+from federated.manifest import ReleaseManifest
+from server.artefacts import Artefacts
+from server.contributions import load, load_manifest
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class ParcelFigures:
+    """One accepted parcel.
+
+    Attributes:
+        bytes: of manifest and tensors.
+        level, level_to_sites: of statistics; None of other kinds.
+        patients: behind the whole batch; None where it says nothing of patients.
+        choice: of an adoption.
+    """
+
+    bytes: int
+    level: int | None
+    level_to_sites: int | None
+    patients: int | None
+    labels: tuple[str, ...]
+    choice: str
+
+
+@dataclass(frozen=True)
+class ReleaseFigures:
+    """One release, and how well it answered held-back patients of the sites that reported on its candidate.
+
+    Attributes:
+        accuracy: by site, mean over labels of the share of its own clips that was answered rightly.
+        contributions: digests of what it was computed from.
+        bytes: of its manifest and tensors.
+    """
+
+    manifest: ReleaseManifest
+    accuracy: dict[str, float]
+    contributions: frozenset[str]
+    bytes: int
+
+    @property
+    def mean(self) -> float | None:
+        """Over the sites that reported."""
+        return sum(self.accuracy.values()) / len(self.accuracy) if self.accuracy else None
+
+    @property
+    def worst(self) -> tuple[str, float] | None:
+        """The site with the smallest accuracy."""
+        return min(self.accuracy.items(), key=lambda item: (item[1], item[0])) if self.accuracy else None
+
+
+@dataclass
+class Figures:
+    """Figures by digest, kept in memory; pages are asked for by several threads."""
+
+    artefacts: Artefacts
+    _kept: dict[str, Any] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def parcel(self, digest: str) -> ParcelFigures | None:
+        """Of an accepted parcel; None where its bytes cannot be read any more."""
+        return self._once(digest, self._read_parcel)
+
+    def release(self, digest: str) -> ReleaseFigures | None:
+        """Of a release; None where its bytes cannot be read any more."""
+        return self._once(digest, self._read_release)
+
+    def warm(self, releases: Iterable[str]) -> None:
+        """Reads them before somebody waits for a page."""
+        for digest in releases:
+            self.release(digest)
+
+    def _once(self, digest: str, read: Callable[[str], Found]) -> Found | None:
+        with self._lock:
+            if digest not in self._kept:
+                try:
+                    self._kept[digest] = read(digest)
+                except ConsiliumError:
+                    return None  # a backup that is put back may bring it again
+            found: Found = self._kept[digest]
+            return found
+
+    def _read_parcel(self, digest: str) -> ParcelFigures:
+        manifest = load_manifest(self.artefacts, digest)
+        return ParcelFigures(
+            bytes=self._bytes(digest, manifest.tensors_digest),
+            level=getattr(manifest, "level", None),
+            level_to_sites=getattr(manifest, "level_to_sites", None),
+            patients=getattr(manifest, "batch_patients", None),
+            labels=tuple(getattr(manifest, "labels", ())),
+            choice=getattr(manifest, "choice", ""),
+        )
+
+    def _read_release(self, digest: str) -> ReleaseFigures:
+        manifest: ReleaseManifest = load_manifest(self.artefacts, digest)
+        stored = {site.name: load(self.artefacts, site.report) for site in manifest.sites if site.report is not None}
+        reports = {name: Reported(each.digest, each.manifest, each.tensors) for name, each in stored.items()}
+        shares = {name: recalls(Judged(manifest, reports), name) for name in reports}
+        return ReleaseFigures(
+            manifest=manifest,
+            accuracy={name: sum(found.values()) / len(found) for name, found in shares.items() if found},
+            contributions=frozenset(name for site in manifest.sites for name in site.contributions)
+            | frozenset(card.contribution for card in manifest.experts),
+            bytes=self._bytes(digest, manifest.tensors_digest),
+        )
+
+    def _bytes(self, *digests: str) -> int:
+        return sum(_length(self.artefacts.path(each)) for each in digests)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,232 @@
+"""What the registry tells, as the rows of pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from federated.manifest import MODEL_KINDS
+from server.registry import (
+    DeliveryRow,
+    EventRow,
+    ParcelRow,
+    QuarantineRow,
+    ReleaseRow,
+    SiteRow,
+    WitnessRow,
+    current_parcels,
+    newest_candidate,
+)
+from server.web.figures import Figures
+
+LEVELS = {1: "class sums", 2: "Gram matrices"}
+HAPPENED = 100  # marks of one kind on the timeline, the newest
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One thing on the timeline: seconds since 1970, whose, what."""
+
+    at: float
+    lane: str
+    what: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A release; `origin` is the number of the one that it brings back, `recall` the digest of its recall."""
+
+    digest: str
+    number: int
+    state: str
+    created: str
+    origin: int | None
+    recall: str | None
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """A site as the coordinator sees it.
+
+    Attributes:
+        heard: when its last parcel came.
+        kinds: what of its models counts now, by kind.
+        level: the most detail that it gives the coordinator, in words; `onward` what may go on to other sites.
+        uses: number of the release that it adopted last, and what it did with it.
+        waiting: parcels that it is still to fetch.
+        seen: entries of the log that it has seen.
+    """
+
+    name: str
+    state: str
+    heard: str | None
+    labels: tuple[str, ...]
+    kinds: Mapping[str, int]
+    level: str
+    onward: str
+    uses: tuple[int, str] | None
+    waiting: int
+    seen: int
+
+
+def seconds(moment: str) -> float:
+    """A row's time as seconds since 1970."""
+    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+
+
+def when(moment: str) -> str:
+    """A row's time as pages tell it."""
+    return moment[:16].replace("T", " ")
+
+
+def timeline(session: Session, numbers: Mapping[str, int]) -> list[Happened]:
+    """Arrivals, withdrawals, releases and recalls, the newest of each, in the order of time.
+
+    Args:
+        session: to read with.
+        numbers: of releases, by digest.
+    """
+    found: list[Happened] = []
+    for event in ("release", "roll back", "recall"):
+        for row in _last(session, EventRow.event == event):
+            said = f"{when(row.at)}: {event} {numbers.get(row.subject or '', '')}".rstrip()
+            found.append(Happened(seconds(row.at), "releases", event, said))
+    found += [
+        Happened(seconds(row.at), row.site or "", "withdraw", f"{when(row.at)}: {row.site} took one back")
+        for row in _last(session, EventRow.event == "withdraw")
+    ]
+    arrived = (
+        select(ParcelRow)
+        .where(ParcelRow.kind.in_(MODEL_KINDS), ParcelRow.state != "refused")
+        .order_by(ParcelRow.id.desc())
+        .limit(HAPPENED)
+    )
+    for parcel in session.scalars(arrived):
+        said = f"{when(parcel.received)}: {parcel.kind} of batch {parcel.batch} from {parcel.site}"
+        found.append(Happened(seconds(parcel.received), parcel.site, "arrival", said))
+    return sorted(found, key=lambda each: (each.at, each.lane))
+
+
+def _last(session: Session, which: object) -> Sequence[EventRow]:
+    query = select(EventRow).where(which).order_by(EventRow.id.desc()).limit(HAPPENED)  # type: ignore[arg-type]
+    return session.scalars(query).all()
+
+
+def events(session: Session, last: int) -> list[tuple[str, str, str, str]]:
+    """Time, event, site and detail of the newest, the newest first."""
+    rows = session.scalars(select(EventRow).order_by(EventRow.id.desc()).limit(last))
+    return [(when(row.at), row.event, row.site or "", row.detail) for row in rows]
+
+
+def site_names(session: Session) -> list[str]:
+    """All that were ever invited, sorted."""
+    return list(session.scalars(select(SiteRow.name).order_by(SiteRow.name)))
+
+
+def states(session: Session) -> dict[str, str]:
+    """State of every site."""
+    return {row.name: row.state for row in session.scalars(select(SiteRow))}
+
+
+def releases(session: Session) -> list[Made]:
+    """All releases by number."""
+    return [
+        Made(row.digest, row.number, row.state, when(row.created), row.origin, row.recall)
+        for row in session.scalars(select(ReleaseRow).order_by(ReleaseRow.number))
+    ]
+
+
+def waits_for(session: Session, figures: Figures) -> list[str]:
+    """Sites whose report the newest candidate waits for; none where it was released."""
+    row = newest_candidate(session)
+    if row is None or row.state != "current":
+        return []
+    if session.scalar(select(ReleaseRow.number).where(ReleaseRow.candidate == row.digest).limit(1)) is not None:
+        return []
+    found = figures.release(row.digest)
+    asked = [site.name for site in found.manifest.sites] if found else []
+    here = {each.site for each in current_parcels(session, ("report",)) if each.concerns == row.digest}
+    return [site for site in asked if site not in here]
+
+
+def quarantined(session: Session) -> list[tuple[str, str, str, str]]:
+    """Time, from where, why and digest of what was not let in, the newest first."""
+    query = select(QuarantineRow).order_by(QuarantineRow.received.desc(), QuarantineRow.digest)
+    return [(when(row.received), row.site, row.reason, row.digest) for row in session.scalars(query)]
+
+
+def rejected(session: Session) -> list[tuple[str, str, str, str]]:
+    """Time, site, reason and digest of parcels with a right envelope and a wrong content, the newest first."""
+    query = select(ParcelRow).where(ParcelRow.state == "refused").order_by(ParcelRow.id.desc())
+    return [(when(row.received), row.site, row.reason, row.digest) for row in session.scalars(query)]
+
+
+def choices(session: Session, figures: Figures) -> dict[str, Counter[str]]:
+    """Digest of a release -> how many sites did what with it."""
+    found: dict[str, Counter[str]] = {}
+    for row in current_parcels(session, ("adoption",)):
+        told = figures.parcel(row.digest)
+        if told is not None and row.concerns is not None:
+            found.setdefault(row.concerns, Counter())[told.choice] += 1
+    return found
+
+
+def choices_of(session: Session, figures: Figures, release: str) -> dict[str, str]:
+    """What each site did with one release."""
+    rows = [row for row in current_parcels(session, ("adoption",)) if row.concerns == release]
+    return {row.site: told.choice for row in rows if (told := figures.parcel(row.digest)) is not None}
+
+
+def site_states(session: Session, figures: Figures, names: Sequence[str]) -> list[SiteState]:
+    """These sites, in this order."""
+    numbers = {row.digest: row.number for row in releases(session)}
+    state = states(session)
+    last = select(ParcelRow.site, func.max(ParcelRow.received)).group_by(ParcelRow.site)
+    heard = {row[0]: when(row[1]) for row in session.execute(last)}
+    waiting = select(DeliveryRow.site, func.count()).where(DeliveryRow.acknowledged.is_(False))
+    waits = {row[0]: row[1] for row in session.execute(waiting.group_by(DeliveryRow.site))}
+    seen = {row.site: row.size for row in session.scalars(select(WitnessRow))}
+    models = _by_site(current_parcels(session, MODEL_KINDS))
+    adopted = _by_site(current_parcels(session, ("adoption",)))
+    found = []
+    for name in names:
+        sent = [told for row in models.get(name, ()) if (told := figures.parcel(row.digest)) is not None]
+        found.append(
+            SiteState(
+                name=name,
+                state=state[name],
+                heard=heard.get(name),
+                labels=tuple(sorted({label for each in sent for label in each.labels})),
+                kinds=Counter(row.kind for row in models.get(name, ())),
+                level=_level([each.level for each in sent]),
+                onward=_level([each.level_to_sites for each in sent]),
+                uses=_in_use(adopted.get(name, ()), numbers, figures),
+                waiting=waits.get(name, 0),
+                seen=seen.get(name, 0),
+            )
+        )
+    return found
+
+
+def _by_site(rows: Sequence[ParcelRow]) -> dict[str, list[ParcelRow]]:
+    found: dict[str, list[ParcelRow]] = {}
+    for row in rows:
+        found.setdefault(row.site, []).append(row)
+    return found
+
+
+def _level(levels: Sequence[int | None]) -> str:
+    return LEVELS.get(max((level for level in levels if level is not None), default=0), "")
+
+
+def _in_use(rows: Sequence[ParcelRow], numbers: Mapping[str, int], figures: Figures) -> tuple[int, str] | None:
+    """The newest release that the site adopted or pinned."""
+    told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in rows]
+    used = [(number, each.choice) for number, each in told if each is not None and each.choice != "refused"]
+    return max(used, default=None)
