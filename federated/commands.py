@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from federated import influence_commands
+from federated import draw_commands, influence_commands
 from federated.audit import explain_commands
 from federated.audit.dossier import commands as dossier_commands
 from federated.errors import ConsiliumError
@@ -28,6 +28,8 @@ MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
     app.command()(command)
+app.command()(draw_commands.draw)
+app.command()(draw_commands.opened)
 app.command()(explain_commands.explain)
 app.command()(explain_commands.replay)
 app.command()(dossier_commands.dossier)

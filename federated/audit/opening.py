@@ -16,7 +16,7 @@ from federated.envelope import (
 )
 from federated.errors import ContractError, cannot_read
 from federated.keys import TrustFile
-from federated.manifest import DecisionManifest, FeaturesManifest, ReleaseManifest
+from federated.manifest import DecisionManifest, FeaturesManifest, ReleaseManifest, SummaryManifest
 
 
 def open_release(path: Path, trust: TrustFile | None) -> Opened:
@@ -53,6 +53,18 @@ def open_decision(path: Path, trust: TrustFile | None) -> Opened:
     opened = _open(path, trust)
     if not isinstance(opened.manifest, DecisionManifest):
         raise ContractError(f"is a '{opened.manifest.kind}', not an opened decision", where=str(path))
+    return opened
+
+
+def open_summary(path: Path, trust: TrustFile | None) -> Opened:
+    """The parcel of a summary; without keys, its signature stays unchecked.
+
+    Raises:
+        ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
+    """
+    opened = _open(path, trust)
+    if not isinstance(opened.manifest, SummaryManifest):
+        raise ContractError(f"is a '{opened.manifest.kind}', not a summary", where=str(path))
     return opened
 
 
