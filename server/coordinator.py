@@ -25,7 +25,7 @@ from federated.errors import ConsiliumError, ContractError
 from federated.keys import TrustFile
 from federated.manifest import MODEL_KINDS
 from federated.vocabulary import write_vocabulary
-from server import acceptance, averages, change_plans, deliveries, members, panel, releases, witnesses
+from server import acceptance, averages, change_plans, deliveries, members, panel, release_status, releases, witnesses
 from server.artefacts import Artefacts
 from server.averages import Update
 from server.contributions import Stored, load
@@ -250,6 +250,11 @@ class Coordinator:
                 sender=config.name,
                 key=self.home.key(),
             )
+
+    def release_status(self) -> bytes:
+        """The list of releases that stand, for every site."""
+        with self.registry.transaction() as session:
+            return release_status.release_status(session, self.home)
 
     def acknowledge(self, site: str, digest: str) -> None:
         """A site has this parcel and all before it."""

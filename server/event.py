@@ -27,10 +27,19 @@ WITNESS_ROUNDS = 2
 
 @dataclass(frozen=True)
 class ExchangeRequest:
-    """What one site is handed: parcels for it, and what became of its own (digest; accepted or rejected)."""
+    """What one site is handed: parcels for it, and what became of its own (digest; accepted or rejected).
+
+    `status` is the list of releases that stand, which no number is used up for.
+    """
 
     parcels: list[bytes]
     settled: list[tuple[str, str]]
+    status: bytes = b""
+
+    @property
+    def handed(self) -> list[bytes]:
+        """Everything that a route carries to the site."""
+        return [*self.parcels, self.status] if self.status else self.parcels
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,8 @@ def exchange_once(
     coordinator: Coordinator, route: Route, sites: Sequence[str]
 ) -> tuple[list[Acceptance], tuple[Answer, ...]]:
     """One round of messages with these sites: what arrived and became of it, and what passed with each."""
-    requests = {site: _request(coordinator, site) for site in sites}
+    status = coordinator.release_status() if sites else b""
+    requests = {site: _request(coordinator, site, status) for site in sites}
     answers = dict(route.exchange(requests)) if requests else {}
     found = {site: answers.get(site, Unreached("no answer")) for site in sites}
     accepted = [each for site in sites for each in _take(coordinator, site, requests[site], found[site])]
@@ -185,9 +195,9 @@ def have_witnessed(coordinator: Coordinator, route: Route) -> tuple[str, ...]:
     return tuple(sorted(signed))
 
 
-def _request(coordinator: Coordinator, site: str) -> ExchangeRequest:
+def _request(coordinator: Coordinator, site: str, status: bytes) -> ExchangeRequest:
     parcels = [parcel.to_bytes() for parcel in coordinator.outgoing(site)]
-    return ExchangeRequest(parcels, coordinator.settled(site))
+    return ExchangeRequest(parcels, coordinator.settled(site), status)
 
 
 def _take(

@@ -139,7 +139,7 @@ class FlowerRoute:
         return self._round(
             {
                 site: partial(
-                    self._message, EXCHANGE, json.dumps({"settled": request.settled}).encode(), request.parcels
+                    self._message, EXCHANGE, json.dumps({"settled": request.settled}).encode(), request.handed
                 )
                 for site, request in requests.items()
             }

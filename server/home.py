@@ -20,13 +20,19 @@ from federated.homes import LOCK_SECONDS, held, read_config
 from federated.keys import Party, TrustFile, create_private_key, public_hex, read_trust, write_trust
 from federated.manifest import FrontEndCard, Frozen, Name, RuleName
 from federated.passphrases import unlocked_key
+from federated.release_status import LeaseDays
 from federated.vocabulary import Vocabulary, read_vocabulary, write_vocabulary
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class CoordinatorConfig(Frozen):
-    """``config.toml``. An empty `registry_url` means a SQLite file in the home; any SQLAlchemy URL may stand there."""
+    """``config.toml``.
+
+    Attributes:
+        registry_url: any SQLAlchemy URL; empty for a SQLite file in the home.
+        lease_days: for how long a site may answer by a list of the releases that stand.
+    """
 
     version: Literal[1] = 1
     federation: Name
@@ -39,6 +45,7 @@ class CoordinatorConfig(Frozen):
     mode: Literal["shared", "isolated"] = "shared"
     fusion: RuleName = "closed-form"
     registry_url: str = ""
+    lease_days: LeaseDays = 30
 
 
 class CoordinatorHome:

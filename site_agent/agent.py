@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError, ContractError, DisclosureError, SequenceError, SignatureError
 from federated.manifest import ReleaseManifest
-from site_agent import adopt, averaging, consulting, panel, rotation
+from federated.release_status import is_status
+from site_agent import adopt, averaging, consulting, lease, panel, rotation
 from site_agent.catalogue import Catalogue
 from site_agent.drafts import Draft, withdrawal_draft
 from site_agent.egress import Gate
@@ -56,7 +57,7 @@ def exchange(
 
     Args:
         home: the site's.
-        parcels: from the coordinator, in the order of their numbers.
+        parcels: from the coordinator, in the order of their numbers; among them may be its list of releases.
         settled: digests of this site's parcels and what became of each.
         adopting: as in `work`.
         floor: as in `work`.
@@ -75,11 +76,15 @@ def settle(home: SiteHome, settled: Sequence[tuple[str, str]]) -> None:
 
 
 def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
-    """Puts parcels into the inbox. What is wrong with one changes nothing else; it is logged, and returned."""
+    """Puts parcels into the inbox, and keeps the list of releases that stand.
+
+    What is wrong with one changes nothing else; it is logged, and returned.
+    """
     errors: list[ConsiliumError] = []
     for parcel in parcels:
         try:
-            Inbox(home).put(parcel)
+            take = partial(lease.take, home) if is_status(parcel) else Inbox(home).put
+            take(parcel)
         except (ContractError, SignatureError, SequenceError) as error:
             log.warning("a parcel was not taken in: %s", error)
             errors.append(error)

@@ -176,6 +176,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     egress_commands.receipts,
     release_commands.evaluate,
     release_commands.adopt,
+    release_commands.pin,
     release_commands.refuse,
     release_commands.predict,
     retrieval_commands.similar,

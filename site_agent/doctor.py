@@ -190,6 +190,19 @@ def record(home: SiteHome) -> str:
     return f"{witness_of(home).size} entries of the coordinator's log witnessed"
 
 
+def lease(home: SiteHome) -> str:
+    """By the coordinator's list of releases that stand, this site may answer."""
+    from site_agent.lease import RENEW
+    from site_agent.lease import lease as newest
+
+    found = newest(home)
+    if found is None:
+        return "no list of releases has come; a recall is heard of in the next exchange"
+    if found.expired:
+        raise ConsiliumError(f"of {found.issued} was good until {found.until}", where="list of releases", cure=RENEW)
+    return found.line
+
+
 CHECKS: dict[str, Callable[[SiteHome], str]] = {
     "keys": keys,
     "clock": clock,
@@ -199,4 +212,5 @@ CHECKS: dict[str, Callable[[SiteHome], str]] = {
     "front end": front_end,
     "policy": policy,
     "log": record,
+    "releases": lease,
 }

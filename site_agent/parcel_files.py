@@ -13,6 +13,7 @@ from federated.envelope import parse_parcel, read_passage
 from federated.errors import ConsiliumError, ContractError, cannot_read
 from federated.files import cannot_write, write_whole
 from federated.manifest import Digest
+from federated.release_status import SUFFIX
 from site_agent.agent import receive, settle
 from site_agent.mailbox import Outbox
 
@@ -65,20 +66,27 @@ def export_outbox(home: SiteHome, folder: Path) -> list[Path]:
 
 
 def import_files(home: SiteHome, paths: Sequence[Path]) -> Imported:
-    """Takes in the coordinator's parcels, in the order of their numbers, and its answers (JSON).
+    """Takes in the coordinator's parcels, in the order of their numbers, its answers (JSON) and its list of releases.
 
     Raises:
         ConsiliumError: a file cannot be read, or is neither a parcel nor answers; then nothing is taken in.
     """
-    files = [file for path in paths for file in (sorted(path.glob("*.parcel")) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (_in_folder(path) if path.is_dir() else [path])]
     contents = {file: _read(file) for file in files}
     answers = [one for file, data in contents.items() if file.suffix == ".json" for one in _answers(file, data)]
-    parcels = [_numbered(file, data) for file, data in contents.items() if file.suffix != ".json"]
+    parcels = [_numbered(file, data) for file, data in contents.items() if file.suffix not in (".json", SUFFIX)]
+    lists = [data for file, data in contents.items() if file.suffix == SUFFIX]
     own = [(answer.digest, answer.settlement) for answer in answers if answer.site == home.config.site]
     with home.lock():
         settle(home, own)
         errors = receive(home, [data for _, data in sorted(parcels, key=lambda item: item[0])])
-    return Imported(len(parcels) - len(errors), len(own), tuple(errors))
+        wrong = receive(home, lists)
+    return Imported(len(parcels) - len(errors), len(own), (*errors, *wrong))
+
+
+def _in_folder(path: Path) -> list[Path]:
+    """Parcels, and the coordinator's list of releases that stand."""
+    return [file for suffix in (".parcel", SUFFIX) for file in sorted(path.glob(f"*{suffix}"))]
 
 
 def _read(path: Path) -> bytes:

@@ -63,6 +63,11 @@ def adopt(
             _tell(opened, f"release {held.number} is {held.state} and answers here")
 
 
+def pin(release: Release = None, reason: Reason = "", home: Home = HERE) -> None:
+    """Use a release, once it was evaluated here, and keep it until you say otherwise, whatever comes."""
+    adopt(release, pin=True, reason=reason, always=None, floor=None, home=home)
+
+
 def refuse(release: Release = None, reason: Reason = "", home: Home = HERE) -> None:
     """Do not use a release; the one adopted before answers on."""
     from site_agent import adopt as shelf
@@ -92,6 +97,7 @@ def predict(
     """Apply the release in use, or the experts of a task, to images, with every site's part in every answer."""
     from site_agent import adopt as shelf
     from site_agent.asking import Reader
+    from site_agent.lease import answering
     from site_agent.predict import predict as predict_images
     from site_agent.sources.index import parse_columns
 
@@ -102,7 +108,7 @@ def predict(
         return
     refuse_experts(by)
     out = out or PREDICTIONS
-    held = _in_use(opened) if release is None else shelf.read_shelf(opened).named(release)
+    held = answering(opened, release)
     model = shelf.model_of(opened, held.digest)
     done = predict_images(model, Reader(opened, model.manifest), images, out, parse_columns(columns))
     if as_json:
@@ -126,16 +132,6 @@ def _release(home: SiteHome, name: str | None) -> Held:
     if newest is None:
         raise ConsiliumError("no release has come yet", where=str(home.path), cure="consilium site import, or run")
     return newest
-
-
-def _in_use(home: SiteHome) -> Held:
-    from site_agent.adopt import read_shelf
-
-    current = read_shelf(home).current
-    if current is None:
-        cure = "consilium site evaluate, then consilium site adopt"
-        raise ConsiliumError("no release answers here", where=str(home.path), cure=cure)
-    return current
 
 
 def _set_standing(home: SiteHome, *, always: bool, floor: float | None) -> None:

@@ -16,6 +16,7 @@ from federated.envelope import parse_parcel
 from federated.errors import ConsiliumError
 from federated.files import write_whole
 from federated.processes import undisturbed
+from federated.release_status import SUFFIX
 from server.coordinator import Coordinator
 from server.event import EventSummary, ExchangeRequest, Unreached, run_event
 from server.superlink import SuperLink
@@ -98,7 +99,12 @@ class Files:
 
     def _carry(self, site: str, request: ExchangeRequest) -> list[bytes]:
         handed = self._write(request.parcels, f"to-{site}")
-        answer = exchange(self._homes[site], [path.read_bytes() for path in handed], request.settled, adopting=True)
+        data = [path.read_bytes() for path in handed]
+        if request.status:
+            path = self._folder / f"{self._round:03d}-to-{site}{SUFFIX}"
+            write_whole(path, request.status)
+            data.append(path.read_bytes())
+        answer = exchange(self._homes[site], data, request.settled, adopting=True)
         return [path.read_bytes() for path in self._write(answer, f"from-{site}")]
 
     def _write(self, parcels: list[bytes], direction: str) -> list[Path]:

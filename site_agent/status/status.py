@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from federated.errors import DisclosureError
+from federated.errors import ConsiliumError, DisclosureError
 from federated.manifest import Frozen
 from site_agent.adopt import Held, read_shelf
 from site_agent.catalogue import Catalogue
 from site_agent.egress import Gate
 from site_agent.forget.renewal import when
+from site_agent.lease import lease
 from site_agent.ledger import drafts, sent, transaction
 from site_agent.mailbox import Inbox
 from site_agent.policy import GOVERNED_KINDS, read_signed_policy
@@ -58,6 +59,7 @@ class SiteStatus(Frozen):
     Attributes:
         policy: kinds that may leave, or why nothing may.
         answers: number of the release in use, None where there is none.
+        lease: until when, by the coordinator's list of those that stand; empty where none ever came.
         unread: parcels from the coordinator that the next `work` reads.
         last: what the last round of work did.
         holdings: what was taken in, and what was not.
@@ -76,6 +78,7 @@ class SiteStatus(Frozen):
     unread: int
     releases: tuple[Held, ...]
     answers: int | None
+    lease: str
     last: tuple[Step, ...]
     holdings: Holdings
 
@@ -101,9 +104,18 @@ def site_status(home: SiteHome) -> SiteStatus:
         unread=len(Inbox(home).unread()),
         releases=shelf.releases,
         answers=shelf.current.number if shelf.current else None,
+        lease=_lease(home),
         last=read_progress(home).last,
         holdings=holdings(home.archive, home.image_vocabulary),
     )
+
+
+def _lease(home: SiteHome) -> str:
+    try:
+        found = lease(home)
+    except ConsiliumError as error:
+        return f"nothing is answered: {error}"
+    return found.line if found else ""
 
 
 def _policy(home: SiteHome) -> str:

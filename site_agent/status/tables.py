@@ -32,6 +32,8 @@ def print_status(status: SiteStatus) -> None:
     print_table("releases", ("number", "state", "digest", "reason"), releases)
     typer.echo(f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox")
     typer.echo(f"release {status.answers} answers here" if status.answers else "no release answers here")
+    if status.lease:
+        typer.echo(status.lease)
     for step in status.last:
         typer.echo(f"last round of work: {step.line}")
 

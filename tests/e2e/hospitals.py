@@ -52,7 +52,7 @@ class Files:
         return {site: witness(self.homes[site], asked, told) for site, (asked, *told) in requests.items()}
 
     def exchange(self, requests: Mapping[str, ExchangeRequest]) -> dict[str, list[bytes]]:
-        return {site: exchange(self.homes[site], one.parcels, one.settled) for site, one in requests.items()}
+        return {site: exchange(self.homes[site], one.handed, one.settled) for site, one in requests.items()}
 
 
 class Hospital:

@@ -35,6 +35,7 @@ from federated.manifest import (
     own_gram_name,
     pack_tensors,
 )
+from federated.release_status import is_status
 from federated.report import compute_report
 from federated.statistics import from_features, pack_symmetric
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
@@ -229,8 +230,9 @@ class Site:
 
     def exchange(self, request: ExchangeRequest) -> list[bytes]:
         self.settle(request.settled)
-        for data in request.parcels:
-            self.take(data)
+        for data in request.parcels:  # over Flower the list of releases is one of them
+            if not is_status(data):
+                self.take(data)
         return list(self.outbox.values())
 
 

@@ -97,6 +97,7 @@ STATUS = SiteStatus(
     unread=2,
     releases=(Held(number=4, digest=DIGEST, state="adopted", reason="good enough"),),
     answers=4,
+    lease="",
     last=(Step(kind="statistics", subject="batch b0001", state="outbox"),),
     holdings=HOLDINGS,
 )

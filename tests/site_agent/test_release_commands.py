@@ -57,6 +57,31 @@ def test_a_release_is_named_by_its_number(run: Run, federation: Federation, ada:
     assert "release 1 is pinned and answers here" in run("adopt", "1", "--pin").out
 
 
+def test_pin_keeps_a_release(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.event(ada)
+    run("work")
+    assert "was not evaluated on your own patients yet; consilium site evaluate 1" in run("pin", "1").err
+    run("evaluate", "1")
+    assert "release 1 is pinned and answers here" in run("pin", "1", "--reason", "a study").out
+    assert run("status", "--json").json["releases"][0]["state"] == "pinned"
+
+
+def test_predict_keeps_to_the_list_of_releases_that_stand(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.event(ada, adopting=True)
+    (federation.folder / "releases.status").write_bytes(federation.coordinator.release_status())
+    assert run("import", federation.folder / "releases.status").code == 0
+    assert "these releases stand: 1" in run("status").out
+    good = next((federation.folder / "images of ada from 0").glob("*.png"))
+    assert run("predict", good, "--out", "answers.jsonl").code == 0
+    federation.coordinator.recall(1, "an artefact")
+    (federation.folder / "releases.status").write_bytes(federation.coordinator.release_status())
+    run("import", federation.folder)
+    result = run("predict", good, "--out", "others.jsonl")
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert "release 1: does not stand, by the coordinator's list" in result.err
+    assert not Path("others.jsonl").exists()
+
+
 def test_no_release_yet_is_one_line(run: Run, ada: SiteHome) -> None:
     assert "no release has come yet; consilium site import, or run" in run("evaluate").err
 
