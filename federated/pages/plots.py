@@ -16,7 +16,9 @@ NOBODY, DIFFER, REST = "nobody", "differ", "rest"  # of what nobody knows, where
 ROW, BAR = 26, 14  # pixels: a line of bars, and the bar in it
 NAMES, FIGURES = 150, 90  # room for names at the left, and for figures at the right
 FITS = 21  # letters of a name
+TINY = 1e-200  # spans below it would make a pixel of nothing infinitely long
 KEY_ROW, KEY_COLUMN = 20, 180
+GAUGE = 110
 
 
 class Value(NamedTuple):
@@ -100,11 +102,19 @@ _WIDTH = 720
 
 
 def _room(span: float) -> float:
-    return (_WIDTH - NAMES - FIGURES) / span if span > 0 else 0.0
+    return (_WIDTH - NAMES - FIGURES) / span if span > TINY else 0.0
 
 
 def _at(values: Iterable[float], low: float, scale: float) -> list[float]:
     return [NAMES + (value - low) * scale for value in values]
+
+
+def gauge(share: float, *, title: str, kind: str = "s0", limit: float | None = None) -> Svg:
+    """A share of one as a short bar for a line of a table; `limit` is marked in it."""
+    inside = [rectangle(0, 2, GAUGE, 8, "ground"), rectangle(0, 2, GAUGE * min(max(share, 0.0), 1.0), 8, kind)]
+    if limit is not None:
+        inside.append(line(GAUGE * limit, 0, GAUGE * limit, 12, "axis"))
+    return drawing(GAUGE, 12, inside, title=title, desc=f"{100 * share:.0f} %")
 
 
 def stacked_bar(parts: Sequence[Part], *, title: str) -> Svg:
