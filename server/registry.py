@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import NullPool, UniqueConstraint, create_engine, inspect, select
+from sqlalchemy import Index, NullPool, UniqueConstraint, create_engine, inspect, select
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -67,7 +67,11 @@ class ParcelRow(Base):
     """
 
     __tablename__ = "parcels"
-    __table_args__ = (UniqueConstraint("site", "sequence"), UniqueConstraint("site", "digest"))
+    __table_args__ = (
+        UniqueConstraint("site", "sequence"),
+        UniqueConstraint("site", "digest"),
+        Index("parcels_by_kind", "kind", "state", "concerns"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     site: Mapped[str]
     sequence: Mapped[int]

@@ -145,15 +145,15 @@ class Pages:
         """How well each release answered, and what it cost."""
         with self._reading() as session:
             made = rows.releases(session)
-            chosen = rows.choices(session, self.figures)
+            part = pager(len(made), seen.query, rows=PER_PAGE)
+            shown = made[::-1][part.part]
+            chosen = rows.choices(session, self.figures, [row.digest for row in shown])
         found = [(row, each) for row in made if (each := self.figures.release(row.digest)) is not None]
-        part = pager(len(made), seen.query, rows=PER_PAGE)
-        shown = [self._release(row, chosen.get(row.digest, {})) for row in reversed(made)]
         context = {
             "heading": "Releases",
             "accuracy": _accuracy(found[-CURVE:]),
-            "cost": _cost(found[-PER_PAGE:], self.figures),
-            "releases": shown[part.part],
+            "cost": _cost(found, self.figures),
+            "releases": [self._release(row, chosen[row.digest]) for row in shown],
             "pager": part,
         }
         return Rendered("releases.html", context)
@@ -253,14 +253,14 @@ def _accuracy(found: Sequence[tuple[rows.Made, ReleaseFigures]]) -> str | None:
 
 
 def _cost(found: Sequence[tuple[rows.Made, ReleaseFigures]], figures: Figures) -> str | None:
-    """Bytes that came for each release, which were not in one before."""
-    bars, known = list[Value](), set[str]()
-    for row, each in found:
-        new = each.contributions - known
-        known |= each.contributions
-        size = sum(told.bytes for name in new if (told := figures.parcel(name)) is not None)
+    """Bytes of the contributions that the release before had not, of the newest releases."""
+    before = [frozenset[str](), *(each.contributions for _, each in found[:-1])]
+    bars = []
+    for (row, each), known in list(zip(found, before, strict=False))[-PER_PAGE:]:
+        told = [figures.parcel(name) for name in each.contributions - known]
+        size = sum(one.bytes for one in told if one is not None)
         bars.append(Value(f"release {row.number}", size, _bytes(size)))
-    return bar(bars, title="Bytes of contributions that were new in each release") if bars else None
+    return bar(bars, title="Bytes of contributions that the release before had not") if bars else None
 
 
 def _bytes(size: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS
@@ -167,46 +167,47 @@ def rejected(session: Session) -> list[tuple[str, str, str, str]]:
     return [(when(row.received), row.site, row.reason, row.digest) for row in session.scalars(query)]
 
 
-def choices(session: Session, figures: Figures) -> dict[str, Counter[str]]:
-    """Digest of a release -> how many sites did what with it."""
-    found: dict[str, Counter[str]] = {}
-    for row in current_parcels(session, ("adoption",)):
+def choices(session: Session, figures: Figures, releases: Sequence[str]) -> dict[str, Counter[str]]:
+    """Digest of each of these releases -> how many sites did what with it."""
+    found: dict[str, Counter[str]] = {digest: Counter() for digest in releases}
+    for row in session.scalars(_adoptions().where(ParcelRow.concerns.in_(releases))):
         told = figures.parcel(row.digest)
         if told is not None and row.concerns is not None:
-            found.setdefault(row.concerns, Counter())[told.choice] += 1
+            found[row.concerns][told.choice] += 1
     return found
 
 
 def choices_of(session: Session, figures: Figures, release: str) -> dict[str, str]:
     """What each site did with one release."""
-    rows = [row for row in current_parcels(session, ("adoption",)) if row.concerns == release]
+    rows = session.scalars(_adoptions().where(ParcelRow.concerns == release))
     return {row.site: told.choice for row in rows if (told := figures.parcel(row.digest)) is not None}
+
+
+def _adoptions() -> Select[ParcelRow]:
+    return select(ParcelRow).where(ParcelRow.kind == "adoption", ParcelRow.state == "current")
 
 
 def site_states(session: Session, figures: Figures, names: Sequence[str]) -> list[SiteState]:
     """These sites, in this order."""
     numbers = {row.digest: row.number for row in releases(session)}
     state = states(session)
-    last = select(ParcelRow.site, func.max(ParcelRow.received)).group_by(ParcelRow.site)
-    heard = {row[0]: when(row[1]) for row in session.execute(last)}
     waiting = select(DeliveryRow.site, func.count()).where(DeliveryRow.acknowledged.is_(False))
     waits = {row[0]: row[1] for row in session.execute(waiting.group_by(DeliveryRow.site))}
     seen = {row.site: row.size for row in session.scalars(select(WitnessRow))}
-    models = _by_site(current_parcels(session, MODEL_KINDS))
-    adopted = _by_site(current_parcels(session, ("adoption",)))
     found = []
     for name in names:
-        sent = [told for row in models.get(name, ()) if (told := figures.parcel(row.digest)) is not None]
+        models = current_parcels(session, MODEL_KINDS, name)
+        sent = [told for row in models if (told := figures.parcel(row.digest)) is not None]
         found.append(
             SiteState(
                 name=name,
                 state=state[name],
-                heard=heard.get(name),
+                heard=_heard(session, name),
                 labels=tuple(sorted({label for each in sent for label in each.labels})),
-                kinds=Counter(row.kind for row in models.get(name, ())),
+                kinds=Counter(row.kind for row in models),
                 level=_level([each.level for each in sent]),
                 onward=_level([each.level_to_sites for each in sent]),
-                uses=_in_use(adopted.get(name, ()), numbers, figures),
+                uses=_in_use(session, name, numbers, figures),
                 waiting=waits.get(name, 0),
                 seen=seen.get(name, 0),
             )
@@ -214,19 +215,19 @@ def site_states(session: Session, figures: Figures, names: Sequence[str]) -> lis
     return found
 
 
-def _by_site(rows: Sequence[ParcelRow]) -> dict[str, list[ParcelRow]]:
-    found: dict[str, list[ParcelRow]] = {}
-    for row in rows:
-        found.setdefault(row.site, []).append(row)
-    return found
+def _heard(session: Session, name: str) -> str | None:
+    newest = select(ParcelRow.received).where(ParcelRow.site == name).order_by(ParcelRow.sequence.desc()).limit(1)
+    moment = session.scalar(newest)
+    return when(moment) if moment else None
 
 
 def _level(levels: Sequence[int | None]) -> str:
     return LEVELS.get(max((level for level in levels if level is not None), default=0), "")
 
 
-def _in_use(rows: Sequence[ParcelRow], numbers: Mapping[str, int], figures: Figures) -> tuple[int, str] | None:
+def _in_use(session: Session, name: str, numbers: Mapping[str, int], figures: Figures) -> tuple[int, str] | None:
     """The newest release that the site adopted or pinned."""
-    told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in rows]
+    newest = _adoptions().where(ParcelRow.site == name).order_by(ParcelRow.sequence.desc()).limit(HAPPENED)
+    told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in session.scalars(newest)]
     used = [(number, each.choice) for number, each in told if each is not None and each.choice != "refused"]
     return max(used, default=None)
