@@ -1,4 +1,4 @@
-"""What a site signed and made up: every number of every kind of parcel, and every field of its manifest, at the intake."""
+"""What a site signed and made up: every number of its parcels, and every field of their manifests, at the intake."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _tensors(draft: Any) -> dict[str, NDArray[Any]]:
 
 
 def _taken_in(fields: dict[str, Any], tensors: dict[str, NDArray[Any]], edits: list[Edit], expected: Any) -> None:
-    data, specs, digest = pack_tensors(tensors)
+    _, specs, digest = pack_tensors(tensors)
     specs_said = {name: spec.model_dump(mode="json") for name, spec in specs.items()}
     manifest = survived(
         lambda: parse_manifest(edited(fields | {"tensors": specs_said, "tensors_digest": digest}, edits))
