@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from federated.errors import ConsiliumError
 from federated.tables import Json, number, print_json, print_tables, table
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from federated.fused_model import FusedModel
     from federated.influence_report import InfluenceReport
     from federated.keys import TrustFile
+    from federated.labelled_images import LabelledImages
 
-Release = Annotated[Path, typer.Argument(help="A release.")]
+Release = Annotated[Path, typer.Argument(help="A release, or a bundle.")]
+Which = Annotated[str | None, typer.Option("--release", help="Of a bundle: number or digest; the newest by default.")]
 Trust = Annotated[Path | None, typer.Option(help="keys.toml: check signatures first.")]
 WITHHELD = "(withheld)"
 SHOWN = 40  # changed answers
@@ -28,7 +31,10 @@ SHOWN = 40  # changed answers
 
 def influence(
     release: Release,
-    features: Annotated[list[Path], typer.Argument(help="Contributions of features, whose images are answered.")],
+    features: Annotated[
+        list[Path] | None, typer.Argument(help="Contributions of features, whose images are answered.")
+    ] = None,
+    which: Which = None,
     trust: Trust = None,
     as_json: Json = False,
 ) -> None:
@@ -36,17 +42,16 @@ def influence(
 
     Influence is score without the site minus score with it. Shapley values are over every coalition of up to ten sites,
     each solved anew. It takes a release that carries every site's Gram matrix, and contributions of features:
-    validation images where they have some.
+    validation images where they have some. A bundle brings its own features, or else the decisions that were opened,
+    of which nobody says what they show: then there is no accuracy.
     """
-    from federated.audit.opening import open_features, require_readable
     from federated.influence_report import influence_report
-    from federated.labelled_images import labelled_images
 
-    require_readable([release, *features])
+    paths = features or []
+    _require_files(release, paths)
     keys = _keys(trust)
-    model = _model(release, keys)
-    images = labelled_images([open_features(path, keys) for path in features], model.manifest.front_end.digest)
-    report = influence_report(model, images)
+    model = _model(release, keys, which)
+    report = influence_report(model, _images(release, paths, model, keys))
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -68,14 +73,14 @@ def compare(
         _print_comparison(found)
 
 
-def conflicts(release: Release, trust: Trust = None, as_json: Json = False) -> None:
+def conflicts(release: Release, which: Which = None, trust: Trust = None, as_json: Json = False) -> None:
     """Find labels that two sites use for different images, from the class means that a release carries.
 
     A conflict says that two sites differ by more than chance, not which of them is right.
     """
     from federated.conflicts import label_conflicts
 
-    found = label_conflicts(_model(release, _keys(trust)))
+    found = label_conflicts(_model(release, _keys(trust), which))
     if as_json:
         print_json({**found.model_dump(mode="json"), "conflicts": len(found.found)})
     else:
@@ -91,12 +96,48 @@ def _keys(trust: Path | None) -> TrustFile | None:
     return None
 
 
-def _model(release: Path, keys: TrustFile | None) -> FusedModel:
+def _require_files(release: Path, features: list[Path]) -> None:
+    """Whether all are there, before anything is computed."""
+    from federated.audit.bundle import is_bundle
+    from federated.audit.opening import require_readable
+
+    require_readable([path for path in (release, *features) if not is_bundle(path)])
+
+
+def _model(release: Path, keys: TrustFile | None, which: str | None) -> FusedModel:
+    from federated.audit.bundle import is_bundle, open_bundle
+    from federated.audit.given import whole_release
     from federated.audit.opening import open_release
     from federated.fused_model import FusedModel
 
-    opened = open_release(release, keys)
+    if is_bundle(release):
+        opened = whole_release(open_bundle(release), which, keys)
+    elif which is not None:
+        raise ConsiliumError("is no bundle, of which a release could be chosen", where=str(release))
+    else:
+        opened = open_release(release, keys)
     return FusedModel.from_release(opened.manifest, opened.tensors)
+
+
+def _images(release: Path, features: list[Path], model: FusedModel, keys: TrustFile | None) -> LabelledImages:
+    """Of the features that are given, else of the bundle's, else of decisions that were opened."""
+    from federated.audit.bundle import is_bundle, open_bundle
+    from federated.audit.opening import open_features
+    from federated.labelled_images import decided_images, labelled_images
+
+    front_end = model.manifest.front_end.digest
+    if features:
+        return labelled_images([open_features(path, keys) for path in features], front_end)
+    if not is_bundle(release):
+        raise ConsiliumError(
+            "whose images are answered is not said", where=str(release), cure="add parcels of features"
+        )
+    bundle = open_bundle(release)
+    there = [head.digest for head in bundle.heads("features") if head.why is None]
+    if there:
+        return labelled_images([bundle.opened(digest, keys) for digest in there], front_end)
+    opened = (head.digest for head in bundle.heads("decision") if head.why is None)
+    return decided_images([bundle.opened(digest, keys) for digest in opened], model.digest, model.manifest.width)
 
 
 def _decisions(path: Path) -> list[Decision]:
@@ -108,7 +149,9 @@ def _decisions(path: Path) -> list[Decision]:
 
 def _print_report(report: InfluenceReport) -> None:
     typer.echo(f"release {report.release}, weighting {report.weighting}")
-    typer.echo(f"{report.images} images of {report.patients} patients")
+    typer.echo(f"{report.images} {report.unit}s of {report.patients} patients")
+    if not report.sites:
+        typer.echo("what they show is not told, so that there is no accuracy")
     if report.trained_on:
         typer.echo(f"of {', '.join(report.trained_on)} these are training images: effects are larger than on new ones")
     print_tables(_answers(report), _sites(report), _withdrawn(report), _faithful(report))

@@ -23,7 +23,7 @@ from federated.influence import (
     withdrawals,
 )
 from federated.labelled_images import LabelledImages
-from federated.manifest import Digest, Frozen
+from federated.manifest import Digest, Frozen, Unit
 from federated.refits import ClosedFormRefit, is_right, right_answers
 from federated.shapley import MAX_SITES, shapley_of_accuracy, shapley_of_scores
 
@@ -39,10 +39,17 @@ class SiteWorth(Frozen):
 
 
 class InfluenceReport(Frozen):
-    """Influence of every site on the answers to some images; `trained_on` names where these were training images."""
+    """Influence of every site on the answers to some images.
+
+    Attributes:
+        unit: what was answered, images or clips.
+        trained_on: names where these were training images.
+        sites, withdrawals: of accuracy; nothing where nobody said what the images show.
+    """
 
     release: Digest
     weighting: str
+    unit: Unit
     images: int
     patients: int
     trained_on: tuple[str, ...]
@@ -61,25 +68,36 @@ def influence_report(model: FusedModel, images: LabelledImages) -> InfluenceRepo
     """
     if not images.names:
         raise ContractError("there is no image in them", where="features")
-    refit = ClosedFormRefit(model, images.features)
+    refit = ClosedFormRefit(model, images.features, images.unit)
     removed = removal(refit)
-    right = right_answers(model.manifest.vocabulary, model.labels, images.labels)
-    shown = displayed(model, images.features)
+    shown = displayed(model, images.features, images.unit)
     few = len(model.sites) <= MAX_SITES
     scores = shapley_of_scores(refit, removed.answered).values if few else None
-    accuracy = shapley_of_accuracy(refit, right).values.tolist() if few else [None] * len(model.sites)
+    sites, withdrawn = _accuracy(model, images, refit, removed) if images.labels else ((), ())
     return InfluenceReport(
         release=model.digest,
         weighting=model.manifest.weighting,
+        unit=images.unit,
         images=len(images.names),
         patients=len(set(images.patients)),
         trained_on=images.trained_on,
         answers=tuple(answer_influences(model.labels, model.sites, shown, removed, scores)),
-        sites=tuple(_worths(model.sites, removed, right, accuracy)),
+        sites=sites,
         faithful=tuple(faithful_displays(shown, removed, images.patients)),
-        withdrawals=tuple(withdrawals(refit, removed, right, images.sites, images.labels)),
+        withdrawals=withdrawn,
         changed=tuple(changed_labels(refit, removed, images.names)),
     )
+
+
+def _accuracy(
+    model: FusedModel, images: LabelledImages, refit: ClosedFormRefit, removed: Removal
+) -> tuple[tuple[SiteWorth, ...], tuple[Withdrawn, ...]]:
+    """What sites are worth to right answers, over all images and by site and label."""
+    right = right_answers(model.manifest.vocabulary, model.labels, images.labels)
+    few = len(model.sites) <= MAX_SITES
+    accuracy = shapley_of_accuracy(refit, right).values.tolist() if few else [None] * len(model.sites)
+    worths = tuple(_worths(model.sites, removed, right, accuracy))
+    return worths, tuple(withdrawals(refit, removed, right, images.sites, images.labels))
 
 
 def _worths(

@@ -1,4 +1,4 @@
-"""The images of contributions that are features, as rows with their site, patient and label."""
+"""Images as rows of features, with site, patient and label: of contributions, and of decisions that were opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from federated.errors import ContractError
-from federated.manifest import FeaturesManifest, Fold, Tensors
+from federated.manifest import FeaturesManifest, Fold, Tensors, Unit
 from federated.statistics import Array
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ class LabelledImages:
     Attributes:
         features: (n, M) front-end output.
         names: n names, which say no more than the place of a row in its contribution.
-        sites, patients, labels: n of each; a patient of another contribution counts as another.
+        sites, patients, labels: n of each; a patient of another contribution counts as another. No label at all where
+            nobody said what the images show.
         trained_on: contributions that brought training images, for want of others.
+        unit: what a row is of.
     """
 
     features: Array
@@ -34,6 +36,7 @@ class LabelledImages:
     patients: tuple[str, ...]
     labels: tuple[str, ...]
     trained_on: tuple[str, ...]
+    unit: Unit = "image"
 
 
 def labelled_images(contributions: Sequence[Opened], front_end: str) -> LabelledImages:
@@ -54,6 +57,39 @@ def labelled_images(contributions: Sequence[Opened], front_end: str) -> Labelled
         patients=_joined(part.patients for part in parts),
         labels=_joined(part.labels for part in parts),
         trained_on=_joined(part.trained_on for part in parts),
+    )
+
+
+def decided_images(decisions: Sequence[Opened], release: str, width: int) -> LabelledImages:
+    """What a release answered in opened decisions: the clips, or the images where no clip was opened.
+
+    Nobody says what they show; patients and names are the keyed ones.
+
+    Args:
+        decisions: opened parcels of decisions; those of other releases, and flags, are passed over.
+        release: its digest.
+        width: of its features.
+
+    Raises:
+        ContractError: none of them is of the release, or one has features of another width.
+    """
+    ours = [each for each in decisions if each.manifest.release == release and each.manifest.decision is not None]
+    clips = [each for each in ours if each.manifest.decision.image is None]
+    chosen = clips or ours
+    if not chosen:
+        cure = "open decisions, or give contributions of features"
+        raise ContractError("no decision of it was opened, and there are no features", where=release, cure=cure)
+    for each in chosen:
+        if each.tensors["features"].shape[1] != width:
+            raise ContractError(f"its features are not {width} numbers an image", where=each.digest)
+    return LabelledImages(
+        np.stack([each.tensors["features"].mean(axis=0) for each in chosen]),
+        tuple(each.manifest.decision.image or each.manifest.decision.clip for each in chosen),
+        tuple(each.manifest.site for each in chosen),
+        tuple(f"{each.manifest.site} {each.manifest.record.patient}" for each in chosen),
+        (),
+        (),
+        "clip" if clips else "image",
     )
 
 

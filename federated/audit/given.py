@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from federated.audit.bundle import Bundle, is_bundle, open_bundle
+from federated.audit.bundle import Bundle, Head, is_bundle, open_bundle
 from federated.audit.opening import is_parcel, open_decision, open_release, read_predictions
 from federated.decision import Decision, parse_decision
 from federated.envelope import Opened
@@ -112,6 +112,29 @@ class Decisions:
 
     def _is_asked(self, given: Given) -> bool:
         return self._release is None or self._release.digest == given.decision.release
+
+
+def newest(bundle: Bundle) -> Head:
+    """The release with the largest number.
+
+    Raises:
+        ConsiliumError: there is none.
+    """
+    found = bundle.releases()
+    if not found:
+        cure = "ask for a bundle of a federation that has released something"
+        raise ConsiliumError("holds no release", where=str(bundle.path), cure=cure)
+    return found[-1]
+
+
+def whole_release(bundle: Bundle, which: str | None, trust: TrustFile | None) -> Opened:
+    """A release of a bundle by number or digest, the newest where none is named; without keys, unchecked.
+
+    Raises:
+        ConsiliumError: there is none, it is not there whole, or not signed by whom the keys name.
+    """
+    head = newest(bundle) if which is None else bundle.release(which)
+    return bundle.opened(head.digest, trust)
 
 
 def _model(release: Opened) -> FusedModel:

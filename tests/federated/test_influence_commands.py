@@ -14,8 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
+from federated.audit.bundling import new_bundle
 from federated.commands import app
-from federated.envelope import Passage, seal
+from federated.envelope import Passage, parse_parcel, seal
 from federated.errors import ConsiliumError
 from federated.keys import Party, TrustFile, public_hex, write_trust
 from federated.manifest import FeaturesManifest, pack_tensors
@@ -125,6 +126,39 @@ def test_influence_of_every_site(files: Files, run: Callable[..., Any]) -> None:
     assert _cells(result.stdout, "weight")[:2] == ["weight", "drop"]
     assert {row["displayed"] for row in told["faithful"]} == {"contribution", "evidence", "weight"}
     assert len(told["changed"]) == sum(site["changed"] for site in told["sites"]) > 0
+
+
+def test_a_bundle_brings_its_release_and_its_features(files: Files, tmp_path: Path, run: Callable[..., Any]) -> None:
+    with new_bundle(tmp_path / "it.bundle", "test") as bundle:
+        for path in (files.first, files.release, files.features):
+            bundle.add_parcel(parse_parcel(path.read_bytes()))
+    parcels = run("influence", files.release, files.features, "--trust", files.keys, "--json").stdout
+    number = json.loads(run("weights", files.release, "--json").stdout)["number"]
+    chosen = run(
+        "influence", tmp_path / "it.bundle", "--release", _digest(files.release), "--trust", files.keys, "--json"
+    )
+    assert json.loads(chosen.stdout) == json.loads(parcels)
+    assert number == 1
+    conflicts = run("conflicts", tmp_path / "it.bundle", "--release", _digest(files.release), "--json")
+    assert conflicts.stdout == run("conflicts", files.release, "--json").stdout
+
+
+def test_a_bundle_without_features_says_what_is_missing(files: Files, tmp_path: Path, run: Callable[..., Any]) -> None:
+    with new_bundle(tmp_path / "it.bundle", "test") as bundle:
+        bundle.add_parcel(parse_parcel(files.release.read_bytes()))
+    for arguments, told in (
+        ((tmp_path / "it.bundle",), "no decision of it was opened, and there are no features; open decisions"),
+        ((tmp_path / "it.bundle", "--release", "9"), "holds no release '9'"),
+        ((files.release, "--release", "1"), "is no bundle, of which a release could be chosen"),
+        ((files.release,), "whose images are answered is not said; add parcels of features"),
+    ):
+        result = run("influence", *arguments)
+        assert isinstance(result.exception, ConsiliumError), arguments
+        assert told in str(result.exception)
+
+
+def _digest(path: Path) -> str:
+    return parse_parcel(path.read_bytes()).digest
 
 
 def test_signatures_are_checked_where_keys_are_given(files: Files, tmp_path: Path, run: Callable[..., Any]) -> None:

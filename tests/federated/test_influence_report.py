@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_with_too_many_sites_there_are_no_shapley_values(federation: Any, monkey
     assert {site.shapley for site in report.sites} == {None}
     assert {row.shapley for row in report.answers} == {None}
     assert report.sites[2].accuracy_without < report.sites[2].accuracy_with
+
+
+def test_where_nobody_says_what_images_show_there_is_no_accuracy(federation: Any, report: InfluenceReport) -> None:
+    images = replace(_images(federation), labels=())
+    found = influence_report(federation.model(federation.release()), images)
+    assert (found.sites, found.withdrawals) == ((), ())
+    assert (found.answers, found.changed, found.faithful) == (report.answers, report.changed, report.faithful)
+
+
+def test_clips_are_judged_by_their_own_calibration(federation: Any) -> None:
+    model, images = federation.model(federation.release()), replace(_images(federation), unit="clip")
+    found = influence_report(model, images)
+    best = model.tree.best(model.answer(images.features, "clip").scores)
+    told = {row.label: row.answers for row in found.answers}
+    assert told == {label: int((best == column).sum()) for column, label in enumerate(model.labels) if label in told}
+    assert found.unit == "clip"
 
 
 def test_no_image_is_one_line(federation: Any) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from federated.envelope import Opened, Passage
 from federated.errors import ContractError
-from federated.labelled_images import labelled_images
+from federated.labelled_images import decided_images, labelled_images
 from federated.manifest import unpack_tensors
+from tests.decision_making import RELEASE, Tree, a_flag, a_record, an_answer, rows, shown
 
 FRONT_END = "sha256:" + "a" * 64  # of the sample manifests
 
@@ -44,6 +45,31 @@ def test_validation_images_are_taken_and_training_images_for_want_of_them(make_s
     assert images.patients == ("ada b0001 0", "ada b0001 0", "ada b0001 1", "ada b0001 1", "ben b0002 0", "ben b0002 0")
     assert images.names[3:5] == ("ada b0001 validation 3", "ben b0002 train 0")
     assert images.trained_on == ("ben b0002",)
+
+
+def _decided(make_sample: Callable[..., Any], image: str | None, number: int, release: str = RELEASE) -> Any:
+    """An opened answer to an image, or to a clip of two frames."""
+    decision = an_answer(image, release=release)
+    features = rows(number, count=1 if image else 2)
+    record = a_record(number, decision, features)
+    fields = shown(Tree([b"x"] * number + [record.to_bytes()]), record, decision)
+    return _opened(make_sample, {"features": features}, kind="decision", **fields)
+
+
+def test_clips_that_were_opened_count_before_images(make_sample: Callable[..., Any]) -> None:
+    image, clip = _decided(make_sample, "5" * 32, 1), _decided(make_sample, None, 2)
+    other = _decided(make_sample, None, 3, "sha256:" + "7" * 64)
+    flag = _opened(make_sample, {}, kind="decision", **shown(Tree([b"x"] * 4), a_flag(4 - 1, 1), None))
+    images = decided_images([image, clip, other, flag], RELEASE, 3)
+    assert images.features.tolist() == [rows(2, count=2).mean(axis=0).tolist()]
+    assert (images.names, images.unit, images.labels) == (("1" * 32,), "clip", ())
+    assert images.patients == (f"ada {2:064x}",)
+    alone = decided_images([image, flag], RELEASE, 3)
+    assert (alone.names, alone.unit, alone.features.tolist()) == (("5" * 32,), "image", rows(1).tolist())
+    with pytest.raises(ContractError, match="no decision of it was opened, and there are no features; open decisions"):
+        decided_images([other, flag], RELEASE, 3)
+    with pytest.raises(ContractError, match="its features are not 4 numbers an image"):
+        decided_images([image], RELEASE, 4)
 
 
 def test_what_does_not_fit_is_one_line(make_sample: Callable[..., Any]) -> None:

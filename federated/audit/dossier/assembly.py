@@ -11,7 +11,6 @@ from federated.audit.dossier.promises import requirements, risks
 from federated.audit.dossier.sites import data, performance
 from federated.audit.dossier.stated import Stated
 from federated.audit.dossier.use import use
-from federated.errors import ConsiliumError
 from federated.keys import TrustFile
 
 UNCHECKED = "Keys unverified: signatures were not checked, for no keys were given"
@@ -28,19 +27,6 @@ MATERIALS = (
     "What is installed where this dossier was made; hospitals and the coordinator may have installed something else. "
     "The same as CycloneDX 1.6 is in sbom.cdx.json."
 )
-
-
-def newest(bundle: Bundle) -> Head:
-    """The release with the largest number.
-
-    Raises:
-        ConsiliumError: there is none.
-    """
-    found = bundle.releases()
-    if not found:
-        cure = "ask for a bundle of a federation that has released something"
-        raise ConsiliumError("holds no release", where=str(bundle.path), cure=cure)
-    return found[-1]
 
 
 def assemble(

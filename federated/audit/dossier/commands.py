@@ -23,11 +23,12 @@ def dossier(
     that nobody stated is printed as not stated. The HTML file stands alone and prints well.
     """
     from federated.audit.bundle import open_bundle
-    from federated.audit.dossier.assembly import assemble, newest
+    from federated.audit.dossier.assembly import assemble
     from federated.audit.dossier.markdown import markdown
     from federated.audit.dossier.materials import bill, installed
     from federated.audit.dossier.page import page
     from federated.audit.dossier.stated import Stated, read_stated
+    from federated.audit.given import newest
     from federated.files import write_whole
     from federated.keys import read_trust
 

@@ -122,3 +122,17 @@ def test_mistakes_are_one_line(told: Any, tmp_path: Path, trust: Path, run: Call
         assert isinstance(result.exception, ConsiliumError), arguments
         assert words in str(result.exception)
         assert "\n" not in str(result.exception)
+
+
+def test_influence_on_what_was_opened(bundle: Path, trust: Path, told: Any, run: Callable[..., Any]) -> None:
+    result = run("influence", bundle, "--trust", trust)
+    assert result.exit_code == 0, result.exception
+    lines = result.stdout.splitlines()
+    assert lines[1:3] == ["1 clips of 1 patients", "what they show is not told, so that there is no accuracy"]
+    found = json.loads(run("influence", bundle, "--trust", trust, "--json").stdout)
+    explained = json.loads(run("explain", bundle, "--image", CLIP, "--json").stdout)
+    for row, site in zip(found["answers"], explained["sites"], strict=True):
+        assert (row["label"], row["site"]) == (explained["best"], site["site"])
+        assert row["removal"] == pytest.approx(site["without"]["effect"], abs=1e-9)
+    assert sum(row["shapley"] for row in found["answers"]) == pytest.approx(explained["score"], abs=1e-9)
+    assert found["sites"] == []

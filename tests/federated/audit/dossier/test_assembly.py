@@ -7,10 +7,11 @@ import pytest
 
 from federated.audit.bundle import open_bundle
 from federated.audit.bundling import new_bundle
-from federated.audit.dossier.assembly import UNCHECKED, assemble, newest
+from federated.audit.dossier.assembly import UNCHECKED, assemble
 from federated.audit.dossier.materials import Material
 from federated.audit.dossier.promises import requirements, risks
 from federated.audit.dossier.stated import Stated
+from federated.audit.given import newest
 from federated.errors import ConsiliumError, SignatureError
 from federated.keys import TrustFile
 
@@ -50,5 +51,6 @@ def test_whose_signatures_count(whole: Any, tmp_path: Path) -> None:
 def test_without_a_release_there_is_no_dossier(tmp_path: Path) -> None:
     with new_bundle(tmp_path / "empty.bundle", "test"):
         pass
+    bundle = open_bundle(tmp_path / "empty.bundle")
     with pytest.raises(ConsiliumError, match=r"empty.bundle: holds no release; ask for"):
-        newest(open_bundle(tmp_path / "empty.bundle"))
+        newest(bundle)

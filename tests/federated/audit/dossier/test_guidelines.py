@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from federated.audit.bundle import open_bundle
-from federated.audit.dossier.assembly import assemble, newest
+from federated.audit.dossier.assembly import assemble
 from federated.audit.dossier.guidelines import ITEMS
 from federated.audit.dossier.promises import requirements
 from federated.audit.dossier.stated import Stated
+from federated.audit.given import newest
 
 LAST = {"TRIPOD+AI": 27, "CONSORT-AI": 25}
 

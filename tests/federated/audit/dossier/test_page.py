@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from federated.audit.bundle import open_bundle
-from federated.audit.dossier.assembly import assemble, newest
+from federated.audit.dossier.assembly import assemble
 from federated.audit.dossier.document import Dossier
 from federated.audit.dossier.page import page
 from federated.audit.dossier.stated import Stated
+from federated.audit.given import newest
 from federated.manifest import ReleaseManifest
 from tests.federated.audit.dossier.test_markdown import EVIL
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from federated.audit.bundle import Bundle, open_bundle
-from federated.audit.dossier.assembly import newest
 from federated.audit.dossier.sites import data, few, performance
 from federated.audit.dossier.stated import Stated
+from federated.audit.given import newest
 from federated.errors import SignatureError
 from federated.keys import TrustFile
 

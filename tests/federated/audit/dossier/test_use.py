@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from federated.audit.bundle import open_bundle
-from federated.audit.dossier.assembly import newest
 from federated.audit.dossier.use import use
+from federated.audit.given import newest
 from tests.decision_making import Tree, sums, told
 
 
