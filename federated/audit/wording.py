@@ -16,8 +16,8 @@ PATIENTS = {
 CAPTIONS = {FOREIGN: "every site that labels it finds the image unlike its own"}
 STANDINGS = {
     "sites know": "Sites' images carry {share} of the evidence behind this score.",
-    "nobody knows": "Nobody knows: {share} of the evidence is the prior's, for sites have few images like this one.",
-    "sites disagree": "Sites disagree: {share} of the evidence lies where their images of one label differ.",
+    "nobody knows": "Mostly nobody knows: {share} of the evidence is the prior's, for sites have few images like this one.",
+    "sites disagree": "Mostly sites disagree: {share} of the evidence lies where their images of one label differ.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from federated.decision import Step
 GOLDEN = """\
 Image 80.png of clip c: sub.
 The score of sub is 0.986, its probability 100 %. Next is a4c with under 1 %.
-Nobody knows: 53 % of the evidence is the prior's, for sites have few images like this one.
+Mostly nobody knows: 53 % of the evidence is the prior's, for sites have few images like this one.
 ada: of ada's own patients 3 % fit it no better than this image (p 0.027); it is not qualified.
   It put 0.000 into the score of sub. Its weight for this image is 0.000.
   Without ada, fitted again: nothing would change.
@@ -36,6 +37,15 @@ def test_golden_sentences(found: Explanation) -> None:
     assert "sub would score 0.000 instead of 0.986 (-0.986)" in lines[-1]
 
 
+def test_the_auditors_page_shows_what_is_really_said(make_federation: Any) -> None:
+    """Three made-up sites, with weights that silence nobody."""
+    federation = make_federation(weighting="none")
+    model, features = federation.model(federation.release()), federation.folds["ada"]["test"].features[[5]]
+    lines = sentences(explain(model.decide(features, ["7.png"], ["c"])[0], Evidence(model, features)))
+    page = (Path(__file__).resolve().parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert " ".join(" ".join(lines).split()) in " ".join(page.split())
+
+
 def test_a_share_is_never_called_an_influence(found: Explanation) -> None:
     words = " ".join(sentences(found)).lower()
     assert "influence" not in words
@@ -51,7 +61,7 @@ def test_a_refusal_says_why_and_about_which_label_it_speaks(federation: Any) -> 
     assert lines[0].endswith("nothing was answered. No site is qualified (largest p-value 0.027, 0.05 needed).")
     assert lines[1] == "The label with the largest score is psax; what follows is about it."
     assert lines[3] == "Warning: foreign evidence only: every site that labels it finds the image unlike its own."
-    assert lines[4].startswith("Nobody knows: ")
+    assert lines[4].startswith("Mostly nobody knows: ")
     assert sum("it is not qualified, more than 0.05 is needed" in line for line in lines) == 3
 
 
@@ -68,7 +78,7 @@ def test_where_sites_disagree_and_who_has_not_reported(found: Explanation) -> No
         update={"standing": "sites disagree", "disagreement": 0.6, "prior": 0.3, "sites": sites, "rule": "gated"}
     )
     lines = sentences(changed)
-    assert "Sites disagree: 60 % of the evidence lies where their images of one label differ." in lines
+    assert "Mostly sites disagree: 60 % of the evidence lies where their images of one label differ." in lines
     assert "Of the evidence 30 % is nobody's (prior)." in lines
     assert "ada: has reported no patients, so that it is qualified for everything." in lines
     assert any("by the rule 'gated'" in line for line in lines)
