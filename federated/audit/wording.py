@@ -16,7 +16,7 @@ PATIENTS = {
 CAPTIONS = {FOREIGN: "every site that labels it finds the image unlike its own"}
 STANDINGS = {
     "sites know": "Sites' images carry {share} of the evidence behind this score.",
-    "nobody knows": "Mostly nobody knows: {share} of the evidence is the prior's, for sites have few images like this one.",
+    "nobody knows": "Mostly nobody knows: {share} of the evidence is the prior's, for sites have few such images.",
     "sites disagree": "Mostly sites disagree: {share} of the evidence lies where their images of one label differ.",
 }
 

@@ -15,7 +15,7 @@ from federated.decision import Step
 GOLDEN = """\
 Image 80.png of clip c: sub.
 The score of sub is 0.986, its probability 100 %. Next is a4c with under 1 %.
-Mostly nobody knows: 53 % of the evidence is the prior's, for sites have few images like this one.
+Mostly nobody knows: 53 % of the evidence is the prior's, for sites have few such images.
 ada: of ada's own patients 3 % fit it no better than this image (p 0.027); it is not qualified.
   It put 0.000 into the score of sub. Its weight for this image is 0.000.
   Without ada, fitted again: nothing would change.
