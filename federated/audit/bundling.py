@@ -22,11 +22,15 @@ SUFFIX = ".bundle"
 
 
 class BundleWriter:
-    """What goes into a bundle, one member after the other; a member that is there already is left as it is."""
+    """What goes into a bundle, one member after the other; a member that is there already is left as it is.
+
+    Attributes:
+        members: that are in it so far, by name.
+    """
 
     def __init__(self, writer: Writer, federation: str) -> None:
         self._writer, self._federation = writer, federation
-        self._members: dict[str, Member] = {}
+        self.members: dict[str, Member] = {}
 
     def add(self, name: str, data: bytes, *, kind: str | None = None, why: Why | None = None) -> None:
         """A member.
@@ -37,15 +41,15 @@ class BundleWriter:
         limit = limit_of(name)
         if limit is None or len(data) > limit:
             raise ContractError(f"with {len(data)} bytes is no member of a bundle", where=name)
-        if name not in self._members:
+        if name not in self.members:
             self._writer.add(name, data)
-            self._members[name] = Member(digest=digest(data), bytes=len(data), kind=kind, why=why)
+            self.members[name] = Member(digest=digest(data), bytes=len(data), kind=kind, why=why)
 
     def add_parcel(self, parcel: Parcel, why: Why | None = None) -> None:
         """A whole parcel, or where it is said why not, its head."""
         folder, kept = (PARCELS, parcel) if why is None else (HEADS, replace(parcel, tensors=b""))
         name = f"{parcel.digest.removeprefix('sha256:')}.parcel"
-        if not {f"{PARCELS}/{name}", f"{HEADS}/{name}"} & set(self._members):
+        if not {f"{PARCELS}/{name}", f"{HEADS}/{name}"} & set(self.members):
             self.add(f"{folder}/{name}", kept.to_bytes(), kind=read_passage(parcel).kind, why=why)
 
     def add_log(self, folder: Place) -> None:
@@ -72,7 +76,7 @@ class BundleWriter:
 
     def finish(self) -> Contents:
         """Writes down what is there."""
-        contents = Contents(federation=self._federation, members=self._members)
+        contents = Contents(federation=self._federation, members=self.members)
         self._writer.add(CONTENTS, contents.to_bytes())
         return contents
 

@@ -145,3 +145,9 @@ def test_preview_of_a_network_of_a_task_that_exchanges_them_says_that_every_site
 ) -> None:
     draft = make_draft("weights", architecture="unet", task="segmentation")
     assert "every other site gets the whole network, and keeps it" in Gate(open_home).preview(draft).audience
+
+
+def test_preview_of_a_report_says_what_an_auditor_gets(open_home: SiteHome, make_draft: MakeDraft) -> None:
+    line = "an auditor gets all of it where Gram matrices may go on to other sites, else its manifest"
+    assert line in Gate(open_home).preview(make_draft("report")).audience
+    assert line not in Gate(open_home).preview(make_draft("statistics")).audience

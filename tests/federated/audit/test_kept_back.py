@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from federated.audit.contents import WHY
-from federated.audit.kept_back import MAY_BE, made_of, require_reason
+from federated.audit.kept_back import HOLDS, made_of, reason_to_keep, require_reason
 from federated.audit.logged import LogIndex
 from federated.errors import ContractError
 
@@ -27,7 +27,7 @@ def _may(manifest: Any, why: str, manifests: dict[str, Any] | None = None, index
 
 
 def test_every_reason_has_its_rule() -> None:
-    assert set(MAY_BE) == set(WHY)
+    assert {*HOLDS, "withdrawn"} == set(WHY)
 
 
 @pytest.mark.parametrize(("level", "to_sites", "ok"), [(2, 1, True), (2, 2, False), (1, 1, False)])
@@ -76,3 +76,23 @@ def test_what_was_taken_back_is_what_the_log_says(make_sample: Any, federation: 
 def test_what_a_release_is_made_of(federation: Any) -> None:
     release = federation.release().manifest
     assert made_of(release) == {name for site in release.sites for name in site.contributions}
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("statistics", "gram"),
+        ("report", "gram"),
+        ("features", "coordinator"),
+        ("candidate", "release"),
+        ("average", "size"),
+        ("release", None),
+        ("adoption", None),
+        ("recall", None),
+    ],
+)
+def test_what_an_auditor_gets_of_each_kind(make_sample: Any, kind: str, why: str | None) -> None:
+    manifest = make_sample(kind)[0]
+    assert reason_to_keep(manifest, {}) == why
+    if why is not None:
+        assert _may(manifest, why)
