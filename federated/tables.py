@@ -27,6 +27,9 @@ WORDS = (
     "unit",
     "nearest",
     "name",
+    "measure",
+    "of",
+    "verdict",
 )
 FOLDED = ("label", "labels", "calibration", "architecture", "before", "after", "nearest", "name")
 WHOLE = 24

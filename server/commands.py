@@ -12,13 +12,12 @@ from federated.errors import ConsiliumError
 from federated.key_commands import Encrypted, new_passphrases
 from federated.tasks import task_card
 from server import averaging_commands, fusion_commands, key_commands, log_commands, vocabulary_commands, web_commands
-from server.options import HERE, Home, Json
+from server.options import HERE, Home, Json, open_coordinator, wake
+from server.release_commands import approve, approver, export, plan, recall, release, rollback, withdraw
 
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
     from federated.vocabulary import Vocabulary
-    from server.coordinator import Coordinator
-    from server.home import CoordinatorHome
     from server.intake import Acceptance
 
 app = typer.Typer(no_args_is_help=True, help="What the coordinator runs: enrol sites, take in what they send, release.")
@@ -80,7 +79,7 @@ def invite(
     from federated.enrolment import write_kit
     from federated.keys import fingerprint, spoken_fingerprint
 
-    coordinator = _open(home)
+    coordinator = open_coordinator(home)
     kit = coordinator.invite(site)
     path = out or Path(f"{site}.kit.json")
     write_kit(kit, coordinator.home.key(), path)
@@ -95,7 +94,7 @@ def enrol(
     home: Home = HERE,
 ) -> None:
     """Let a hospital in."""
-    typer.echo(f"{_open(home).enrol(request, fingerprint)} is enrolled; auditors get {home / 'keys.toml'}")
+    typer.echo(f"{open_coordinator(home).enrol(request, fingerprint)} is enrolled; auditors get {home / 'keys.toml'}")
 
 
 @app.command()
@@ -104,13 +103,13 @@ def rotate(
     home: Home = HERE,
 ) -> None:
     """Replace a hospital's key."""
-    typer.echo(f"{_open(home).rotate(rotation)} has a new key; auditors get {home / 'keys.toml'} again")
+    typer.echo(f"{open_coordinator(home).rotate(rotation)} has a new key; auditors get {home / 'keys.toml'} again")
 
 
 @app.command()
 def revoke(site: Annotated[str, typer.Argument(help="The site.")], home: Home = HERE) -> None:
     """Let a hospital's keys count no more; what it contributed stays until it is withdrawn."""
-    _open(home).revoke(site)
+    open_coordinator(home).revoke(site)
     typer.echo(f"{site} is revoked; its contributions stay until: consilium coordinator withdraw {site} --all")
 
 
@@ -126,7 +125,7 @@ def run(
     """Start the SuperLink and run an event whenever there is reason to."""
     from server.superlink import serve
 
-    serve(_open(home).home, listen=listen, once=once, every=every)
+    serve(open_coordinator(home).home, listen=listen, once=once, every=every)
 
 
 @app.command()
@@ -136,9 +135,9 @@ def accept(
     as_json: Json = False,
 ) -> None:
     """Take in parcels that came as files."""
-    coordinator = _open(home)
+    coordinator = open_coordinator(home)
     found = coordinator.accept_all([_read(path) for path in files])
-    _wake(coordinator.home)
+    wake(coordinator.home)
     if as_json:
         _print_json([_told(each) for each in found])
     else:
@@ -150,7 +149,7 @@ def accept(
 @app.command()
 def status(home: Home = HERE, as_json: Json = False) -> None:
     """Show sites, candidate, releases, quarantine and the last events."""
-    found = _open(home).status()
+    found = open_coordinator(home).status()
     if as_json:
         _print_json(found)
         return
@@ -164,82 +163,9 @@ def status(home: Home = HERE, as_json: Json = False) -> None:
         typer.echo(f"newest candidate {_short(candidate['digest'])} ({candidate['state']}); no report from: {missing}")
 
 
-@app.command()
-def release(
-    candidate: Annotated[bool, typer.Option("--candidate", help="Make a candidate for sites to report on.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write what waits for each site under this folder.")] = None,
-    home: Home = HERE,
-    as_json: Json = False,
-) -> None:
-    """Make a candidate from what is here, or a release from the candidate and the sites' reports."""
-    coordinator = _open(home)
-    made = coordinator.propose() if candidate else coordinator.release()
-    if made is None and not candidate:
-        _require_candidate(coordinator)
-    _wake(coordinator.home)
-    written = _export(coordinator, out) if out is not None else []
-    if as_json:
-        _print_json({"candidate" if candidate else "release": made, "files": written})
-        return
-    what = "candidate" if candidate else "release"
-    typer.echo(f"{what} {_short(made)}" if made else f"no new {what}: nothing has changed since the last one")
-    _print_written(written)
-
-
-@app.command()
-def export(
-    out: Annotated[Path, typer.Option(help="A folder; each site's parcels come under its name.")],
-    home: Home = HERE,
-) -> None:
-    """Write what waits for each site as files."""
-    _print_written(_export(_open(home), out))
-
-
-@app.command()
-def withdraw(
-    site: Annotated[str, typer.Argument(help="The site that asks for it.")],
-    contributions: Annotated[list[str] | None, typer.Argument(help="Digests of its contributions.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything the site contributed.")] = False,
-    home: Home = HERE,
-    as_json: Json = False,
-) -> None:
-    """Take a site's contributions back for good, and recall the releases that hold them."""
-    if bool(contributions) == everything:
-        raise ConsiliumError("name contributions, or --all", where="withdraw", cure="see: consilium coordinator status")
-    coordinator = _open(home)
-    done = coordinator.withdraw(site, None if everything else contributions)
-    _wake(coordinator.home)
-    if as_json:
-        _print_json(done.model_dump(mode="json"))
-        return
-    numbers = ", ".join(map(str, done.recalled)) or "none"
-    typer.echo(f"withdrew {len(done.contributions)} contributions of {site}; recalled releases: {numbers}")
-    for line in done.residue:
-        typer.echo(f"remains: {line}")
-
-
-@app.command()
-def recall(
-    number: Annotated[int, typer.Argument(help="Number of the release.")],
-    reason: Annotated[str, typer.Option(help="Why, for the sites.")],
-    home: Home = HERE,
-) -> None:
-    """Take a release back; sites fall back to the newest one that stands."""
-    coordinator = _open(home)
-    coordinator.recall(number, reason)
-    _wake(coordinator.home)
-    typer.echo(f"release {number} is recalled; sites hear of it in the next event, or by: consilium coordinator export")
-
-
-@app.command()
-def rollback(number: Annotated[int, typer.Argument(help="Number of the release.")], home: Home = HERE) -> None:
-    """Bring the content of an older release back under a new number."""
-    coordinator = _open(home)
-    made = coordinator.rollback(number)
-    _wake(coordinator.home)
-    typer.echo(f"release {coordinator.number_of(made)} has the content of release {number}")
-
-
+for command in (release, approve, plan, export, withdraw, recall, rollback):
+    app.command()(command)
+app.add_typer(approver, name="approver")
 app.command()(averaging_commands.average)
 app.add_typer(vocabulary_commands.app, name="vocabulary")
 app.add_typer(key_commands.app, name="keys")
@@ -253,20 +179,6 @@ TABLES = {
     "quarantine": ("digest", "site", "reason", "received"),
     "events": ("at", "event", "site", "detail"),
 }
-
-
-def _open(home: Path) -> Coordinator:
-    from server.coordinator import Coordinator
-    from server.home import CoordinatorHome
-
-    return Coordinator(CoordinatorHome(home))
-
-
-def _wake(home: CoordinatorHome) -> None:
-    """Asks a running coordinator for an event."""
-    from server.watch import request_event
-
-    request_event(home)
 
 
 def _front_end_card(name: str, settings: list[str], weights: Path | None) -> FrontEndCard:
@@ -316,29 +228,6 @@ def _read(path: Path) -> bytes:
         raise ConsiliumError(f"cannot be read ({error.strerror})", where=str(path)) from error
 
 
-def _export(coordinator: Coordinator, out: Path) -> list[str]:
-    """Writes every parcel that waits for a site as ``OUT/SITE/0001-kind.parcel``; the files' names."""
-    from federated.envelope import read_passage
-    from federated.files import write_whole
-
-    written = []
-    for site in coordinator.sites():
-        for parcel in coordinator.outgoing(site):
-            passage = read_passage(parcel)
-            path = out / site / f"{passage.sequence:04d}-{passage.kind}.parcel"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, parcel.to_bytes())
-            written.append(str(path))
-    return written
-
-
-def _require_candidate(coordinator: Coordinator) -> None:
-    newest = coordinator.status()["candidate"]
-    if newest is None or newest["state"] != "current":
-        why = "there is no candidate" if newest is None else "the newest candidate holds a withdrawn contribution"
-        raise ConsiliumError(why, where="release", cure="make one with: consilium coordinator release --candidate")
-
-
 def _told(found: Acceptance) -> dict[str, Any]:
     """What a site is told of one parcel: its outcome is the answer, by which the site settles or keeps it."""
     answer = {"outcome": found.answer, "numbered": found.numbered}
@@ -376,8 +265,3 @@ def _print_table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
-
-
-def _print_written(files: list[str]) -> None:
-    for path in files:
-        typer.echo(path)

@@ -51,7 +51,7 @@ def _files(site: Site, folder: Path) -> list[str]:
 
 def _carry(site: Site, folder: Path) -> None:
     """The coordinator's parcels from a stick."""
-    parcels = [path.read_bytes() for path in sorted((folder / site.name).iterdir())]
+    parcels = [path.read_bytes() for path in sorted((folder / site.name).glob("*.parcel"))]
     site.exchange(ExchangeRequest(parcels, []))
 
 
@@ -164,7 +164,7 @@ def test_the_offline_route_does_the_same_two_exchanges(world: World, here: tuple
     said = json.loads(_ok("accept", *_files(ada, stick), *_files(ben, stick), "--json", *here))
     assert [each["outcome"] for each in said] == ["accepted"] * 4
     first = json.loads(_ok("release", "--candidate", "--out", str(tmp_path / "out1"), "--json", *here))
-    assert [Path(path).name for path in first["files"]] == ["0001-candidate.parcel"] * 2
+    assert [Path(path).name for path in first["files"]] == ["0001-candidate.parcel", "releases.status"] * 2
     for site in (ada, ben):
         _carry(site, tmp_path / "out1")
     _ok("accept", *_files(ada, stick), *_files(ben, stick), *here)
@@ -249,12 +249,12 @@ def test_recall_and_rollback(world: World, here: tuple[str, str], tmp_path: Path
     assert "release 3 has the content of release 1" in _ok("rollback", "1", *here)
     assert "release 3 is recalled" in _ok("recall", "3", "--reason", "a mistake", *here)
     out = tmp_path / "out"
-    assert (
-        _ok("export", "--out", str(out), *here) == ""
-    )  # release 3 was never handed over, so there is nothing to recall
-    assert "release 2 is recalled" in _ok("recall", "2", "--reason", "another", *here)
     (path,) = _ok("export", "--out", str(out), *here).split()
+    assert Path(path).name == "releases.status"  # release 3 was never handed over, so there is nothing to recall
+    assert "release 2 is recalled" in _ok("recall", "2", "--reason", "another", *here)
+    path, status = _ok("export", "--out", str(out), *here).split()
     _carry(ada, out)
+    assert Path(status).read_bytes().startswith(b'{"payload":')
     assert Path(path).name == f"{ada.ledger.sequence:04d}-recall.parcel"
     assert ada.recalls[0].manifest.reason == "another"
     assert parse_manifest(world.coordinator.artefacts.get(ada.recalls[0].manifest.fallback)).number == 1
