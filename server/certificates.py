@@ -54,20 +54,21 @@ def create_certificates(folder: Path, federation: str, hosts: Iterable[str] = ()
     files = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     names = sorted({*LOCAL_HOSTS, *hosts})
     if not files.authority.exists():
-        _make_authority(files.authority, folder / "ca.key", federation)
-    authority = _read_certificate(files.authority)
+        make_authority(files.authority, folder / "ca.key", federation)
+    authority = read_certificate(files.authority)
     if not _serves(files, authority, names):
-        _make_server(files, authority, _read_key(folder / "ca.key"), names)
+        _make_server(files, authority, read_key(folder / "ca.key"), names)
     return files
 
 
-def _make_authority(path: Path, key_path: Path, federation: str) -> None:
-    key = _read_key(key_path) if key_path.exists() else _make_key(key_path)
-    name = _name(f"Consilium {federation}"[:64])
+def make_authority(path: Path, key_path: Path, federation: str) -> None:
+    """An authority's certificate, whose key is made where it is missing."""
+    key = read_key(key_path) if key_path.exists() else _make_key(key_path)
+    name = name_of(f"Consilium {federation}"[:64])
     certificate = (
-        _builder(name, name, key, AUTHORITY_DAYS)
+        builder(name, name, key.public_key(), AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
     write_whole(path, certificate.public_bytes(serialization.Encoding.PEM))
@@ -76,9 +77,9 @@ def _make_authority(path: Path, key_path: Path, federation: str) -> None:
 def _make_server(files: Certificates, authority: x509.Certificate, authority_key: Key, hosts: list[str]) -> None:
     key = _make_key(files.key)
     certificate = (
-        _builder(_name(hosts[0][:64]), authority.subject, key, SERVER_DAYS)
+        builder(name_of(hosts[0][:64]), authority.subject, key.public_key(), SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
@@ -91,7 +92,7 @@ def _serves(files: Certificates, authority: x509.Certificate, hosts: list[str]) 
     """Whether the server's certificate is this authority's, fits its key, names these hosts and lasts a while."""
     if not (files.server.exists() and files.key.exists()):
         return False
-    certificate, key = _read_certificate(files.server), _read_key(files.key)
+    certificate, key = read_certificate(files.server), read_key(files.key)
     try:
         certificate.verify_directly_issued_by(authority)
         named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -104,21 +105,25 @@ def _serves(files: Certificates, authority: x509.Certificate, hosts: list[str]) 
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: Key, days: int) -> x509.CertificateBuilder:
+def builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
+    """What every certificate begins with: who it is of, who made it, and how long it counts."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))  # clocks of two hospitals differ
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a certificate's key is for."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
@@ -132,7 +137,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _name(common: str) -> x509.Name:
+def name_of(common: str) -> x509.Name:
+    """A subject that is nothing but a common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
@@ -150,7 +156,12 @@ def _make_key(path: Path) -> Key:
     return key
 
 
-def _read_key(path: Path) -> Key:
+def read_key(path: Path) -> Key:
+    """A private key that this program made.
+
+    Raises:
+        ConsiliumError: it is none.
+    """
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
@@ -160,7 +171,12 @@ def _read_key(path: Path) -> Key:
     return key
 
 
-def _read_certificate(path: Path) -> x509.Certificate:
+def read_certificate(path: Path) -> x509.Certificate:
+    """A certificate from a file of PEM.
+
+    Raises:
+        ConsiliumError: it is none.
+    """
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:

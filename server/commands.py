@@ -11,7 +11,16 @@ import typer
 from federated.errors import ConsiliumError
 from federated.key_commands import Encrypted, new_passphrases
 from federated.tasks import task_card
-from server import averaging_commands, fusion_commands, key_commands, log_commands, vocabulary_commands, web_commands
+from server import (
+    averaging_commands,
+    bundle_commands,
+    fusion_commands,
+    gate_commands,
+    key_commands,
+    log_commands,
+    vocabulary_commands,
+    web_commands,
+)
 from server.options import HERE, Home, Json, open_coordinator, wake
 from server.release_commands import approve, approver, export, plan, recall, release, rollback, withdraw
 
@@ -172,7 +181,9 @@ app.add_typer(key_commands.app, name="keys")
 app.callback()(key_commands.group)
 app.command()(fusion_commands.fusion)
 app.command()(log_commands.log)
+app.command()(bundle_commands.bundle)
 app.add_typer(web_commands.app, name="web")
+app.command()(gate_commands.certificate)
 TABLES = {
     "sites": ("name", "state", "contributions", "versions", "labels", "waiting", "last_heard"),
     "releases": ("number", "digest", "state", "brings_back", "labels", "sites", "choices"),

@@ -31,6 +31,7 @@ from federated.passphrases import agent_of
 from federated.processes import WITH_PARENT, ended_by_sigterm, undisturbed
 from server.averaging import AveragingSummary
 from server.certificates import create_certificates
+from server.client_certificates import write_list
 from server.event import EventSummary
 from server.home import CoordinatorHome
 from server.node_keys import node_keys
@@ -98,13 +99,18 @@ class SuperLink:
         self._stop()
 
     def admit(self) -> list[str]:
-        """Lets in exactly the nodes of the enrolled sites, and shuts out all others; returns the sites' names."""
+        """Lets in exactly the nodes of the enrolled sites, and shuts out all others, here and at the gate.
+
+        Returns:
+            The sites' names.
+        """
         keys = node_keys(self._home)
         registered = {node.public_key: node.node_id for node in self.control.nodes()}
         for key in set(keys.values()) - set(registered):
             self.control.register(key)
         for key in set(registered) - set(keys.values()):
             self.control.unregister(registered[key])
+        write_list(self._home)
         return sorted(keys)
 
     def online(self) -> set[str]:

@@ -13,6 +13,7 @@ from federated.key_commands import Encrypted, PassphraseFd, PassphraseFile, new_
 from site_agent import (
     drift_commands,
     egress_commands,
+    fence_commands,
     key_commands,
     learning_commands,
     release_commands,
@@ -20,6 +21,7 @@ from site_agent import (
     tables,
 )
 from site_agent.backup import commands as backup_commands
+from site_agent.decisions import commands as decision_commands
 from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
 from site_agent.intake import label_commands
@@ -179,13 +181,19 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.pin,
     release_commands.refuse,
     release_commands.predict,
+    decision_commands.flag,
     retrieval_commands.similar,
     drift_commands.drift,
     egress_commands.withdraw,
     rotation_commands.rotate,
     backup_commands.backup,
     backup_commands.restore,
+    fence_commands.agent,
+    fence_commands.node,
+    fence_commands.certificate,
+    fence_commands.fence,
 )
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(decision_commands.app, name="decisions")

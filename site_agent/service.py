@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -61,22 +62,46 @@ def witnesses_nothing(_: bytes, _told: list[bytes]) -> bytes:
     raise ConsiliumError("no log is witnessed here", where="agent")
 
 
+@dataclass(frozen=True)
+class Door:
+    """A socket outside the home, for a courier that runs as another OS user.
+
+    Attributes:
+        socket: in a folder of the agent's own that nobody else may write to; the home stays closed to the courier.
+        group: the courier's group, which may pass the folder and use the socket.
+    """
+
+    socket: Path
+    group: int
+
+
 class Service:
     """Serves one site's `exchange` while it is entered.
 
     Args:
-        home: the site's folder, in which the socket lies.
+        home: the site's folder, in which the socket lies unless there is a door.
         site: the name that answers carry.
         exchange: takes parcels and what became of earlier ones, gives the parcels to send.
         witness: takes a log's checkpoint with the proof that it goes on from the last one, and entries about this site;
             gives the checkpoint cosigned.
+        door: where a courier of another OS user comes in; without one, only this user can open the socket.
 
     Raises:
         ConsiliumError: a service for this home is already running, or the socket cannot be made.
     """
 
-    def __init__(self, home: Path, site: str, exchange: Exchange, witness: Witnessing = witnesses_nothing) -> None:
-        self.socket = socket_path(home)
+    def __init__(
+        self,
+        home: Path,
+        site: str,
+        exchange: Exchange,
+        witness: Witnessing = witnesses_nothing,
+        *,
+        door: Door | None = None,
+    ) -> None:
+        own = socket_path(home)
+        self.socket = own if door is None else door.socket
+        self._lock, self._door = own.with_suffix(".lock"), door
         self._site = site
         self._exchange, self._witness = exchange, witness
         self._busy = threading.Lock()
@@ -84,10 +109,10 @@ class Service:
         self._server: grpc.Server | None = None
 
     def __enter__(self) -> Self:
-        self._claim = _claim(self.socket.with_suffix(".lock"))
+        self._claim = _claim(self._lock)
         try:
             self._server = self._listen()
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             self._claim.close()
             raise ConsiliumError("the agent's socket cannot be made", where=str(self.socket)) from error
         return self
@@ -116,6 +141,8 @@ class Service:
             server.add_insecure_port(f"unix:{self.socket}")
             server.start()
         self.socket.chmod(0o600)
+        if self._door is not None:
+            _open_to(self._door)
         return server
 
     def _answer(self, answer: Answer, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -166,6 +193,13 @@ def socket_path(home: Path) -> Path:
         raise ConsiliumError("belongs to somebody else", where=str(path.parent), cure="remove it, or set TMPDIR")
     path.parent.chmod(0o700)
     return path
+
+
+def _open_to(door: Door) -> None:
+    """Lets a group pass the folder and use the socket, and do nothing else there."""
+    for path, mode in ((door.socket, 0o660), (door.socket.parent, 0o710)):
+        os.chown(path, -1, door.group)
+        path.chmod(mode)
 
 
 def _read(requests: Iterator[bytes]) -> tuple[list[bytes], Settled]:

@@ -12,7 +12,7 @@ import pytest
 
 import site_agent.service
 from federated.errors import ConsiliumError
-from site_agent.service import Service, Settled, socket_path
+from site_agent.service import Door, Service, Settled, socket_path
 
 DIGEST = "sha256:" + "0" * 64
 NOTHING = b'{"settled":[]}'
@@ -147,3 +147,21 @@ def test_a_runtime_folder_laid_by_somebody_else_is_not_used(tmp_path: Path, monk
     (tmp_path / f"consilium-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConsiliumError, match="belongs to somebody else"):
         socket_path(tmp_path / ("x" * 120))
+
+
+def test_a_door_outside_the_home_is_for_a_group_and_one_agent_still_has_one_home(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    door = Door(folder / "agent.sock", os.getgid())
+    with Service(home, "north", _echo, door=door) as service:
+        assert service.socket == door.socket
+        assert _code(_call(door.socket, NOTHING)) == "ok"
+        assert (folder.stat().st_mode & 0o777, door.socket.stat().st_mode & 0o777) == (0o710, 0o660)
+        with pytest.raises(ConsiliumError, match="another agent already runs for this home"):
+            Service(home, "north", _echo).__enter__()
+    assert [path.name for path in folder.iterdir()] in ([], ["agent.sock"])
+
+
+def test_a_door_in_a_folder_that_is_not_there_is_one_line(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConsiliumError, match="the agent's socket cannot be made"):
+        Service(home, "north", _echo, door=Door(tmp_path / "none" / "agent.sock", os.getgid())).__enter__()

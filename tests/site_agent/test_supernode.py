@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from federated.errors import ConsiliumError
 from site_agent import supernode
+from site_agent.flower_executor import COURIER_TASK, OTHER_TASKS
 from site_agent.home import SiteHome
-from site_agent.supernode import Node, environment, keep_online, start, stop
+from site_agent.supernode import LogReader, Node, environment, keep_online, start, stop, write_programs
 
 # Stands in for flower-supernode: notes how it was started and when it is asked to end, and says the next thing.
 PROGRAM = """#!{python}
@@ -50,7 +52,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     program.chmod(0o755)
     monkeypatch.setattr(supernode, "_program", lambda: program)
     (tmp_path / "flower").mkdir()
-    return Node("north", "hub:18000", tmp_path / "ca.crt", tmp_path / "key", tmp_path / "a.sock", tmp_path / "flower")
+    files = (tmp_path / "ca.crt", tmp_path / "key", tmp_path / "a.sock", tmp_path / "flower")
+    return Node("north", "hub:18000", *files, bundle="sha256:" + "0" * 64)
 
 
 def _prepare(node: Node, *says: str) -> None:
@@ -178,3 +181,52 @@ def test_a_machine_without_flower_is_told_what_to_install(monkeypatch: pytest.Mo
         ConsiliumError, match=r"Flower is not installed; in a copy of the repository: pip install '\.\[site\]'"
     ):
         supernode._program()
+
+
+def test_what_it_starts_are_our_programs_for_the_reviewed_bundle(tmp_path: Path) -> None:
+    bundle = "sha256:" + "3" * 64
+    folder = write_programs(tmp_path / "programs", bundle)
+    assert {path.name for path in folder.iterdir()} == {"flower-superexec", COURIER_TASK, *OTHER_TASKS}
+    assert all(os.access(path, os.X_OK) and path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+    other = subprocess.run([folder / "flwr-agentapp", "--token", "t"], capture_output=True, text=True, check=False)
+    assert other.returncode == 1
+    assert other.stderr == "consilium: the coordinator asked for a flwr-agentapp, which no site runs\n"
+    assert bundle in (folder / COURIER_TASK).read_text()
+
+
+def test_a_refused_bundle_is_told_in_one_line_once(node: Node) -> None:
+    refused = "refused a bundle: it is sha256:1, this site has reviewed sha256:2"
+    _prepare(node, f"{ONLINE}\nINFO: something\nconsilium: {refused}\nconsilium: {refused}\nand more")
+    say = Listener(enough=2)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(node, say, retry=0.1)
+    assert say.lines == ["site 'north' is online at hub:18000; Ctrl-C stops", refused]
+
+
+def test_a_growing_log_is_read_once_and_in_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = LogReader(path)
+    assert log.new_lines() == []
+    path.write_bytes(b"one\ntwo\nthr")
+    assert log.new_lines() == [b"one", b"two"]
+    assert log.new_lines() == []
+    with path.open("ab") as file:
+        file.write(b"ee\n")
+    assert log.new_lines() == [b"three"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("HTTP 400 Bad Request", "the gate at fed:443 asks for a certificate: consilium site certificate"),
+        ("HTTP 403 Forbidden", "the gate at fed:443 does not know this site's certificate"),
+        ("HTTP 502 Bad Gateway", "the forwarder does not reach fed:443"),
+        ("TLS/SSL connection has been closed (EOF)", "the way to fed:443 is shut: is the forwarder running?"),
+    ],
+)
+def test_what_the_gate_says_is_told_with_what_to_do(node: Node, said: str, told: str) -> None:
+    _prepare(node, f"{said}\nExit Code: 305")
+    say = Listener(enough=1)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(replace(node, gate="fed:443"), say, retry=0.1)
+    assert say.lines[0].startswith(told)

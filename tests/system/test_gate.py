@@ -1,20 +1,27 @@
-"""nginx with the gate's configuration: a site takes part in events through it, and reaches nothing else."""
+"""nginx with the gate's configuration before a real SuperLink: who passes, and to what."""
 
 from __future__ import annotations
 
 import http.client
 import shutil
 import ssl
-import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from federated.keys import fingerprint, public_hex
+from server.client_certificates import issue, strike, write_list
+from server.coordinator import Coordinator
+from server.node_keys import node_keys
 from server.superlink import SuperLink
-from tests.e2e.hospitals import Hospital, address, found, join, wait_until
-from tests.system.conftest import ROOT
+from site_agent.certificate import ask, standing, take
+from site_agent.home import SiteHome
+from tests.e2e.hospitals import address, found, wait_until
+from tests.system.gate import Gate, gate
 
 pytestmark = [
     pytest.mark.system,
@@ -22,89 +29,223 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),  # Flower's, of its own builder
 ]
 
-GATE = ROOT / "deploy" / "nginx" / "gate.conf"
-AROUND = "pid {folder}/pid; error_log {folder}/error.log; events {{}} http {{ access_log off; {places} {gate} }}"
-PLACES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+PULL = "/v1/fleet/pull-messages"
+CALLS = ("register-node", "unregister-node", "list-nodes", "start-run", "stop-run", "list-runs", "stream-logs")
+CLOSED = (
+    *(f"/v1/control/{call}" for call in CALLS),
+    "/v1/runtime/acquire-task",
+    "/v1/runtime/create-task",
+    "/v1/fleet/register-node",
+    "/v1/fleet/unregister-node",
+    "/v1/fleet/",
+    "/v1/fleet",
+    "/health",
+    "/docs",
+    "/openapi.json",
+    "/redoc",
+    "/",
+)
+SPELLINGS = (
+    "/v1/fleet/../control/list-nodes",
+    "/v1/fleet/%2e%2e/control/list-nodes",
+    "/v1/fleet/..%2fcontrol/list-nodes",
+    "/v1/fleet/pull-messages/../../control/list-nodes",
+    "/v1/fleet/pull-messages%2f..%2f..%2fcontrol%2flist-nodes",
+    "/v1/fleet/pull-messages/%2e%2e/%2e%2e/control/list-nodes",
+    "/v1/fleet/pull-messages%00/../../control/list-nodes",
+    "/v1/fleet/pull-messages;/../../control/list-nodes",
+    "/v1/fleet/pull-messages\\..\\..\\control\\list-nodes",
+    "/v1/fleet/pull-messages%0a/v1/control/list-nodes",
+    "/v1/control/list-nodes?x=/v1/fleet/pull-messages",
+    "/v1/control/list-nodes#/v1/fleet/pull-messages",
+    "//v1/control/list-nodes",
+    "/./v1/control/list-nodes",
+    "/v1/./control/list-nodes",
+    "/v1//control//list-nodes",
+    "/%76%31/%63ontrol/list-nodes",
+    "/V1/control/list-nodes",
+    "/v1/control/list-nodes/",
+    "/v1/control/list%2dnodes",
+    "https://localhost/v1/control/list-nodes",
+    "http://127.0.0.1/v1/control/list-nodes",
+)
 
 
-def _configuration(folder: Path, certificates: Path, listen: str, superlink: str) -> str:
-    """The gate's configuration as it is shipped, at addresses and in folders of this test."""
-    gate = GATE.read_text(encoding="utf-8")
-    changes = {"443": listen, "127.0.0.1:18000": superlink, "/srv/consilium/certificates": str(certificates)}
-    for shipped, here in changes.items():
-        assert shipped in gate
-        gate = gate.replace(shipped, here)
-    places = " ".join(f"{name}_temp_path {folder}/{name};" for name in PLACES)
-    return AROUND.format(folder=folder, places=places, gate=gate)
+@dataclass(frozen=True)
+class Door:
+    """A SuperLink behind the gate, and two enrolled sites that have certificates."""
+
+    coordinator: Coordinator
+    link: SuperLink
+    gate: Gate
+    outside: str
+    sites: dict[str, SiteHome]
+
+    @property
+    def authority(self) -> Path:
+        """What every kit vouches for."""
+        return self.coordinator.home.certificates_path / "ca.crt"
+
+    def key(self, site: str) -> str:
+        """What a site's node says of itself."""
+        return b64encode(node_keys(self.coordinator.home)[site]).decode()
+
+    def status(
+        self,
+        path: str,
+        shown: tuple[Path, Path] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        method: str = "POST",
+    ) -> int:
+        """What the gate answers to whoever shows this certificate; 0 where it hangs up."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        if shown is not None:
+            context.load_cert_chain(*shown)
+        host, _, port = self.outside.rpartition(":")
+        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in (*headers, ("Content-Type", "application/protobuf"), ("Content-Length", "0")):
+                connection.putheader(name, value)
+            connection.endheaders()
+            return connection.getresponse().status
+        except (ssl.SSLError, ConnectionResetError, http.client.RemoteDisconnected):
+            return 0
+        finally:
+            connection.close()
+
+    def of(self, site: str, path: str, method: str = "POST") -> int:
+        """What a site with its own certificate and node key is answered."""
+        return self.status(path, standing(self.sites[site]), (("flwr-public-key", self.key(site)),), method)
 
 
-@pytest.fixture
-def through_the_gate(tmp_path: Path) -> Iterator[tuple[SuperLink, Hospital, str]]:
-    """A SuperLink behind nginx, and a hospital whose kit names the gate."""
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    if nginx is None:
-        pytest.fail("nginx is not installed: apt-get install nginx", pytrace=False)
+def _join(coordinator: Coordinator, name: str) -> SiteHome:
+    folder = coordinator.home.path.parent
+    home = SiteHome.create(folder / name, coordinator.invite(name))
+    coordinator.enrol(home.request_path, fingerprint(bytes.fromhex(public_hex(home.key()))))
+    take(home, issue(coordinator.home, ask(home))[1])
+    return home
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    folder = tmp_path_factory.mktemp("gate")
     outside, inside = address(), address()
-    coordinator = found(tmp_path, outside)
-    hospital = Hospital(join(coordinator, "ada"))
-    configuration = tmp_path / "nginx.conf"
-    certificates = coordinator.home.certificates_path
-    configuration.write_text(_configuration(tmp_path, certificates, outside, inside), encoding="utf-8")
-    gate = subprocess.Popen([nginx, "-c", str(configuration), "-e", str(tmp_path / "error.log"), "-g", "daemon off;"])
-    try:
-        with SuperLink(coordinator.home, inside) as link:
-            link.admit()
-            yield link, hospital, outside
-            hospital.stop()
-    finally:
-        hospital.stop()
-        gate.terminate()
-        gate.wait()
+    coordinator = found(folder, outside)
+    write_list(coordinator.home)
+    with SuperLink(coordinator.home, inside) as link:
+        sites = {name: _join(coordinator, name) for name in ("ada", "ben")}
+        link.admit()
+        with gate(folder, coordinator.home.certificates_path, outside, inside) as guard:
+            made = Door(coordinator, link, guard, outside, sites)
+            wait_until(lambda: _answers(made))
+            yield made
 
 
-def _status(outside: str, authority: Path, path: str, method: str = "POST") -> int:
-    context = ssl.create_default_context(cafile=str(authority))
-    host, _, port = outside.rpartition(":")
-    connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
-    try:
-        connection.request(method, path, body=b"", headers={"content-type": "application/protobuf"})
-        return connection.getresponse().status
-    finally:
-        connection.close()
+def _answers(door: Door) -> bool:
+    with suppress(OSError):
+        return door.status("/") > 0
+    return False
 
 
-def test_a_site_takes_part_in_an_event_through_the_gate(through_the_gate: tuple[SuperLink, Hospital, str]) -> None:
-    link, hospital, _ = through_the_gate
-    hospital.start()
-    wait_until(lambda: link.online() == {"ada"})
-    assert link.run_event(60.0).number == 1
+def _undisturbed(door: Door) -> bool:
+    """Whether nothing has come of all the knocking: the nodes are those of enrolled sites, and there is no run."""
+    from flwr.proto.control_pb2 import ListRunsRequest
+
+    known = sorted(node.public_key for node in door.link.control.nodes())
+    runs = door.link.control._client.ListRuns(ListRunsRequest()).run_dict
+    return known == sorted(node_keys(door.coordinator.home).values()) and not runs
 
 
-def test_nothing_but_the_fleets_paths_is_reached(through_the_gate: tuple[SuperLink, Hospital, str]) -> None:
-    _, hospital, outside = through_the_gate
-    authority = hospital.home.ca_path
+def test_with_the_authoritys_certificate_alone_nothing_is_reached(door: Door) -> None:
+    headers = (("flwr-public-key", door.key("ada")),)
+    paths = (*CLOSED, *SPELLINGS, PULL)
+    assert {path: door.status(path, None, headers) for path in paths} == dict.fromkeys(paths, 400)
+    assert _undisturbed(door)
 
-    def up() -> bool:
+
+def test_with_a_certificate_and_its_node_key_only_the_fleets_calls_are_reached(door: Door) -> None:
+    assert door.of("ada", PULL) == 401  # the SuperLink's answer, who wants to see a signature
+    assert {path: door.of("ada", path) for path in CLOSED} == dict.fromkeys(CLOSED, 403)
+    assert {door.of("ada", PULL, method) for method in ("GET", "PUT", "DELETE", "OPTIONS", "HEAD")} == {403}
+    assert _undisturbed(door)
+
+
+def test_no_way_of_writing_a_path_leads_elsewhere(door: Door) -> None:
+    answers = {path: door.of("ada", path) for path in SPELLINGS}
+    assert set(answers.values()) <= {400, 403}
+    assert door.of("ada", "/v1/control/..%2ffleet/pull-messages") == 401  # a fleet call, however it was written
+    assert _undisturbed(door)
+
+
+def test_a_body_does_not_smuggle_a_second_call(door: Door) -> None:
+    certificate, key = standing(door.sites["ada"])
+    context = ssl.create_default_context(cafile=str(door.authority))
+    context.load_cert_chain(certificate, key)
+    host, _, port = door.outside.rpartition(":")
+    inner = b"POST /v1/control/list-nodes HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    kind = "Content-Type: application/protobuf\r\n"
+    head = f"POST {PULL} HTTP/1.1\r\nHost: x\r\n{kind}flwr-public-key: {door.key('ada')}\r\n"
+    for lengths in (
+        f"Content-Length: {len(inner)}\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 0\r\nContent-Length: 4\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 0\r\n",
+    ):
+        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=10)
+        connection.connect()
+        connection.sock.settimeout(3)
+        connection.sock.sendall((head + lengths + "\r\n").encode() + b"0\r\n\r\n" + inner)
+        data = b""
         with suppress(OSError):
-            return _status(outside, authority, "/") == 403
-        return False
+            while more := connection.sock.recv(65536):
+                data += more
+        connection.close()
+        answers = [line.split()[1] for line in data.split(b"\r\n") if line.startswith(b"HTTP/1.")]
+        assert answers, lengths
+        assert set(answers) <= {b"400", b"401", b"403", b"501"}, lengths
+    assert _undisturbed(door)
 
-    wait_until(up)
-    closed = (
-        "/health",
-        "/docs",
-        "/v1/control/list-nodes",
-        "/v1/control/start-run",
-        "/v1/runtime/acquire-task",
-        "/v1/fleet/register-node",
-        "/v1/fleet/unregister-node",
-        "/v1/fleet/../control/list-nodes",
-        "/v1/fleet/%2e%2e/control/list-nodes",
-        "/v1/control/list-nodes?x=/v1/fleet/get-run",
-        "//v1/control/list-nodes",
-    )
-    assert {path: _status(outside, authority, path) for path in closed} == dict.fromkeys(closed, 403)
-    assert _status(outside, authority, "/v1/fleet/get-run", "GET") == 403
-    # What is let through is as it was matched, however it was written; then the SuperLink asks who this is.
-    assert _status(outside, authority, "/v1/fleet/pull-messages") == 401
-    assert _status(outside, authority, "/v1/control/..%2ffleet/pull-messages") == 401
+
+def test_a_certificate_passes_with_the_node_key_of_its_own_site_only(door: Door) -> None:
+    ada = standing(door.sites["ada"])
+    keys = {name: ("flwr-public-key", door.key(name)) for name in ("ada", "ben")}
+    assert door.status(PULL, ada, (keys["ada"],)) == 401
+    assert door.status(PULL, ada, (keys["ben"],)) == 403
+    assert door.status(PULL, ada) == 403
+    assert door.status(PULL, ada, (keys["ben"], keys["ada"])) == 403
+    assert door.status(PULL, standing(door.sites["ben"]), (keys["ben"],)) == 401
+
+
+def test_the_superlink_sees_the_node_key_that_the_gate_has_looked_at_and_no_second_one(door: Door) -> None:
+    text = door.gate.configuration.read_text()
+    assert text.count("proxy_set_header flwr-public-key $http_flwr_public_key;") == 1
+    keys = tuple(("flwr-public-key", door.key(name)) for name in ("ada", "ben"))
+    assert door.status(PULL, standing(door.sites["ada"]), keys) == 401
+
+
+def test_certificates_of_other_makers_and_for_other_uses_are_refused(door: Door, tmp_path: Path) -> None:
+    certificates = door.coordinator.home.certificates_path
+    server = (certificates / "server.crt", certificates / "server.key")
+    assert door.status(PULL, server, (("flwr-public-key", door.key("ada")),)) == 400
+    stranger = found(tmp_path, "127.0.0.1:1")
+    theirs = _join(stranger, "ada")  # a site of the same name, in another federation
+    assert door.status(PULL, standing(theirs), (("flwr-public-key", door.key("ada")),)) == 400
+    shutil.rmtree(tmp_path / "hub")
+
+
+def test_who_is_struck_is_out_as_soon_as_the_list_is_read_again(door: Door) -> None:
+    assert door.of("ben", PULL) == 401
+    before = standing(door.sites["ben"])
+    strike(door.coordinator.home, "ben")
+    door.gate.read_again()
+    wait_until(lambda: door.of("ben", PULL) == 403)
+    take(door.sites["ben"], issue(door.coordinator.home, ask(door.sites["ben"]))[1])
+    door.gate.read_again()
+    wait_until(lambda: door.of("ben", PULL) == 401)
+    assert before == standing(door.sites["ben"])  # the same two files, with another content
+    said = (("flwr-public-key", door.key("ben")),)
+    door.coordinator.revoke("ben")
+    door.link.admit()  # as the coordinator's program does every two seconds
+    door.gate.read_again()
+    wait_until(lambda: door.status(PULL, standing(door.sites["ben"]), said) == 403)
