@@ -26,9 +26,8 @@ def test_the_record_is_written_and_said(world: World, tmp_path: Path) -> None:
     home, out = world.folder / "hub", tmp_path / "record.bundle"
     lines = _run(out, "--home", home).splitlines()
     held = open_bundle(out).contents.members.values()
-    assert lines[0].startswith(
-        f"{out}: {len(held)} members, {sum(member.bytes for member in held)} bytes: 2 adoption, 1 "
-    )
+    size = sum(member.bytes for member in held)
+    assert lines[0].startswith(f"{out}: {len(held)} members, {size} bytes: 2 adoption, 1 candidate, ")
     assert lines[1:] == [
         "  of 2 parcels the head alone: the site lets no auditor have its Gram matrix",
         "  of 1 parcels the head alone: what it holds lies whole in its release",
