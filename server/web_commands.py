@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 ROLES = ("viewer",)
 PORT = 8082
-MANY = 50  # releases that are read in less than two seconds
 CURE = "consilium coordinator web token add NAME"
 
 
@@ -62,7 +61,10 @@ def web(
 
 def _read(pages: Pages) -> None:
     """Releases are read before the first page is asked for, so that none is slow."""
-    digests = pages.releases_to_read()
-    if len(digests) > MANY:
-        typer.echo(f"reading {len(digests)} releases ...", err=True)
-    pages.figures.warm(digests)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading releases", total=None)
+        for number, count in pages.read():
+            progress.update(task, completed=number, total=count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -77,11 +77,6 @@ class Figures:
     def release(self, digest: str) -> ReleaseFigures | None:
         """Of a release; None where its bytes cannot be read any more."""
         return self._once(digest, self._read_release)
-
-    def warm(self, releases: Iterable[str]) -> None:
-        """Reads them before somebody waits for a page."""
-        for digest in releases:
-            self.release(digest)
 
     def _once(self, digest: str, read: Callable[[str], Found]) -> Found | None:
         with self._lock:

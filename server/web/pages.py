@@ -71,10 +71,14 @@ class Pages:
         }
         return [Route(path, VIEWER, endpoint) for path, endpoint in shown.items()]
 
-    def releases_to_read(self) -> list[str]:
-        """Digests of all releases, for `Figures.warm`."""
+    def read(self) -> Iterator[tuple[int, int]]:
+        """Reads what every page needs before somebody waits for one: how many of how many releases are read."""
         with self._reading() as session:
-            return [row.digest for row in rows.releases(session)]
+            made = rows.releases(session)
+            rows.choices(session, self.figures, [row.digest for row in made[-PER_PAGE:]])
+        for number, row in enumerate(made, 1):
+            self.figures.release(row.digest)
+            yield number, len(made)
 
     def overview(self, _: Seen) -> Answer:
         """What has happened, and what waits for somebody."""

@@ -25,6 +25,7 @@ from server.registry import (
 from server.web.figures import Figures
 
 LEVELS = {1: "class sums", 2: "Gram matrices"}
+LATELY = 20  # choices of a site among which is the release that it uses
 HAPPENED = 100  # marks of one kind on the timeline, the newest
 
 
@@ -227,7 +228,7 @@ def _level(levels: Sequence[int | None]) -> str:
 
 def _in_use(session: Session, name: str, numbers: Mapping[str, int], figures: Figures) -> tuple[int, str] | None:
     """The newest release that the site adopted or pinned."""
-    newest = _adoptions().where(ParcelRow.site == name).order_by(ParcelRow.sequence.desc()).limit(HAPPENED)
+    newest = _adoptions().where(ParcelRow.site == name).order_by(ParcelRow.sequence.desc()).limit(LATELY)
     told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in session.scalars(newest)]
     used = [(number, each.choice) for number, each in told if each is not None and each.choice != "refused"]
     return max(used, default=None)

@@ -44,7 +44,7 @@ def test_what_was_read_is_not_read_again(world: World) -> None:
     release = run_event(world.coordinator, world).release
     assert release is not None
     figures = Figures(world.coordinator.artefacts)
-    figures.warm([release])
+    assert figures.release(release) is not None
     world.coordinator.artefacts.path(release).unlink()
     assert figures.release(release) is not None
 

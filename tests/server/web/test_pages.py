@@ -133,6 +133,10 @@ def test_nobody_without_a_token_and_nothing_is_written(busy: World, tmp_path: Pa
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+def test_releases_are_read_one_by_one_before_anybody_asks(busy: World) -> None:
+    assert list(Pages(busy.coordinator.home).read()) == [(1, 2), (2, 2)]
+
+
 def test_pages_are_quick_once_releases_were_read(busy: World, tmp_path: Path) -> None:
     browser = _browser(busy, tmp_path)
     for path in PLACES:
