@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from federated.errors import ConsiliumError, cannot_read
 from federated.faults import NAME, first_fault
 from federated.files import write_whole
+from federated.toml_text import toml_as_json
 
 FILE = "access.toml"
 TOKEN_PREFIX, TOKEN_BYTES = "consilium_", 32
@@ -146,13 +145,13 @@ def read_access(path: Path) -> AccessFile:
     try:
         if path.stat().st_mode & 0o077:
             raise ConsiliumError("other users can read or change this file", where=str(path), cure=f"chmod 600 {path}")
-        return AccessFile.model_validate_json(json.dumps(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return AccessFile.model_validate_json(toml_as_json(path.read_bytes()))
     except FileNotFoundError:
         return AccessFile()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise cannot_read(path, error) from error
     except ValidationError as error:
         raise ConsiliumError(first_fault(error), where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise cannot_read(path, error) from error
 
 
 def add_token(path: Path, name: str, role: str, *, days: int) -> str:

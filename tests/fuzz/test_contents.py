@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +46,8 @@ def expected(world: World) -> Expectations:
     coordinator = world.coordinator
     with coordinator.registry.transaction() as session:
         found = acceptance.expectations(session, coordinator.artefacts, coordinator.home, "ada")
-    return replace(found, **dict.fromkeys(ASKED, lambda *_: None))  # what would be looked up in a session
+    nothing: dict[str, Any] = dict.fromkeys(ASKED, lambda *_: None)
+    return replace(found, **nothing)  # instead of what would be looked up in a session
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +86,10 @@ def _taken_in(fields: dict[str, Any], tensors: dict[str, NDArray[Any]], edits: l
     )
     if manifest is None or manifest.kind not in KINDS:
         return
+    content = partial(check_content, tensors=tensors, expectations=expected)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        survived(lambda: check_shapes(manifest) or check_content(manifest, tensors, expected))
+        survived(lambda: [check(manifest) for check in (check_shapes, content)])
 
 
 KINDS = ("statistics", "features", "weights", "report", "withdrawal", "adoption", "update")

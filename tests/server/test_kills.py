@@ -1,4 +1,4 @@
-"""Every step of the coordinator, killed wherever it touches the disk: nothing is lost, and it ends as it always does."""
+"""Every step of the coordinator, killed wherever it touches the disk: nothing is lost, and all ends as it would."""
 
 from __future__ import annotations
 
