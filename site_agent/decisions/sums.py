@@ -1,6 +1,7 @@
 """Answers of one period as floored sums: a cell behind which there are too few patients says nothing, and says so.
 
-Where what is left out could be had by subtraction, because all the rest is told, one cell more is left out.
+Totals are of what is told. Where a part could be had by subtracting the others from their total, as with the tenths of
+p-values, one part more is left out.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def sum_up(
         truths: about answers of this release, of this period or before; the last one of an answer counts.
         limits: of the hospital's policy.
     """
-    kept, hidden = _told(_by(answers, lambda each: each.cell), limits.cell)
+    kept, hidden = _enough(_by(answers, lambda each: each.cell), limits.cell)
     counted = [answer for each in kept.values() for answer in each]
     sheet = _Sheet([".".join(cell) for cell in hidden])
     sites = tuple(each.name for each in release.sites)
@@ -145,11 +146,17 @@ def _by(answers: Iterable[Answer], key: Callable[[Answer], Key]) -> dict[Key, li
     return groups
 
 
-def _told(groups: Mapping[Key, list[Answer]], least: int) -> tuple[dict[Key, list[Answer]], list[Key]]:
-    """Groups that may be told, and those that may not: those with few patients, and what would give them away."""
+def _enough(groups: Mapping[Key, list[Answer]], least: int) -> tuple[dict[Key, list[Answer]], list[Key]]:
+    """Groups that may be told, smallest first, and those that may not."""
     order = sorted(groups, key=lambda key: (len(people(groups[key])), str(key)))
     hidden = [key for key in order if len(people(groups[key])) < least]
-    rest = [key for key in order if key not in hidden]
+    return {key: groups[key] for key in order if key not in hidden}, hidden
+
+
+def _parted(groups: Mapping[Key, list[Answer]], least: int) -> tuple[dict[Key, list[Answer]], list[Key]]:
+    """The same of parts whose total is told: what would give those away that are left out is left out as well."""
+    kept, hidden = _enough(groups, least)
+    rest = list(kept)
     while hidden and rest and len(people(answer for key in hidden for answer in groups[key])) < least:
         hidden.append(rest.pop(0))
     return {key: groups[key] for key in rest}, hidden
@@ -195,7 +202,7 @@ def _drift(site: str | None, answers: Sequence[Answer], least: int, sheet: _Shee
     if site is None:
         return found
     bins = _by(answers, lambda answer: min(int(answer.decision.qualified[site] * DRIFT_BINS), DRIFT_BINS - 1))
-    kept, hidden = _told(bins, least)
+    kept, hidden = _parted(bins, least)
     for place, each in kept.items():
         found[place] = len(each)
     sheet.hidden += [f"drift.{place}" for place in hidden]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.decision_record import Record
+from federated.keys import read_private_key
 from server.coordinator import Coordinator
 from server.home import CoordinatorHome
 from site_agent.adopt import model_of, read_shelf
@@ -94,3 +96,9 @@ def _limit(federation: Federation, home: SiteHome, changes: dict[str, int]) -> N
     policy = federation.allow(home, *KINDS)
     rule = policy.summary
     federation.allow(home, *KINDS, summary={"limits": rule.limits.model_copy(update=changes)})
+
+
+@pytest.fixture
+def approver_of() -> Callable[[SiteHome], Ed25519PrivateKey]:
+    """The approver's key that was made when a site joined."""
+    return lambda home: read_private_key(home.keys_path / "approver.pem")
