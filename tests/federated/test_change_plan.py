@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from federated.change_plan import (
     MAX_PLAN_BYTES,
     Change,
     Criterion,
+    Measure,
     changed_sites,
     changes,
     parse_plan,
@@ -147,3 +148,12 @@ def test_other_parts_of_a_manifest_are_told_apart(federation: Any) -> None:
     for change, update in updates.items():
         assert changes(made, made.model_copy(update=update)) == (change,), change
     assert set(updates) <= set(DIFFERENCES)
+
+
+def test_the_plan_of_the_docs_is_one() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "coordinator.md").read_text(encoding="utf-8")
+    (block,) = [part for part in text.split("```toml\n")[1:] if "[[criteria]]" in part]
+    plan = parse_plan(block.partition("```")[0].encode(), federation="heart").plan
+    assert [each.measure for each in plan.criteria] == ["balanced-accuracy", "drop", "recall", "calibrated-sites"]
+    told = {name for name in (*DIFFERENCES, *get_args(Measure)) if f"`{name}`" in text}
+    assert told == {*DIFFERENCES, *get_args(Measure)}
