@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from federated.audit.bundle import Bundle, Head
+from federated.audit.dossier.acceptance import acceptance
 from federated.audit.dossier.card import card
 from federated.audit.dossier.document import Dossier, Grid, Line, Section
 from federated.audit.dossier.history import history
@@ -51,6 +52,7 @@ def assemble(
             data(bundle, manifest, stated),
             performance(bundle, manifest, trust),
             use(bundle, release.digest, trust),
+            acceptance(bundle, release.digest),
             history(bundle),
             _risks(),
             _requirements(),

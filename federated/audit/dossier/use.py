@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from federated.audit.bundle import Bundle
 from federated.audit.dossier.document import Grid, Section
-from federated.decision_summary import CONFIDENT
+from federated.decision_summary import CONFIDENT, DRIFT_BINS
 
 if TYPE_CHECKING:
     from federated.envelope import Opened
@@ -16,9 +16,21 @@ if TYPE_CHECKING:
 ABOUT = (
     "Counts of clips that hospitals signed. What few patients stand behind is left out there and counted here as left "
     "out, so that sums may be too small. Wrong and confident: the truth became known, and the probability was "
-    f"{CONFIDENT:g} or more. Records that no summary counts show as gaps between the numbers."
+    f"{CONFIDENT:g} or more. Unlike its own: the hospital's own p-value is {1 / DRIFT_BINS:g} or less, as of that share "
+    "of its own patients when it was calibrated; much more is a drift. Records that no summary counts show as gaps "
+    "between the numbers."
 )
-COLUMNS = ("hospital", "records", "answered", "refused", "truth known", "wrong", "wrong and confident", "left out")
+COLUMNS = (
+    "hospital",
+    "records",
+    "answered",
+    "refused",
+    "truth known",
+    "wrong",
+    "wrong and confident",
+    "unlike its own",
+    "left out",
+)
 
 
 def use(bundle: Bundle, release: str, trust: TrustFile | None) -> Section:
@@ -33,7 +45,7 @@ def use(bundle: Bundle, release: str, trust: TrustFile | None) -> Section:
         items=("CONSORT-AI 19",),
         columns=COLUMNS,
         rows=rows,
-        numbers=tuple(range(2, 8)),
+        numbers=tuple(range(2, 9)),
         empty="Not stated: no hospital has sent a summary of its decisions.",
     )
     return Section(title="Use at the hospitals", about=ABOUT, grids=(grid,))
@@ -52,5 +64,13 @@ def _rows(found: Sequence[Opened]) -> Iterator[tuple[str, ...]]:
             each.manifest.site,
             f"{each.manifest.first} to {each.manifest.last}",
             *(str(int(each.tensors[name].sum())) for name in names),
+            _unlike(each),
             str(len(each.manifest.suppressed)),
         )
+
+
+def _unlike(each: Opened) -> str:
+    """Share of clips in the lowest bin of the hospital's own p-value."""
+    drift = each.tensors["drift"]
+    total = int(drift.sum())
+    return f"{int(drift[0]) / total:.0%} ({int(drift[0])} of {total})" if total else "-"

@@ -26,6 +26,7 @@ def test_every_part_is_there(whole: Any, tmp_path: Path) -> None:
         "Data, hospital by hospital",
         "Performance",
         "Use at the hospitals",
+        "Acceptance",
         "Change history",
         "Risk list",
         "Requirements and tests",

@@ -22,12 +22,15 @@ def test_sums_of_each_summary_of_the_release(
     tensors["flagged"][:] = (5, 6)
     tensors["wrong"][:] = (2, 1)
     tensors["wrong_confident"][:] = (1, 0)
+    tensors["drift"][:2] = (6, 18)
     for site, of in (("ben", release), ("ada", release), ("cem", "sha256:" + "3" * 64)):
         fields = told(tree, release=of, site=site, suppressed=("answered.a4c",))
         record.send(*make_sample("summary", tensors, **fields))
     bundle = open_bundle(record.write(tmp_path / "it.bundle"))
     (grid,) = use(bundle, release, record.trust).grids
-    assert grid.rows == tuple((site, "0 to 29", "21", "4", "11", "3", "1", "1") for site in ("ada", "ben"))
+    assert grid.rows == tuple(
+        (site, "0 to 29", "21", "4", "11", "3", "1", "25% (6 of 24)", "1") for site in ("ada", "ben")
+    )
 
 
 def test_without_a_summary_it_is_said(whole: Any, tmp_path: Path) -> None:
