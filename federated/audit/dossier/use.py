@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 ABOUT = (
     "Counts of clips that hospitals signed. What few patients stand behind is left out there and counted here as left "
     "out, so that sums may be too small. Wrong and confident: the truth became known, and the probability was "
-    f"{CONFIDENT:g} or more. Unlike its own: the hospital's own p-value is {1 / DRIFT_BINS:g} or less, as of that share "
-    "of its own patients when it was calibrated; much more is a drift. Records that no summary counts show as gaps "
-    "between the numbers."
+    f"{CONFIDENT:g} or more. Unlike its own: the hospital's own p-value is {1 / DRIFT_BINS:g} or less, as of that "
+    "share of its own patients when it was calibrated; much more is a drift. Records that no summary counts show as "
+    "gaps between the numbers."
 )
 COLUMNS = (
     "hospital",
