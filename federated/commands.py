@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from federated import draw_commands, influence_commands
-from federated.audit import explain_commands
+from federated.audit import bundle_commands, explain_commands
 from federated.audit.dossier import commands as dossier_commands
 from federated.errors import ConsiliumError
-from federated.tables import Json, number, print_json, print_tables, table
+from federated.tables import Json, number, print_audit, print_json, print_tables, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="What an auditor runs: verify a record, see who contributed what.")
 DEFAULT_WITNESSES = 2
-MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 
 for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
     app.command()(command)
 app.command()(draw_commands.draw)
 app.command()(draw_commands.opened)
+app.command()(bundle_commands.export)
 app.command()(explain_commands.explain)
 app.command()(explain_commands.replay)
 app.command()(dossier_commands.dossier)
@@ -38,7 +38,8 @@ app.command()(dossier_commands.dossier)
 @app.command()
 def verify(
     files: Annotated[
-        list[Path], typer.Argument(help="Parcels, releases, predictions (.jsonl), or the folder of the log.")
+        list[Path],
+        typer.Argument(help="A bundle; or parcels, releases, predictions (.jsonl), the folder of the log."),
     ],
     trust: Annotated[
         Path | None, typer.Option(help="keys.toml: whose signatures count, as the hospitals themselves gave it.")
@@ -51,6 +52,9 @@ def verify(
 ) -> None:
     """Check signatures, digests, shapes, numbers and what a release names, and recompute what the files allow.
 
+    A bundle is verified whole, up to the first lie, which is named. Without --trust it is held against itself: then
+    whatever rests on keys is marked "keys unverified", and nothing is called verified.
+
     Of a log every entry is read: that nothing was altered, dropped or moved since witnesses signed it, and that each
     hospital itself signed what is said to have come from it. Parcels beside a log have to be told of in it.
 
@@ -58,11 +62,15 @@ def verify(
     among the files; its solutions, where it carries every Gram matrix; and whether predictions add up. What is not
     recomputed is marked with a dash.
     """
+    from federated.audit.bundle import is_bundle
     from federated.audit.opening import require_readable
     from federated.audit.verification import verify as verify_files
     from federated.keys import read_trust
     from federated.log.verification import audit_log, index_of, witnessed_size
 
+    if any(is_bundle(path) for path in files):
+        bundle_commands.verify_alone(files, trust, release, witnesses, as_json=as_json)
+        return
     logs = [path for path in files if path.is_dir()]
     others = [path for path in files if path not in logs]
     require_readable(others)
@@ -146,9 +154,7 @@ def _show_answers(file: Path, as_json: bool) -> None:
 
 def _print_audits(audits: list[Audit]) -> None:
     for audit in audits:
-        typer.echo(f"{audit.file}: {audit.kind} {audit.digest or ''}".rstrip())
-        for check in audit.checks:
-            typer.echo(f"  {MARKS[check.ok]} {check.name}: {check.found}")
+        print_audit(audit)
     wrong = sum(not audit.ok for audit in audits)
     typer.echo(f"{wrong} of {len(audits)} files are wrong" if wrong else f"{len(audits)} files verified")
 

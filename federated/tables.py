@@ -11,6 +11,9 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from federated.audit.outcome import Audit
+
+MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 WORDS = (
     "site",
     "sites inside",
@@ -39,6 +42,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 def print_json(value: Any) -> None:
     """A value as indented JSON."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def print_audit(audit: Audit) -> None:
+    """What was looked at, and what was found."""
+    typer.echo(f"{audit.file}: {audit.kind} {audit.digest or ''}".rstrip())
+    for check in audit.checks:
+        typer.echo(f"  {MARKS[check.ok]} {check.name}: {check.found}")
 
 
 def print_tables(*tables: Table) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from federated.tables import number, print_json, print_tables, table
+from federated.audit.outcome import Audit, Check
+from federated.tables import number, print_audit, print_json, print_tables, table
 
 
 def test_words_are_left_numbers_right_and_nothing_is_cut(
@@ -27,3 +28,10 @@ def test_numbers_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [number(each) for each in (0.12345, -1.0, -0.0001, None)] == ["0.123", "-1.000", "0.000", "-"]
     print_json({"a": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
+
+
+def test_a_check_that_could_not_be_made_is_marked_with_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = tuple(Check(name=str(ok), ok=ok, found="so") for ok in (True, False, None))
+    print_audit(Audit(file="a.parcel", kind="release", digest=None, checks=checks))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["a.parcel: release", "  ok    True: so", "  WRONG False: so", "  -     None: so"]
