@@ -14,8 +14,9 @@ from federated.pages.svg import Svg, drawing, line, rectangle, shortened, text, 
 KINDS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7")  # colours of things that have names
 NOBODY, DIFFER, REST = "nobody", "differ", "rest"  # of what nobody knows, where sites differ, and of all others
 ROW, BAR = 26, 14  # pixels: a line of bars, and the bar in it
-NAMES, FIGURES = 150, 90  # room for names at the left, and for figures at the right
-FITS = 21  # letters of a name
+WIDTH = 960
+NAMES, FIGURES = 170, 90  # room for names at the left, and for figures at the right
+FITS = 24  # letters of a name
 TINY = 1e-200  # spans below it would make a pixel of nothing infinitely long
 KEY_ROW, KEY_COLUMN = 20, 180
 GAUGE = 110
@@ -89,24 +90,59 @@ def bar(values: Sequence[Value], *, title: str, most: float | None = None, limit
         drawn += [
             text(NAMES - 10, y + 17, shortened(one.name, FITS), anchor="end"),
             rectangle(start, y + 6, length, BAR, one.kind, said=said),
-            text(_WIDTH - FIGURES + 10, y + 17, shortened(shown, 14), kind="quiet"),
+            text(WIDTH - FIGURES + 10, y + 17, shortened(shown, 14), kind="quiet"),
         ]
     height = max(1, len(values)) * ROW
     marks = [0.0, *([] if limit is None else [limit])]
     drawn += [line(x, 0, x, height, kind) for x, kind in zip(_at(marks, low, scale), ("axis", "limit"), strict=False)]
     desc = "; ".join(f"{one.name} {one.shown or figure(one.value)}" for one in values)
-    return drawing(_WIDTH, height, drawn, title=title, desc=desc or "nothing to show")
-
-
-_WIDTH = 720
+    return drawing(WIDTH, height, drawn, title=title, desc=desc or "nothing to show")
 
 
 def _room(span: float) -> float:
-    return (_WIDTH - NAMES - FIGURES) / span if span > TINY else 0.0
+    return (WIDTH - NAMES - FIGURES) / span if span > TINY else 0.0
 
 
 def _at(values: Iterable[float], low: float, scale: float) -> list[float]:
     return [NAMES + (value - low) * scale for value in values]
+
+
+class Twin(NamedTuple):
+    """Two bars side by side, of different measures, and what is written beside them."""
+
+    name: str
+    left: float
+    right: float
+    left_shown: str
+    right_shown: str
+
+
+def twin_bars(rows: Sequence[Twin], *, title: str, left: str, right: str, most: float | None = None) -> Svg:
+    """Two measures of each name beside each other, each with its own scale from nought.
+
+    Args:
+        rows: from top to bottom.
+        title: names the plot.
+        left: what the first bars are.
+        right: what the second bars are.
+        most: what fills the first bars' width; the largest of them where it is not said.
+    """
+    middle = (WIDTH + NAMES) / 2
+    room = middle - NAMES - FIGURES
+    scales = [room / (full or 1.0) for full in (most or max((row.left for row in rows), default=0.0),
+              max((row.right for row in rows), default=0.0))]  # fmt: skip
+    drawn = [text(NAMES, 14, words(left), kind="quiet"), text(middle + 10, 14, words(right), kind="quiet")]
+    for place, row in enumerate(rows):
+        y = place * ROW + 20
+        drawn.append(text(NAMES - 10, y + 17, shortened(row.name, FITS), anchor="end"))
+        sides = ((NAMES, row.left, row.left_shown, "s0"), (middle + 10, row.right, row.right_shown, "s1"))
+        for (x, value, shown, kind), scale in zip(sides, scales, strict=True):
+            said = f"{words(row.name)}: {words(shown)}"
+            drawn.append(rectangle(x, y + 6, room, BAR, "ground"))
+            drawn.append(rectangle(x, y + 6, max(0.0, value) * scale, BAR, kind, said=said))
+            drawn.append(text(x + room + 8, y + 17, shortened(shown, 12), kind="quiet"))
+    desc = "; ".join(f"{row.name}: {left} {row.left_shown}, {right} {row.right_shown}" for row in rows)
+    return drawing(WIDTH, 20 + max(1, len(rows)) * ROW, drawn, title=title, desc=desc or "nothing to show")
 
 
 def gauge(share: float, *, title: str, kind: str = "s0", limit: float | None = None) -> Svg:
@@ -129,7 +165,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[Part]]], *, title: str, most
     row = tall + ROW - BAR
     drawn = []
     for place, (name, parts) in enumerate(rows):
-        scale = (_WIDTH - left) / (most or sum(max(0.0, part.value) for part in parts) or 1.0)
+        scale = (WIDTH - left) / (most or sum(max(0.0, part.value) for part in parts) or 1.0)
         if name:
             drawn.append(text(left - 10, place * row + tall, shortened(name, FITS), anchor="end"))
         drawn += _stack(parts, left, place * row + 3, tall, scale, name)
@@ -138,16 +174,20 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[Part]]], *, title: str, most
         (f"{name}: " if name else "") + ", ".join(f"{part.name} {part.shown or figure(part.value)}" for part in parts)
         for name, parts in rows
     )
-    return drawing(_WIDTH, height, [*drawn, *key], title=title, desc="; ".join(said) or "nothing to show")
+    return drawing(WIDTH, height, [*drawn, *key], title=title, desc="; ".join(said) or "nothing to show")
 
 
 def _stack(parts: Sequence[Part], x: float, y: float, tall: float, scale: float, row: str) -> Iterator[str]:
-    yield rectangle(x, y, _WIDTH - x, tall, "ground")
+    yield rectangle(x, y, WIDTH - x, tall, "ground")
     for part in parts:
         width = max(0.0, part.value) * scale
         if width:
-            said = f"{words(row)} {words(part.name)}: {words(part.shown or figure(part.value))}".strip()
-            yield rectangle(x, y, width, tall, f"part {part.kind}", said=said)
+            shown = words(part.shown or figure(part.value))
+            yield rectangle(
+                x, y, width, tall, f"part {part.kind}", said=f"{words(row)} {words(part.name)}: {shown}".strip()
+            )
+            if width > 9 * len(shown) and part.kind != REST:
+                yield text(x + width / 2, y + tall / 2 + 4, shown, kind="on", anchor="middle")
         x += width
 
 
@@ -156,7 +196,7 @@ def _key(parts: Iterable[Part], y: float, *, one: bool) -> tuple[list[str], floa
     named: dict[str, Part] = {}
     for part in parts:
         named.setdefault(part.name, part)
-    columns, drawn = int(_WIDTH // KEY_COLUMN), []
+    columns, drawn = int(WIDTH // KEY_COLUMN), []
     for place, part in enumerate(named.values()):
         x, top = (place % columns) * KEY_COLUMN, y + (place // columns) * KEY_ROW
         figures = f" {words(part.shown or figure(part.value))}" if one else ""
@@ -184,8 +224,8 @@ def heat_map(
     known = [(value, row, column) for row, line_ in zip(rows, values, strict=True) for value, column in
              zip(line_, columns, strict=True) if value is not None]  # fmt: skip
     full = most or max((abs(value) for value, _, _ in known), default=0.0) or 1.0
-    side = min(44.0, max(16.0, (_WIDTH - NAMES - 60) / max(1, len(columns))))
-    head = 12 + 6.2 * min(FITS, max(map(len, columns), default=0)) * 0.75
+    side = min(44.0, max(16.0, (WIDTH - NAMES - 60) / max(1, len(columns))))
+    head = 26 + 5.0 * min(FITS, max(map(len, columns), default=0))
     cell = 22.0
     width, height = NAMES + side * len(columns) + head * 0.8, head + cell * len(rows) + 34
     drawn = [
@@ -215,6 +255,9 @@ def _cells(
             said = f"{words(name)}, {words(column)}: {figure(value)}"
             kind, fade = "heat" if value > 0 else "cold", min(1.0, 0.08 + 0.92 * abs(value) / full)
             yield rectangle(x, y + 1, side - 1, cell - 2, kind, said=said, fade=fade)
+            if side >= 40:
+                strong = "on" if fade > 0.6 else "quiet"
+                yield text(x + side / 2 - 0.5, y + 15, figure(value), kind=strong, anchor="middle")
 
 
 def _scale(full: float, y: float) -> Iterator[str]:
@@ -259,7 +302,7 @@ def lines(
     key, height = _key((Part(c.name, 0, c.kind) for c in curves if len(curves) > 1), TALL + FOOT + 6, one=False)
     said = (f"{c.name} from {figure(c.points[0][1])} to {figure(c.points[-1][1])}" for c in curves if c.points)
     desc = f"{y_axis} over {x_axis}: " + "; ".join(said)
-    return drawing(_WIDTH, height, [*drawn, *key], title=title, desc=desc)
+    return drawing(WIDTH, height, [*drawn, *key], title=title, desc=desc)
 
 
 class _Frame(NamedTuple):
@@ -272,7 +315,7 @@ class _Frame(NamedTuple):
 
     def x(self, value: float) -> float:
         span = self.last - self.first
-        return LEFT + (_WIDTH - LEFT - 16) * ((value - self.first) / span if span else 0.5)
+        return LEFT + (WIDTH - LEFT - 16) * ((value - self.first) / span if span else 0.5)
 
     def y(self, value: float) -> float:
         return TALL - (TALL - 16) * (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
@@ -282,13 +325,13 @@ def _axes(frame: _Frame, x_axis: str, y_axis: str, ticks: Mapping[float, str]) -
     for step in range(5):
         value = frame.low + (frame.high - frame.low) * step / 4
         y = frame.y(value)
-        yield line(LEFT, y, _WIDTH - 16, y, "rule" if step else "axis")
+        yield line(LEFT, y, WIDTH - 16, y, "rule" if step else "axis")
         yield text(LEFT - 8, y + 4, words(figure(value)), kind="quiet", anchor="end")
     for value, name in ticks.items():
         x = frame.x(value)
-        anchor = "start" if x < LEFT + 20 else "end" if x > _WIDTH - 50 else "middle"
+        anchor = "start" if x < LEFT + 20 else "end" if x > WIDTH - 50 else "middle"
         yield text(x, TALL + 17, words(name), kind="quiet", anchor=anchor)
-    yield text((LEFT + _WIDTH) / 2, TALL + 36, words(x_axis), kind="quiet", anchor="middle")
+    yield text((LEFT + WIDTH) / 2, TALL + 36, words(x_axis), kind="quiet", anchor="middle")
     yield text(0, 10, words(y_axis), kind="quiet")
 
 
@@ -320,7 +363,7 @@ def timeline(
     times = [mark.at for mark in marks] + list(ticks)
     frame = _Frame(min(times, default=0.0), max(times, default=1.0), 0.0, 1.0)
     shift = NAMES - LEFT
-    squeeze = (_WIDTH - NAMES - 16) / (_WIDTH - LEFT - 16)
+    squeeze = (WIDTH - NAMES - 16) / (WIDTH - LEFT - 16)
 
     def across(value: float) -> float:
         return LEFT + shift + (frame.x(value) - LEFT) * squeeze
@@ -329,7 +372,7 @@ def timeline(
     drawn = []
     for place, lane in enumerate(lanes):
         y = place * ROW + ROW / 2
-        drawn += [line(NAMES, y, _WIDTH - 16, y), text(NAMES - 10, y + 4, shortened(lane, FITS), anchor="end")]
+        drawn += [line(NAMES, y, WIDTH - 16, y), text(NAMES - 10, y + 4, shortened(lane, FITS), anchor="end")]
     for mark in marks:
         y = lanes.index(mark.lane) * ROW + ROW / 2
         said = words(mark.said)
@@ -337,9 +380,9 @@ def timeline(
             f'<circle class="{mark.kind}" cx="{across(mark.at):.1f}" cy="{y:.1f}" r="6"><title>{said}</title></circle>'
         )
     for value, name in ticks.items():
-        anchor = "start" if across(value) < NAMES + 30 else "end" if across(value) > _WIDTH - 60 else "middle"
+        anchor = "start" if across(value) < NAMES + 30 else "end" if across(value) > WIDTH - 60 else "middle"
         drawn.append(text(across(value), height - 6, words(name), kind="quiet", anchor=anchor))
     named, bottom = _key([Part(name, 0, kind) for kind, name in (key or {}).items()], height + 6, one=False)
     drawn += named
     desc = "; ".join(f"{lane}: {sum(mark.lane == lane for mark in marks)}" for lane in lanes)
-    return drawing(_WIDTH, bottom, drawn, title=title, desc=f"how many in each lane: {desc}")
+    return drawing(WIDTH, bottom, drawn, title=title, desc=f"how many in each lane: {desc}")

@@ -9,6 +9,8 @@ from importlib.resources import files
 
 from federated.errors import one_line
 
+BROAD = 760  # pixels; what is broader shrinks to this on a narrow screen, and is moved beneath the finger
+
 
 class Svg(str):
     """SVG in which every foreign word is escaped already; Jinja does not escape it once more."""
@@ -34,8 +36,9 @@ def drawing(width: float, height: float, content: Iterable[str], *, title: str, 
     """A picture of a size in pixels that shrinks with the page; `title` names it and `desc` says what it shows."""
     inside = "".join(content)
     name = "p" + hashlib.sha256(f"{title}\n{desc}\n{inside}".encode()).hexdigest()[:12]
+    kind = "plot broad" if width > BROAD else "plot"
     return Svg(
-        f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'<svg class="{kind}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-labelledby="{name}t {name}d"><title id="{name}t">{words(title)}</title>'
         f'<desc id="{name}d">{words(desc)}</desc>{inside}</svg>'
     )

@@ -10,21 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.pages.plots import (
+    FIGURES,
     KINDS,
     NAMES,
     REST,
+    WIDTH,
     Line,
     Mark,
     Part,
+    Twin,
     Value,
     bar,
     figure,
+    gauge,
     heat_map,
     kinds,
     lines,
     stacked_bar,
     stacked_bars,
     timeline,
+    twin_bars,
 )
 from federated.pages.svg import Svg
 
@@ -63,7 +68,7 @@ def test_parts_fill_the_bar_one_after_the_other() -> None:
     plot = stacked_bar([Part("ada", 0.25, "s0"), Part("ben", 0.75, "s1")], title="shares")
     ada, ben = (_shapes(plot, "rect", kind)[0] for kind in ("s0", "s1"))
     assert _float(ben, "x") == pytest.approx(_float(ada, "width"))
-    assert _float(ada, "width") + _float(ben, "width") == pytest.approx(720, abs=0.02)
+    assert _float(ada, "width") + _float(ben, "width") == pytest.approx(WIDTH, abs=0.02)
     assert "ada 0.25, ben 0.75" in plot
 
 
@@ -71,6 +76,29 @@ def test_bars_of_one_scale_may_leave_room() -> None:
     plot = stacked_bars([("a", [Part("x", 1.0, "s0")]), ("b", [Part("x", 4.0, "s0")])], title="two", most=4.0)
     short, long = (one for one in _shapes(plot, "rect", "part"))
     assert _float(long, "width") == pytest.approx(4 * _float(short, "width"))
+
+
+def test_two_measures_have_scales_of_their_own() -> None:
+    rows = [Twin("ada", 0.5, 4.0, "half", "four"), Twin("ben", 0.25, 8.0, "quarter", "eight")]
+    plot = twin_bars(rows, title="t", left="share", right="effect", most=1.0)
+    (half, quarter), (four, eight) = (_shapes(plot, "rect", kind) for kind in ("s0", "s1"))
+    assert _float(half, "width") == pytest.approx(2 * _float(quarter, "width"), abs=0.02)
+    assert _float(eight, "width") == pytest.approx(2 * _float(half, "width"), abs=0.02)
+    assert _float(four, "x") > _float(half, "x") + 2 * _float(half, "width")
+    assert "ben: share quarter, effect eight" in plot
+
+
+def test_a_gauge_stays_inside_its_ground() -> None:
+    for share in (-1.0, 0.0, 0.5, 2.0):
+        plot = gauge(share, title="g", limit=0.05)
+        (ground,), (bar_,) = (_shapes(plot, "rect", kind) for kind in ("ground", "s0"))
+        assert 0 <= _float(bar_, "width") <= _float(ground, "width")
+
+
+def test_a_part_with_room_says_what_it_is() -> None:
+    plot = stacked_bar([Part("a", 0.95, "s0", "95 %"), Part("b", 0.05, "s1", "five in a hundred")], title="t")
+    inside = [one.text for one in _shapes(plot, "text", "on")]
+    assert inside == ["95 %"]
 
 
 def test_of_a_heat_map_what_is_not_known_is_a_dot_and_nought_is_empty() -> None:
@@ -122,6 +150,7 @@ NOTHING: tuple[Callable[[], Svg], ...] = (
     lambda: heat_map([], [], [], title="none"),
     lambda: lines([], title="none", x_axis="x", y_axis="y"),
     lambda: timeline([], [], title="none", ticks={}),
+    lambda: twin_bars([], title="none", left="l", right="r"),
 )
 
 
@@ -132,6 +161,8 @@ def test_nothing_is_a_plot_too(plot: Callable[[], Svg]) -> None:
 
 FOREIGN: tuple[Callable[[], Svg], ...] = (
     lambda: bar([Value(BAD, 1, BAD)], title=BAD),
+    lambda: twin_bars([Twin(BAD, 1, 1, BAD, BAD)], title=BAD, left=BAD, right=BAD),
+    lambda: gauge(0.5, title=BAD),
     lambda: stacked_bars([(BAD, [Part(BAD, 1, "s0", BAD)])], title=BAD),
     lambda: heat_map([BAD], [BAD], [[1.0]], title=BAD),
     lambda: lines([Line(BAD, [(0, 1)]), Line("b", [])], title=BAD, x_axis=BAD, y_axis=BAD, ticks={0: BAD}),
@@ -152,7 +183,7 @@ def test_any_values_stay_inside_the_picture(values: list[float]) -> None:
     plot = bar([Value("v", value) for value in values], title="any")
     for one in _shapes(plot, "rect", "s0"):
         assert _float(one, "x") >= NAMES - 0.01
-        assert _float(one, "x") + _float(one, "width") <= 720 - 90 + 0.02
+        assert _float(one, "x") + _float(one, "width") <= WIDTH - FIGURES + 0.02
 
 
 def test_the_first_names_have_colours_of_their_own() -> None:
