@@ -11,6 +11,7 @@ import typer
 from federated import draw_commands, influence_commands
 from federated.audit import bundle_commands, explain_commands
 from federated.audit.dossier import commands as dossier_commands
+from federated.audit_pages import commands as page_commands
 from federated.errors import ConsiliumError
 from federated.tables import Json, number, print_audit, print_json, print_tables, table
 
@@ -33,6 +34,8 @@ app.command()(bundle_commands.export)
 app.command()(explain_commands.explain)
 app.command()(explain_commands.replay)
 app.command()(dossier_commands.dossier)
+app.command()(page_commands.serve)
+app.add_typer(page_commands.token, name="token")
 
 
 @app.command()
