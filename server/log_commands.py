@@ -34,7 +34,7 @@ def log(
         return
     facts = log_facts(opened, last)
     if as_json:
-        print_json(facts.model_dump(mode="json", exclude={"last": {"__all__": {"envelope"}}}))
+        print_json(facts.model_dump(mode="json", exclude={"last": {"__all__": {"envelope", "approvals"}}}))
         return
     typer.echo(f"{facts.entries} entries, the first {facts.witnessed} witnessed by {', '.join(facts.by) or 'nobody'}")
     first = facts.entries - len(facts.last)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS, ReleaseManifest
 from server.artefacts import Artefacts
+from server.change_plans import approvers, pinned
 from server.contributions import load_manifest
 from server.home import CoordinatorHome
 from server.registry import (
@@ -26,11 +27,13 @@ LAST_EVENTS = 20
 
 
 def status(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> dict[str, Any]:
-    """Sites, candidate, releases, quarantine and the last events."""
+    """Sites, change plan and approvers, candidate, releases, quarantine and the last events."""
     return {
         "federation": home.config.federation,
         "coordinator": home.config.name,
         "sites": [_site(session, artefacts, row) for row in session.scalars(select(SiteRow).order_by(SiteRow.name))],
+        "plan": pinned(session),
+        "approvers": sorted(approvers(session)),
         "candidate": _candidate(session, artefacts),
         "releases": [
             _release(session, artefacts, row) for row in session.scalars(select(ReleaseRow).order_by(ReleaseRow.number))

@@ -159,7 +159,8 @@ def import_parcels(
     from site_agent.parcel_files import import_files
 
     done = import_files(open_home(home), files)
-    typer.echo(f"took in {done.parcels} parcels and {done.answers} answers; next: consilium site work")
+    listed = ", and the list of releases that stand" if done.lists else ""
+    typer.echo(f"took in {done.parcels} parcels and {done.answers} answers{listed}; next: consilium site work")
     for error in done.errors:
         typer.echo(f"not taken in: {error}", err=True)
     if done.errors:

@@ -41,11 +41,12 @@ class Answer(BaseModel):
 
 @dataclass(frozen=True)
 class Imported:
-    """How many parcels were taken in and how many answers were for this site; what was wrong."""
+    """How many parcels and lists of releases were taken in, and how many answers were for this site; what was wrong."""
 
     parcels: int
     answers: int
     errors: tuple[ConsiliumError, ...]
+    lists: int = 0
 
 
 _ANSWERS = TypeAdapter(list[Answer])
@@ -81,7 +82,7 @@ def import_files(home: SiteHome, paths: Sequence[Path]) -> Imported:
         settle(home, own)
         errors = receive(home, [data for _, data in sorted(parcels, key=lambda item: item[0])])
         wrong = receive(home, lists)
-    return Imported(len(parcels) - len(errors), len(own), (*errors, *wrong))
+    return Imported(len(parcels) - len(errors), len(own), (*errors, *wrong), len(lists) - len(wrong))
 
 
 def _in_folder(path: Path) -> list[Path]:

@@ -145,6 +145,7 @@ def _exchange(status: SiteStatus) -> str:
         f"Policy: {status.policy}.",
         f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox, {waiting}.",
         answers,
+        *([f"{status.lease[:1].upper()}{status.lease[1:]}."] if status.lease else []),
         *(f"A patient who was forgotten {one.forgotten}." for one in status.contributions if one.forgotten),
         *(f"Last round of work: {step.line}" for step in status.last),
     ]

@@ -15,6 +15,7 @@ def test_an_empty_federation(world: World) -> None:
     assert found["federation"] == "test"
     assert (found["sites"], found["candidate"], found["releases"], found["quarantine"]) == ([], None, [], [])
     assert [each["event"] for each in found["events"]] == ["init"]
+    assert (found["plan"], found["approvers"]) == (None, [])
 
 
 def test_what_a_coordinator_wants_to_know(world: World) -> None:

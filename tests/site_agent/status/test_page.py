@@ -54,6 +54,11 @@ def test_an_empty_site_says_so() -> None:
     assert "table" not in reader.elements
 
 
+def test_until_when_a_release_may_answer_is_told() -> None:
+    words = _read(STATUS.model_copy(update={"lease": "by the list of today, good until tomorrow"})).words
+    assert "By the list of today, good until tomorrow." in words
+
+
 def test_who_was_forgotten_is_told_until_when() -> None:
     sent = STATUS.contributions[0].model_copy(update={"forgotten": "stays until <b>"})
     words = _read(STATUS.model_copy(update={"contributions": (sent,)})).words
