@@ -99,18 +99,17 @@ def _print_explanation(found: Explanation, as_json: bool) -> None:
 
 
 def _sites(found: Explanation) -> Table:
-    columns = ("site", "p", "weight", "contribution", "evidence", "score without", "answer without")
-    rows = [
-        (
-            each.site,
-            *map(number, (each.p, each.weight, each.contribution, each.evidence)),
-            *_without(each.without),
-        )
-        for each in found.sites
-    ]
+    told = found.not_removed is None
+    columns = ("site", "p", "weight", "contribution", "evidence", *(("without", "label") if told else ()))
+    rows: list[tuple[str, ...]] = []
+    for each in found.sites:
+        figures = map(number, (each.p, each.weight, each.contribution, each.evidence))
+        rows.append((each.site, *figures, *(_without(each.without) if told else ())))
     rest = (("nobody (prior)", found.prior), ("sites disagree", found.disagreement), ("others", found.other))
-    rows += [(name, "-", "-", "-", number(share), "-", "-") for name, share in rest]
-    return table(f"what was put into the score of {found.best}, and what would be without each site", columns, rows)
+    nothing = ("-", "-") if told else ()
+    rows += [(name, "-", "-", "-", number(share), *nothing) for name, share in rest if share > 0]
+    without = "; score and label without each site" if told else ""
+    return table(f"parts in the score of {found.best}{without}", columns, rows)
 
 
 def _without(without: Without | None) -> tuple[str, str]:
