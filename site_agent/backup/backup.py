@@ -25,6 +25,7 @@ from federated.errors import ConsiliumError, cannot_read
 from federated.files import cannot_write, sync_folder
 from federated.manifest import Frozen
 from site_agent.backup.encrypted_file import EncryptedWriter
+from site_agent.decisions.book import at_rest
 from site_agent.progress import track
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def back_up(home: SiteHome, file: Path, passphrase: str | None) -> Backup:
         ConsiliumError: the file is there already or lies in the home, the disk is full, or the home holds a link.
     """
     _check_place(home, file)
-    with home.lock(), _new_file(file) as raw:
+    with home.lock(), at_rest(home), _new_file(file) as raw:
         target = raw if passphrase is None else EncryptedWriter(raw, passphrase)
         with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:  # type: ignore[call-overload]
             count = _write(home, tar)

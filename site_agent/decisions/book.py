@@ -23,6 +23,7 @@ from site_agent.decisions.details import (
     Detail,
     Told,
     all_told,
+    count,
     details,
     drop_beyond,
     find,
@@ -156,6 +157,11 @@ class Book:
         with details(self._details) as connection:
             return forget(connection, patient)
 
+    def count(self, patient: str) -> int:
+        """How many records have something of a patient beside them."""
+        with details(self._details) as connection:
+            return count(connection, patient)
+
 
 @contextmanager
 def book_of(home: SiteHome) -> Iterator[Book]:
@@ -170,9 +176,46 @@ def book_of(home: SiteHome) -> Iterator[Book]:
         yield Book(home, path)
 
 
+@contextmanager
+def at_rest(home: SiteHome) -> Iterator[None]:
+    """Nobody writes into the decision log meanwhile, where there is one.
+
+    Raises:
+        ConsiliumError: another process held it for too long.
+    """
+    if not has_book(home):
+        yield
+        return
+    with held(home.path / FOLDER, by="another prediction", seconds=LOCK_SECONDS):
+        yield
+
+
 def has_book(home: SiteHome) -> bool:
     """Whether a decision was ever logged here."""
     return (home.path / DETAILS).exists()
+
+
+def decided_on(home: SiteHome) -> set[str]:
+    """Pseudonyms of everybody of whom an answer is here."""
+    if not has_book(home):
+        return set()
+    with book_of(home) as book:
+        return book.patients()
+
+
+def decisions_on(home: SiteHome, patient: str) -> int:
+    """How many records have something of a patient beside them."""
+    if not has_book(home):
+        return 0
+    with book_of(home) as book:
+        return book.count(patient)
+
+
+def forget_decisions(home: SiteHome, patient: str) -> None:
+    """Removes what lies beside the records of a patient; the log stays as it is."""
+    if has_book(home):
+        with book_of(home) as book:
+            book.forget(patient)
 
 
 def answer_of(detail: Detail) -> Decision | None:

@@ -153,6 +153,12 @@ def patients(connection: sqlite3.Connection) -> set[str]:
     return {row[0] for row in connection.execute("SELECT DISTINCT patient FROM details")}
 
 
+def count(connection: sqlite3.Connection, patient: str) -> int:
+    """How many rows are of a patient."""
+    found: int = connection.execute("SELECT count(*) FROM details WHERE patient = ?", (patient,)).fetchone()[0]
+    return found
+
+
 def forget(connection: sqlite3.Connection, patient: str) -> int:
     """Removes everything of a patient; how many rows."""
     return connection.execute("DELETE FROM details WHERE patient = ?", (patient,)).rowcount

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from federated.errors import ConsiliumError
 from federated.manifest import Frozen, ReportManifest, UpdateManifest
+from site_agent.decisions.book import decided_on, decisions_on, forget_decisions
 from site_agent.egress import Gate
 from site_agent.features import erase_vectors
 from site_agent.forget import renewal
 from site_agent.intake.examination import file_digest
 from site_agent.ledger import drafts, drop_draft, facts_by_digest, names_in, rename_patient, sent, transaction
 from site_agent.local_experts import drop, learnt_from
-from site_agent.mailbox import Inbox
+from site_agent.mailbox import Inbox, Outbox
 from site_agent.sealing import pseudonym, token
 from site_agent.steps import keep_only
 
@@ -52,8 +53,10 @@ class Forgetting(Frozen):
         items, clips, images: of the catalogue, with their working images.
         drafts: kinds of the drafts that waited and held the patient.
         experts: how many of the site's own experts on still images learnt from a batch that held the patient.
+        decisions: how many records of the decision log had the patient's answer beside them.
         sums: what left and holds the patient still, and until when.
         updates: how many updates of averaged models that left were trained on the patient.
+        opened: how many decisions that left hold features of the patient.
         reports: how many reports that left counted the patient.
         next_report: until when the next report is held back, or nothing.
     """
@@ -66,8 +69,10 @@ class Forgetting(Frozen):
     images: int
     drafts: tuple[str, ...]
     experts: int
+    decisions: int
     sums: tuple[str, ...]
     updates: int
+    opened: int
     reports: int
     next_report: str
 
@@ -83,10 +88,16 @@ class Forgetting(Frozen):
                 if self.experts
                 else ()
             ),
+            *((f"{did}: answers and features of {self.decisions} decisions",) if self.decisions else ()),
             "kept here: a keyed token, by which the patient is not taken in again, and in the ledger of what left",
             *(f"the patient {line}" for line in self.sums),
             *(() if self.sums else ("no sums that left hold the patient",)),
             *((f"{self.updates} updates that left were trained on this patient{UPDATES}",) if self.updates else ()),
+            *(
+                (f"{self.opened} decisions that left hold features of this patient; they cannot be unsent",)
+                if self.opened
+                else ()
+            ),
             *self._reports(),
             *(("releases that others hold were computed from these sums; they cannot be unsent",) if self.sums else ()),
             "copies outside this folder stay: the hospital's own files, backups, predictions, pages of status",
@@ -120,7 +131,8 @@ def find_patient(home: SiteHome, word: str) -> str:
     Raises:
         ConsiliumError: nobody here, or several.
     """
-    known = {row[0] for row in home.archive.catalogue.rows(KNOWN)} - {""}
+    known = {row[0] for row in home.archive.catalogue.rows(KNOWN)} | decided_on(home)
+    known -= {""}
     forgotten = home.archive.catalogue.forgotten()
     for own in _own_names(home.secret(), word):
         if own in known or token(home.secret(), own) in forgotten:
@@ -156,7 +168,7 @@ def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting
     mark = token(home.secret(), patient)
     day = home.archive.catalogue.forgotten().get(mark) or datetime.now(UTC).date().isoformat()
     traces, waiting = _traces(home, patient), _waiting(home, patient)
-    experts = learnt_from(home, traces.batches)
+    experts, decided = learnt_from(home, traces.batches), decisions_on(home, patient)
     if not dry_run:
         _remove(home, patient, day)
     names = frozenset({patient, mark})
@@ -174,8 +186,10 @@ def forget(home: SiteHome, patient: str, *, dry_run: bool = False) -> Forgetting
         images=len(traces.digests),
         drafts=tuple(waiting.values()),
         experts=len(experts),
+        decisions=decided,
         sums=tuple(line for digest, line in sums.items() if digest in holding),
         updates=sum(facts.kind == "update" for facts in holding.values()),
+        opened=sum(facts.kind == "decision" for facts in holding.values()),
         reports=len(reports),
         next_report=renewal.next_report(home, reports[-1], names) if reports else "",
     )
@@ -186,6 +200,7 @@ def finish(home: SiteHome) -> None:
     secret, forgotten = home.secret(), home.archive.catalogue.forgotten()
     if not forgotten:
         return
+    _discard_opened(home, frozenset(forgotten))
     for (patient,) in home.archive.catalogue.rows(KNOWN):
         day = forgotten.get(token(secret, patient))
         if day is not None:
@@ -209,11 +224,13 @@ def _waiting(home: SiteHome, patient: str) -> dict[str, str]:
 
 
 def _remove(home: SiteHome, patient: str, day: str) -> None:
-    """The token first and the rows last, since the rows say what else is to be removed."""
+    """Answers first, which nothing else tells of; the token; and the rows last, which say what is to be removed."""
     archive, traces, secret = home.archive, _traces(home, patient), home.secret()
+    forget_decisions(home, patient)
     with archive.catalogue.transaction() as connection:
         connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", (token(secret, patient), day))
     renewal.tidy(home)
+    _discard_opened(home, frozenset({patient}))
     _remove_drafts(home, patient)
     with transaction(home.state_path) as connection:
         rename_patient(connection, patient, partial(token, secret))
@@ -230,6 +247,15 @@ def _remove(home: SiteHome, patient: str, day: str) -> None:
             connection.execute(statement, values)
     for path in (home.catalogue_path, home.state_path):
         _write_anew(path)
+
+
+def _discard_opened(home: SiteHome, names: frozenset[str]) -> None:
+    """Copies of opened decisions that the coordinator has."""
+    with transaction(home.state_path) as connection:
+        left = facts_by_digest(connection, withdrawn=False)
+    for digest, facts in left.items():
+        if facts.kind == "decision" and names & names_in(facts):
+            Outbox(home).discard(digest)
 
 
 def _remove_drafts(home: SiteHome, patient: str) -> None:
