@@ -95,7 +95,7 @@ def _work(home: SiteHome, standing: adopt.Standing | None) -> WorkSummary:
     rotation.resume(home)
     finish(home)
     contributed = [*_read_inbox(home), *renew(home), *_contribute(home), *_consult(home)]
-    steps = [*contributed, *_adopt_newest(home, standing), *tell(home)]
+    steps = [*contributed, *_adopt_newest(home, standing), *tell(home), *_summarise(home)]
     if steps:
         note_steps(home, steps)
     for step in steps:
@@ -292,6 +292,16 @@ def tell(home: SiteHome) -> list[Step]:
     return [
         _attempt("adoption", f"release {held.number}", partial(_tell_one, home, held)) for held in adopt.untold(home)
     ]
+
+
+def _summarise(home: SiteHome) -> list[Step]:
+    """What was decided here, in sums, once enough has gathered."""
+    from site_agent.decisions.summaries import KIND, summarise
+
+    try:
+        return summarise(home)
+    except ConsiliumError as error:
+        return [Step(kind=KIND, subject="decisions", state="refused", note=str(error))]
 
 
 def _tell_one(home: SiteHome, held: adopt.Held) -> Step:
