@@ -90,12 +90,24 @@ def keep(home: SiteHome, opened: Opened) -> Step:
     require_sound(home, manifest, opened.tensors)
     home.experts.mkdir(mode=0o700, exist_ok=True)
     path = _path(home, manifest.contribution)
-    if not path.exists():
+    if path.exists():
+        _require_unchanged(home, path, manifest)
+    else:
         source = next(home.inbox.glob(f"*-{opened.digest.removeprefix('sha256:')}.parcel"))
         write_whole(path, source.read_bytes())
     for name in manifest.replaces:
         _path(home, name).unlink(missing_ok=True)
     return Step(kind="expert", subject=f"expert of {manifest.site}", state="kept", digest=opened.digest)
+
+
+def _require_unchanged(home: SiteHome, path: Path, manifest: ExpertManifest) -> None:
+    """A contribution is one network for ever."""
+    held = _opened(home, path).manifest
+    if (held.network, held.site, held.labels) != (manifest.network, manifest.site, manifest.labels):
+        cure = "show both parcels to the auditor; the earlier one stays in use"
+        raise ContractError(
+            f"is another network than {held.contribution} was", where=f"expert of {held.site}", cure=cure
+        )
 
 
 def require_sound(home: SiteHome, manifest: ExpertManifest, tensors: Tensors) -> None:
@@ -181,6 +193,12 @@ def _expert(contribution: str, place: int, manifest: Any, state: Tensors) -> Exp
 
 
 def _read(home: SiteHome, path: Path) -> Expert:
+    opened = _opened(home, path)
+    manifest = opened.manifest
+    return _expert(manifest.contribution, manifest.place, manifest, opened.tensors)
+
+
+def _opened(home: SiteHome, path: Path) -> Opened:
     try:
         parcel = parse_parcel(path.read_bytes())
     except OSError as error:
@@ -193,7 +211,7 @@ def _read(home: SiteHome, path: Path) -> Expert:
     manifest = opened.manifest
     if not isinstance(manifest, ExpertManifest) or _path(home, manifest.contribution) != path:
         raise ContractError("is another expert than its name says", where=str(path))
-    return _expert(manifest.contribution, manifest.place, manifest, opened.tensors)
+    return opened
 
 
 def _path(home: SiteHome, contribution: str) -> Path:

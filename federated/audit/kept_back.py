@@ -73,7 +73,7 @@ def _withdrawn(head: Head, index: LogIndex) -> bool:
     if index.size == 0:
         return head.manifest.kind in (*MODEL_KINDS, "release")
     if isinstance(head.manifest, ReleaseManifest):
-        return bool(index.withdrawn & made_of(head.manifest))
+        return bool(index.withdrawn.keys() & made_of(head.manifest))
     return head.digest in index.withdrawn
 
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 from federated.audit.outcome import Check, outcome
 from federated.averaging import recompute_average
 from federated.envelope import Opened
+from federated.errors import ContractError
 from federated.manifest import (
     MODEL_KINDS,
     AverageManifest,
+    ExpertManifest,
     FeaturesManifest,
     ReleaseManifest,
     ReleaseSite,
     StatisticsManifest,
     UpdateManifest,
+    WeightsManifest,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 def lineage_checks(manifest: Any, given: Mapping[str, Any]) -> list[Check]:
     """What a release names, held against manifests given, by digest."""
+    if isinstance(manifest, ExpertManifest) and manifest.contribution in given:
+        return [outcome("network", lambda: _forwarded(manifest, given[manifest.contribution]))]
     if not isinstance(manifest, ReleaseManifest):
         return []
     named = {name: site.name for site in manifest.sites for name in site.contributions}
@@ -38,6 +43,17 @@ def lineage_checks(manifest: Any, given: Mapping[str, Any]) -> list[Check]:
         return [Check(name="lineage", ok=False, found=f"{wrong[0]} is not what the release says it is")]
     there = sum(name in given for name in named)
     return [Check(name="lineage", ok=True, found=f"{there} of {len(named)} contributions among the files")]
+
+
+def _forwarded(manifest: ExpertManifest, sent: Any) -> str:
+    """Whether a network that was passed on is the one that its site sent."""
+    if not isinstance(sent, WeightsManifest):
+        raise ContractError(f"says that it came as {manifest.contribution}, which is a '{sent.kind}'")
+    for name in ("site", "task", "architecture", "config", "labels", "tensors_digest"):
+        if getattr(manifest, name) != getattr(sent, name):
+            what = "another network" if name == "tensors_digest" else f"another {name}"
+            raise ContractError(f"is {what} than '{sent.site}' sent as {manifest.contribution}")
+    return f"the one that '{sent.site}' sent"
 
 
 def recomputed(opened: Opened, known: Sequence[Opened]) -> list[Check]:

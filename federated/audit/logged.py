@@ -35,13 +35,13 @@ class LogIndex:
     Attributes:
         size: entries.
         releases: their entries, in order.
-        withdrawn: digests of contributions that were taken back.
+        withdrawn: digests of contributions that were taken back, and the number of the entry that says so.
         plans: digests of the change plans that there were.
     """
 
     size: int = 0
     releases: list[Entry] = field(default_factory=list)
-    withdrawn: set[str] = field(default_factory=set)
+    withdrawn: dict[str, int] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
     _told: dict[tuple[str, str, str], Logged] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class LogIndex:
         if kind == "release":
             self.releases.append(entry)
         if entry.event == "withdraw":
-            self.withdrawn.add(str(entry.subject))
+            self.withdrawn.setdefault(str(entry.subject), number)
         if entry.event == "plan":
             self.plans.append(str(entry.subject))
 

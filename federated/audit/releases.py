@@ -14,7 +14,7 @@ from federated.audit.record import Record
 from federated.envelope import Opened
 from federated.errors import ContractError
 from federated.log.entries import Entry
-from federated.manifest import ReleaseManifest, ReleaseSite, ReportManifest, pack_tensors
+from federated.manifest import MODEL_KINDS, ReleaseManifest, ReleaseSite, ReportManifest, pack_tensors
 from federated.recomputation import recompute_calibration
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ OF_THE_SITE = set(ReleaseSite.model_fields) - {"report", "calibration", "calibra
 def release_checks(record: Record, manifest: ReleaseManifest, digest: str) -> Iterator[Check]:
     """What can be seen of a release without its tensors."""
     yield outcome("place", lambda: _place(record, manifest, digest))
+    yield outcome("contributions", lambda: _standing(record, manifest, digest))
     yield from lineage_checks(manifest, record.manifests)
     yield _candidate(record, manifest)
     yield outcome("reports", lambda: _reports(record, manifest))
@@ -116,6 +117,24 @@ def _place(record: Record, manifest: ReleaseManifest, digest: str) -> str:
         raise ContractError(f"number {manifest.number} names another release as the one before it")
     known = "the release before it is right" if before else "the release before it is not here"
     return f"number {manifest.number}" + (f", {known}" if manifest.number > 1 else "")
+
+
+def _standing(record: Record, manifest: ReleaseManifest, digest: str) -> str:
+    """Whether what it was made of had been taken in by then, and not been taken back."""
+    index = record.index
+    released = index.find("release", "", digest)
+    if released is None:
+        return "no log tells when they came"
+    named = [(name, site.name) for site in manifest.sites for name in site.contributions]
+    named += [(card.contribution, card.site) for card in manifest.experts]
+    for name, site in named:
+        came = [found.number for kind in MODEL_KINDS if (found := index.find(kind, site, name)) is not None]
+        if not came or min(came) > released.number:
+            raise ContractError(f"'{site}' had not sent {name}, when it was released")
+        if index.withdrawn.get(name, released.number) < released.number:
+            taken_back = f"which '{site}' had taken back by entry {index.withdrawn[name]}"
+            raise ContractError(f"number {manifest.number} holds {name}, {taken_back}")
+    return f"{len(named)} that had been taken in, and not been taken back"
 
 
 def _candidate(record: Record, manifest: ReleaseManifest) -> Check:

@@ -9,6 +9,7 @@ from federated.audit.answers import decision_check, draw_audits, growth_audits, 
 from federated.audit.bundle import Bundle, Head
 from federated.audit.contents import ASSESSMENTS, CONTENTS, KEYS, LOG, PLANS, PREDICTIONS
 from federated.audit.kept_back import require_reason
+from federated.audit.lineage import lineage_checks
 from federated.audit.logged import Logged
 from federated.audit.outcome import Audit, Check
 from federated.audit.predictions import verify_lines
@@ -236,7 +237,12 @@ def _decision(record: Record, _: Head, opened: Opened | None) -> Iterator[Check]
         yield decision_check(record, opened)
 
 
+def _expert(record: Record, head: Head, _: Opened | None) -> Iterator[Check]:
+    yield from lineage_checks(head.manifest, record.manifests)
+
+
 KINDS: dict[str, Callable[[Record, Head, Opened | None], Iterator[Check]]] = {
+    "expert": _expert,
     "release": _release,
     "summary": _summary,
     "decision": _decision,

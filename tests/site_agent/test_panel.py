@@ -106,6 +106,19 @@ def test_experts_that_come_are_kept_in_order_of_arrival(ada: SiteHome, post: Pos
     assert not Inbox(ada).unread()
 
 
+def test_another_network_under_an_old_digest_is_told_and_not_kept(ada: SiteHome, post: Post) -> None:
+    """The coordinator signs what it likes; what it signed before is here."""
+    post.send(*expert_of("ben", 1))
+    work(ada)
+    swapped, data = expert_of("ben", 1, state_of(2))
+    assert swapped.contribution == received(ada)[0].contribution
+    post.send(swapped, data)
+    (step,) = work(ada).steps
+    assert "expert of ben: is another network than sha256:" in step.line
+    assert "show both parcels to the auditor; the earlier one stays in use" in step.line
+    assert received(ada)[0].network.digest == expert_digest("small_resnet18", CONFIG, state_of(1))
+
+
 def unet_of(site: str, place: int, **changes: Any) -> tuple[ExpertManifest, bytes]:
     """An expert that segments two structures, sound unless something is changed."""
     state = {name: tensor.numpy() for name, tensor in create_model("unet", **UNET).state_dict().items()}

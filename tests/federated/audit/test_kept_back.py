@@ -68,9 +68,9 @@ def test_what_was_taken_back_is_what_the_log_says(make_sample: Any, federation: 
     logged, unlogged = LogIndex(size=3), LogIndex()
     assert _may(contribution, "withdrawn", index=unlogged)
     assert not _may(contribution, "withdrawn", index=logged)
-    assert _may(contribution, "withdrawn", index=replace(logged, withdrawn={DIGEST}))
+    assert _may(contribution, "withdrawn", index=replace(logged, withdrawn={DIGEST: 1}))
     assert not _may(release, "withdrawn", index=logged)
-    assert _may(release, "withdrawn", index=replace(logged, withdrawn={release.sites[1].contributions[0]}))
+    assert _may(release, "withdrawn", index=replace(logged, withdrawn={release.sites[1].contributions[0]: 1}))
 
 
 def test_what_a_release_is_made_of(federation: Any) -> None:

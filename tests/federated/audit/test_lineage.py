@@ -11,7 +11,7 @@ from federated.audit.verification import verify
 from federated.envelope import Parcel
 from federated.manifest import ExpertCard, manifest_digest
 from federated.statistics import pack_symmetric
-from tests.audit_files import TRUST, audited, found_by, seal_as, verdicts, written
+from tests.audit_files import HUB, TRUST, audited, found_by, seal_as, verdicts, written
 
 MakeSample = Callable[..., tuple[Any, bytes]]
 
@@ -53,6 +53,37 @@ def test_an_expert_that_a_release_names_came_as_weights(
     release = seal_as(built.manifest.model_copy(update={"experts": (card,)}), built.tensors)
     audits = verify([written(tmp_path / "part", sent), written(tmp_path / "release", release)], TRUST)
     assert verdicts(audits[1])["lineage"] is ok
+
+
+STATE = {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)}
+
+
+def _forwarded(make_sample: MakeSample, contribution: str, **changes: Any) -> Parcel:
+    fields = {"site": "ada", "contribution": contribution, "architecture": "linear_head", "place": 1}
+    made = make_sample("expert", changes.pop("tensors", STATE), **(fields | EXPERT_CONFIG | changes))
+    return seal_as(*made, HUB, sender="hub", recipient="ben")
+
+
+EXPERT_CONFIG = {"config": {"features": 3, "classes": 2}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "the one that 'ada' sent"),
+        ({"tensors": {"weight": 2 * STATE["weight"], "bias": STATE["bias"]}}, "is another network than 'ada' sent as"),
+        ({"labels": ("a4c", "a2c")}, "is another labels than 'ada' sent as"),
+        ({"site": "ben"}, "is another site than 'ada' sent as"),
+    ],
+)
+def test_a_network_that_is_swapped_under_an_old_digest_is_named(
+    tmp_path: Path, make_sample: MakeSample, changes: dict[str, Any], said: str
+) -> None:
+    sent = seal_as(*make_sample("weights", STATE))
+    passed_on = _forwarded(make_sample, sent.digest, **changes)
+    audits = verify([written(tmp_path / "sent", sent), written(tmp_path / "passed on", passed_on)], TRUST)
+    assert said in found_by(audits[1], "network")
+    assert verdicts(audits[1])["network"] is (not changes)
 
 
 def _contribution(federation: Any, site: str, make_sample: MakeSample, scale: float = 1.0) -> Parcel:

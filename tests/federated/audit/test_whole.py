@@ -67,6 +67,7 @@ def test_a_whole_record_is_verified(whole: Any, bundle: Path) -> None:
         "log",
         "contents",
         "place",
+        "contributions",
         "lineage",
         "candidate",
         "reports",
@@ -212,6 +213,23 @@ def _entry(record: Any, event: str, **changes: Any) -> None:
     record.entries[place] = Entry.model_validate(record.entries[place].model_dump() | changes)
 
 
+def _withdrawn_before(record: Any) -> None:
+    """The coordinator takes a contribution of the second release back before it makes it, and uses it all the same."""
+    place = next(place for place, entry in enumerate(record.entries) if entry.number == 2)
+    sent = next(entry for entry in record.entries if entry.kind == "statistics")
+    facts = {"federation": "test", "at": record.entries[place].at, "event": "withdraw"}
+    facts |= {"site": sent.site, "kind": sent.kind, "subject": sent.subject}
+    record.entries.insert(place, Entry.model_validate(facts))
+
+
+def _before_it_came(record: Any) -> None:
+    """A release is logged before the contribution that it names, as one that was chosen afterwards."""
+    place = next(place for place, entry in enumerate(record.entries) if entry.event == "release")
+    release = record.entries.pop(place)
+    first = next(place for place, entry in enumerate(record.entries) if entry.kind == "statistics")
+    record.entries.insert(first, release.model_copy(update={"at": record.entries[first].at}))
+
+
 def _another_release_logged(record: Any) -> None:
     _entry(record, "release", subject=digest(b"another"))
 
@@ -242,6 +260,14 @@ AFTERWARDS: dict[str, tuple[Callable[[Any], None], str]] = {
     "another release than the log's": (
         _another_release_logged,
         r"\.parcel \(hub\): log: log: the log does not tell that it was taken in",
+    ),
+    "a contribution that was withdrawn": (
+        _withdrawn_before,
+        r"\(hub\): contributions: number 2 holds sha256:\w+, which 'ada' had taken back by entry \d+",
+    ),
+    "a release before its contributions": (
+        _before_it_came,
+        r"\(hub\): contributions: 'ada' had not sent sha256:\w+, when it was released",
     ),
     "a release of another candidate": (
         _of_another_candidate,
