@@ -100,6 +100,7 @@ class Decisions:
         """
         found = [given for given in self if name in (None, given.name)]
         found = [given for given in found if self._is_asked(given)] or found
+        found.sort(key=lambda given: given.decision.image is None)
         chosen = {given.name: given for given in reversed(found)}
         if not found:
             what = "holds no decision" if name is None else f"holds no decision on '{name}'"

@@ -73,7 +73,7 @@ def test_a_bundle_brings_decisions_predictions_and_releases(bundle: Path, with_d
 def test_an_image_that_is_its_own_clip(with_decisions: Any, tmp_path: Path) -> None:
     image, _, clip = with_decisions[2]
     path = tmp_path / "predictions.jsonl"
-    path.write_text(image.json_line() + clip.model_copy(update={"clip": image.image}).json_line())
+    path.write_text(clip.model_copy(update={"clip": image.image}).json_line() + image.json_line())
     assert Decisions(path, None, None).choose(None).decision == image
 
 
