@@ -12,6 +12,7 @@ from typing import Literal
 
 from federated.clips import clip_means
 from federated.decision import TOLERANCE, Decision, Step
+from federated.decision_record import Record
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.influence import removal
@@ -75,6 +76,7 @@ class Explanation(Frozen):
         prior, disagreement, other: shares of the evidence that are no single site's.
         standing: who has most of the evidence: sites, nobody, or their disagreement.
         not_removed: why it is not told what would be without each site; None where it is.
+        flags: what became known later, in the words of the decision log.
     """
 
     image: str | None
@@ -97,14 +99,16 @@ class Explanation(Frozen):
     other: float
     sites: tuple[Account, ...]
     not_removed: str | None
+    flags: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is at hand beside a decision: its release, and the (n, width) features that were answered."""
+    """What is at hand beside a decision: its release, the (n, width) features that were answered, and flags of it."""
 
     model: FusedModel | None = None
     features: Array | None = None
+    flags: tuple[Record, ...] = ()
 
 
 def explain(decision: Decision, at_hand: Evidence | None = None) -> Explanation:
@@ -140,6 +144,7 @@ def explain(decision: Decision, at_hand: Evidence | None = None) -> Explanation:
         other=decision.evidence.get(OTHER, 0.0),
         sites=tuple(_account(decision, name, model, without) for name in sorted(decision.weights)),
         not_removed=not_removed,
+        flags=at_hand.flags,
     )
 
 

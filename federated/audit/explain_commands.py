@@ -39,7 +39,8 @@ def explain(
     decisions = _decisions(file, release, trust)
     given = decisions.choose(image)
     features = None if given.opened is None else given.opened.tensors["features"]
-    found = explain_decision(given.decision, Evidence(decisions.model(given.decision), features))
+    at_hand = Evidence(decisions.model(given.decision), features, decisions.flags(given))
+    found = explain_decision(given.decision, at_hand)
     _print_explanation(found, as_json)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from federated.audit.bundle import Bundle, Head, is_bundle, open_bundle
 from federated.audit.opening import is_parcel, open_decision, open_release, read_predictions
 from federated.decision import Decision, parse_decision
+from federated.decision_record import Record
 from federated.envelope import Opened
 from federated.errors import ConsiliumError, ContractError
 from federated.fused_model import FusedModel
@@ -80,6 +81,18 @@ class Decisions:
         for parcel in self._parcels():
             if parcel.manifest.decision is not None:
                 yield Given(parcel.manifest.decision, parcel)
+
+    def flags(self, given: Given) -> tuple[Record, ...]:
+        """What became known of an opened decision, where the hospital opened that as well.
+
+        Raises:
+            ConsiliumError: a parcel is none, or bears no signature that counts.
+        """
+        if given.opened is None:
+            return ()
+        site, number = given.opened.manifest.site, given.opened.manifest.record.number
+        told = (parcel.manifest for parcel in self._parcels() if parcel.manifest.site == site)
+        return tuple(each.record for each in told if each.record.of == number)
 
     def _parcels(self) -> Iterator[Opened]:
         if self.bundle is None:

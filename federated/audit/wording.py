@@ -14,6 +14,13 @@ PATIENTS = {
     "pooled": "all sites' patients together, for {name} reported too few,",
 }
 CAPTIONS = {FOREIGN: "every site that labels it finds the image unlike its own"}
+REASONS = {
+    "reference-standard": "by the reference standard",
+    "second-reading": "by a second reading",
+    "follow-up": "by follow-up",
+    "image-quality": "for the quality of the image",
+    "other": "for another reason",
+}
 STANDINGS = {
     "sites know": "Sites' images carry {share} of the evidence behind this score.",
     "nobody knows": "Mostly nobody knows: {share} of the evidence is the prior's, for sites have few such images.",
@@ -42,6 +49,9 @@ def _answer(found: Explanation) -> Iterator[str]:
     if found.caption is not None:
         more = f": {CAPTIONS[found.caption]}" if found.caption in CAPTIONS else ""
         yield f"Warning: {found.caption}{more}."
+    for flag in found.flags:
+        other = "; somebody decided otherwise" if flag.overruled else ""
+        yield f"Flagged later as {flag.truth} ({REASONS[flag.why or 'other']}){other}."
     if found.rule not in (None, "closed-form"):
         yield f"The score is by the rule '{found.rule}'; shares of the evidence are those of the statistics beside it."
 

@@ -70,8 +70,8 @@ def data(bundle: Bundle, manifest: ReleaseManifest, stated: Stated) -> Section:
 
 def _sites(bundle: Bundle, manifest: ReleaseManifest) -> Grid:
     rows = tuple(_site(bundle, site) for site in manifest.sites)
-    columns = ("hospital", "labels", "parcels", "patients in batches", "training images", "Gram matrix", "calibrated by",
-               "patients")  # fmt: skip
+    counts = ("parcels", "patients in batches", "training images")
+    columns = ("hospital", "labels", *counts, "Gram matrix", "calibrated by", "patients")
     items = ("TRIPOD+AI 20b", "TRIPOD+AI 21")
     return Grid(title="Hospitals", columns=columns, rows=rows, numbers=(2, 3, 4, 7), items=items)
 

@@ -14,6 +14,7 @@ from federated.audit.explain import Evidence, explain
 from federated.audit.wording import sentences
 from federated.commands import app
 from federated.errors import ConsiliumError
+from tests.decision_making import a_flag
 from tests.opened_making import CLIP, IMAGE, newest_release, with_opened
 
 
@@ -46,10 +47,12 @@ def test_an_opened_decision_in_plain_language(
     assert (result.exit_code, result.stderr) == (0, "")
     model, features = newest_release(told[0]), federation.folds["cem"]["test"].features[[80]]
     decision = model.decide(features, [IMAGE], [CLIP])[0]
-    expected = sentences(explain(decision, Evidence(model, features)))
+    flag = a_flag(2, 0, release=model.digest, truth="sub")
+    expected = sentences(explain(decision, Evidence(model, features, (flag,))))
     assert result.stdout.splitlines()[: len(expected)] == expected
     assert any(line.strip().startswith("Without cem, fitted again") for line in expected)
     assert "influence" not in result.stdout
+    assert "Flagged later as sub (by follow-up); somebody decided otherwise." in result.stdout
     row = next(line.split() for line in result.stdout.splitlines() if line.split()[:1] == ["cem"])
     assert row[3] == f"{decision.contributions[decision.best]['cem']:.3f}"
 

@@ -70,6 +70,16 @@ def test_a_bundle_brings_decisions_predictions_and_releases(bundle: Path, with_d
     assert found.choose("0.png").decision == predictions[0]
 
 
+def test_what_became_known_of_a_decision(bundle: Path, with_decisions: Any) -> None:
+    found = Decisions(bundle, None, None)
+    flags = {given.opened.manifest.record.number: found.flags(given) for given in found.opened() if given.opened}
+    assert {number: [(flag.number, flag.truth) for flag in each] for number, each in flags.items()} == {
+        0: [(2, "sub")],
+        1: [],
+    }
+    assert found.flags(found.choose("0.png")) == ()
+
+
 def test_an_image_that_is_its_own_clip(with_decisions: Any, tmp_path: Path) -> None:
     image, _, clip = with_decisions[2]
     path = tmp_path / "predictions.jsonl"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from federated.audit.explain import Evidence, Explanation, explain
-from federated.audit.wording import sentences
+from federated.audit.wording import REASONS, sentences
 from federated.decision import Step
+from federated.decision_record import Why
+from tests.decision_making import a_flag
 
 GOLDEN = """\
 Image 80.png of clip c: sub.
@@ -70,6 +72,15 @@ def test_what_was_not_answered_to_the_end(found: Explanation) -> None:
     lines = sentences(found.model_copy(update={"label": "heart", "path": way}))
     assert lines[0] == "Image 80.png of clip c: heart. Of what lies below it sub is the likeliest, but not surely."
     assert lines[2] == "The way down: heart (99 %), sub (60 %, doubt 0.250)."
+
+
+@pytest.mark.parametrize("why", get_args(Why))
+def test_what_became_known_is_said(found: Explanation, why: Why) -> None:
+    for overruled, more in ((True, "; somebody decided otherwise"), (False, "")):
+        flag = a_flag(3, 1, why=why, overruled=overruled, truth="plax")
+        assert f"Flagged later as plax ({REASONS[why]}){more}." in sentences(
+            found.model_copy(update={"flags": (flag,)})
+        )
 
 
 def test_where_sites_disagree_and_who_has_not_reported(found: Explanation) -> None:
