@@ -27,6 +27,7 @@ from site_agent.intake import commands as intake_commands
 from site_agent.intake import label_commands
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
 from site_agent.retrieval import commands as retrieval_commands
+from site_agent.web import commands as web_commands
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -197,4 +198,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(web_commands.app, name="web")
 app.add_typer(decision_commands.app, name="decisions")

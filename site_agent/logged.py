@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,7 @@ from federated.log.notes import is_signed, read_note
 from federated.log.told import parse_told, read_told
 from federated.signing import parse_document, verified_by
 from federated.statements import read_statement
-from site_agent.ledger import sent, transaction
+from site_agent.ledger import Sent, sent, transaction
 from site_agent.witness import checkpoint_path, log_key, told_path
 
 if TYPE_CHECKING:
@@ -50,10 +51,18 @@ def verify_receipts(home: SiteHome) -> list[Logged]:
     """
     with transaction(home.state_path) as connection:
         rows = sent(connection)
-    known = {told_path(home, row.digest) for row in rows}
-    strange = sorted(path for path in told_path(home, "").parent.glob("*.json") if path not in known)
-    found = [_verified(home, row.sequence, row.kind, row.digest, row.envelope) for row in rows]
-    return found + [_strange(path) for path in strange]
+    return [*(verified(home, row) for row in rows), *strange(home, [row.digest for row in rows])]
+
+
+def strange(home: SiteHome, digests: Collection[str]) -> list[Logged]:
+    """What the log tells of under this site's key that is none of what left.
+
+    Raises:
+        ContractError: what was told is damaged.
+    """
+    known = {told_path(home, digest) for digest in digests}
+    found = sorted(path for path in told_path(home, "").parent.glob("*.json") if path not in known)
+    return [_strange(path) for path in found]
 
 
 def _strange(path: Path) -> Logged:
@@ -70,15 +79,20 @@ def _strange(path: Path) -> Logged:
     )
 
 
-def _verified(home: SiteHome, sequence: int, kind: str, digest: str, envelope: bytes) -> Logged:
-    def outcome(state: Literal["logged", "waiting", "wrong"], found: str, entry: int | None = None) -> Logged:
-        return Logged(sequence=sequence, kind=kind, digest=digest, state=state, entry=entry, found=found)
+def verified(home: SiteHome, row: Sent) -> Logged:
+    """One thing that left, held against what the log tells of it.
 
-    path = told_path(home, digest)
-    if not path.exists():
+    Raises:
+        SignatureError: no key of the coordinator counts.
+    """
+
+    def outcome(state: Literal["logged", "waiting", "wrong"], found: str, entry: int | None = None) -> Logged:
+        return Logged(sequence=row.sequence, kind=row.kind, digest=row.digest, state=state, entry=entry, found=found)
+
+    if not told_path(home, row.digest).exists():
         return outcome("waiting", NOT_YET)
     try:
-        number, size = _in_the_log(home, digest, envelope)
+        number, size = _in_the_log(home, row.digest, row.envelope)
     except ConsiliumError as error:
         return outcome("wrong", str(error))
     return outcome("logged", f"entry {number} of the first {size}, which this site has signed", number)

@@ -31,12 +31,12 @@ def thumbnails(archive: Archive) -> dict[str, list[bytes]]:
     rounds = [(label, items[label][place]) for place in range(EACH) for label in largest if place < len(items[label])]
     found: dict[str, list[bytes]] = defaultdict(list)
     for label, item in rounds[:MOST]:
-        found[label] += _picture(archive, item)
+        found[label] += picture(archive, item)
     return dict(found)
 
 
-def _picture(archive: Archive, key: str) -> list[bytes]:
-    """The middle frame; nothing where the file is gone."""
+def picture(archive: Archive, key: str) -> list[bytes]:
+    """The middle frame of a file of working images as PNG; nothing where the file is gone."""
     try:
         frames = archive.cache.frames(key)
     except ConsiliumError:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from federated.manifest import SITE_KINDS
+from federated.web.exchange import Missing
+from site_agent.web.wording import KINDS, digest_of
+
+
+def test_every_kind_that_a_site_sends_has_words() -> None:
+    assert set(KINDS) == set(SITE_KINDS)
+
+
+WRONG = ("", "ab", "../../etc/passwd", "AB" * 32, "<script>", "ab" * 32 + "\n", "sha256:" + "ab" * 32)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_address_that_names_no_digest_leads_nowhere(name: str) -> None:
+    with pytest.raises(Missing):
+        digest_of({"digest": name})
+
+
+def test_an_address_names_a_digest() -> None:
+    assert digest_of({"digest": "ab" * 32}) == "sha256:" + "ab" * 32
