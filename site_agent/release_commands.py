@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,9 +95,14 @@ def predict(
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
-    """Apply the release in use, or the experts of a task, to images, with every site's part in every answer."""
+    """Apply the release in use, or the experts of a task, to images, with every site's part in every answer.
+
+    Answers of the release are written into the site's decision log first: consilium site decisions list.
+    """
     from site_agent import adopt as shelf
     from site_agent.asking import Reader
+    from site_agent.decisions.book import now
+    from site_agent.decisions.noting import note
     from site_agent.lease import answering
     from site_agent.predict import predict as predict_images
     from site_agent.sources.index import parse_columns
@@ -110,7 +116,9 @@ def predict(
     out = out or PREDICTIONS
     held = answering(opened, release)
     model = shelf.model_of(opened, held.digest)
-    done = predict_images(model, Reader(opened, model.manifest), images, out, parse_columns(columns))
+    opened.key()  # signs the log: a passphrase is asked for now, not after every image was looked at
+    logged = partial(note, opened, now())
+    done = predict_images(model, Reader(opened, model.manifest), images, out, parse_columns(columns), logged)
     if as_json:
         print_model(done)
     else:
