@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from scipy.linalg import LinAlgError
+
 from federated.clips import clip_means
-from federated.decision import TOLERANCE, Decision, Step
-from federated.decision_record import Record
+from federated.decision import TOLERANCE, Decision, Step, check_decision
+from federated.decision_record import Record, check_names
 from federated.errors import ContractError
 from federated.fused_model import FusedModel
 from federated.influence import removal
@@ -23,6 +26,7 @@ from federated.statistics import Array
 PRIOR, DISAGREEMENT, OTHER = "prior", "disagreement", "other"
 MOST = 0.5  # of the evidence
 Standing = Literal["sites know", "nobody knows", "sites disagree"]
+UNSOLVABLE = (KeyError, IndexError, ValueError, LinAlgError)  # of a release that holds something else than it should
 NO_RELEASE = "give the release that answered"
 NO_FEATURES = "the image's features stay with whoever asked; a decision that was opened holds them"
 
@@ -115,9 +119,10 @@ def explain(decision: Decision, at_hand: Evidence | None = None) -> Explanation:
     """A decision explained, as far as what is at hand allows.
 
     Raises:
-        ContractError: the release is not the one that answered, or the features are not of its width.
+        ContractError: it does not add up, or the release is not the one that answered.
     """
     at_hand = at_hand or Evidence()
+    _require_sound(decision)
     model, best = at_hand.model, decision.best
     if model is not None:
         _require_answered_by(model, decision)
@@ -154,6 +159,14 @@ def standing(decision: Decision) -> Standing:
     if prior + disagreement <= MOST:
         return "sites know"
     return "nobody knows" if prior >= disagreement else "sites disagree"
+
+
+def _require_sound(decision: Decision) -> None:
+    where = decision.image or decision.clip
+    if not decision.scores:
+        raise ContractError("has no score", where=where)
+    check_names(decision, tuple(decision.scores), tuple(decision.weights))
+    check_decision(decision)
 
 
 def _require_answered_by(model: FusedModel, decision: Decision) -> None:
@@ -193,8 +206,8 @@ def _removals(decision: Decision, at_hand: Evidence) -> tuple[dict[str, Without]
         return None, NO_FEATURES
     try:
         return without_each(at_hand.model, decision, at_hand.features), None
-    except ContractError as error:
-        return None, str(error)
+    except (ContractError, *UNSOLVABLE) as error:
+        return None, str(error) or "the release cannot be fitted again"
 
 
 def without_each(model: FusedModel, decision: Decision, features: Array) -> dict[str, Without]:
@@ -205,6 +218,8 @@ def without_each(model: FusedModel, decision: Decision, features: Array) -> dict
     """
     if features.ndim != 2 or not len(features) or features.shape[1] != model.manifest.width:
         raise ContractError(f"features are {features.shape}, not (n, {model.manifest.width})", where="explain")
+    if not np.isfinite(features).all():
+        raise ContractError("features are no finite numbers", where="explain")
     unit = "clip" if decision.image is None else "image"
     refit = ClosedFormRefit(model, clip_means(features, [decision.clip] * len(features)), unit)
     column, score = model.labels.index(decision.best), decision.scores[decision.best]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from federated.errors import ConsiliumError
+from federated.errors import ConsiliumError, one_line
 from federated.tables import Json, number, print_json, print_tables, table
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _print_replays(found: list[Replay]) -> None:
     for each in found:
         typer.echo(f"decision {each.number} of {each.site}, release {each.release}")
         for check in each.checks:
-            typer.echo(f"  {MARKS[check.ok]} {check.name}: {check.found}")
+            typer.echo(one_line(f"  {MARKS[check.ok]} {check.name}: {check.found}"))
     same = sum(each.ok for each in found)
     exact = sum(each.ok and each.equal == "bit for bit" for each in found)
     typer.echo(f"{same} of {len(found)} decisions came out again, {exact} of them bit for bit")

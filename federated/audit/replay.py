@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+import numpy as np
+
+from federated.audit.explain import UNSOLVABLE
 from federated.audit.outcome import Check, outcome
 from federated.deciding import decide_alone
 from federated.decision import TOLERANCE, Decision
@@ -154,13 +157,18 @@ def again(model: FusedModel, told: Decision, features: Array) -> Decision:
     """The decision on these features, under the names that were told.
 
     Raises:
-        ContractError: the features are not those of one image or clip before this release.
+        ContractError: the features are not those of one image or clip before this release, or it cannot decide.
     """
     wrong = features.ndim != 2 or features.shape[1] != model.manifest.width or not len(features)
     if wrong or (told.image is not None and len(features) != 1):
         raise ContractError(f"features are {features.shape}, which is not what the release reads of it")
+    if not np.isfinite(features).all():
+        raise ContractError("features are no finite numbers")
     check_names(told, model.labels, model.sites)
-    return decide_alone(model, features, told.image, told.clip)
+    try:
+        return decide_alone(model, features, told.image, told.clip)
+    except UNSOLVABLE as error:
+        raise ContractError(f"the release cannot decide on it ({error})") from error
 
 
 def compare(told: Decision, found: Decision) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from federated.audit.explain import Account, Explanation
 from federated.deciding import FOREIGN
+from federated.errors import one_line
 
 NOTHING = 0.0005  # of a score
 PATIENTS = {
@@ -29,8 +30,9 @@ STANDINGS = {
 
 
 def sentences(found: Explanation) -> list[str]:
-    """What was answered or why nothing was, what warns, who has the evidence, then each site."""
-    return [*_answer(found), *_evidence(found), *(line for each in found.sites for line in _site(found, each))]
+    """What was answered or why nothing was, what warns, who has the evidence, then each site; names as they print."""
+    lines = (*_answer(found), *_evidence(found), *(line for each in found.sites for line in _site(found, each)))
+    return [one_line(line) for line in lines]
 
 
 def _answer(found: Explanation) -> Iterator[str]:

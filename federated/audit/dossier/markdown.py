@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from federated.audit.dossier.document import Dossier, Grid, Line, Section
+from federated.errors import one_line
 
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 LEADING = re.compile(r"^(\s*\d*)([-+.)])(?=\s)", re.MULTILINE)
@@ -58,5 +59,5 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Seque
 
 def plain(text: str) -> str:
     """A text as Markdown that shows it as it is, in one line; of several lines, with breaks between."""
-    escaped = LEADING.sub(r"\1\\\2", MARKUP.sub(r"\\\1", text))
-    return "<br>".join(escaped.splitlines())
+    lines = (MARKUP.sub(r"\\\1", one_line(line)) for line in text.splitlines())
+    return "<br>".join(LEADING.sub(r"\1\\\2", line) for line in lines)

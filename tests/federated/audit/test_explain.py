@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,42 @@ def test_what_is_not_at_hand_is_said(
     found = explain(decision, Evidence(kept, features[[0]]))
     assert "its Gram matrix is not in the release" in str(found.not_removed)
     assert found.other > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores": {}}, "has no score"),
+        ({"qualified": {}}, "qualified: are not of its release's labels and sites"),
+        ({"contributions": {}}, "contributions: are not of its"),
+        ({"evidence": {"ada": 0.2}}, "evidence shares do not add up to one"),
+        (
+            {"label": "heart", "path": ({"concept": "heart", "probability": 1.0},)},
+            "the path does not lead to the label",
+        ),
+        ({"label": "plax", "path": ()}, "the label is not the one with the largest score"),
+    ],
+)
+def test_what_does_not_add_up_is_not_explained(decisions: list[Decision], change: Any, words: str) -> None:
+    row = next(row for row, decision in enumerate(decisions) if decision.best == "sub")
+    forged = Decision.model_validate_json(json.dumps(decisions[row].model_dump(mode="json") | change))
+    with pytest.raises(ContractError, match=words):
+        explain(forged)
+
+
+def test_features_that_are_no_numbers(model: FusedModel, decisions: list[Decision], features: np.ndarray) -> None:
+    for value in (np.nan, np.inf):
+        wrong = features[[0]].copy()
+        wrong[0, 0] = value
+        assert explain(decisions[0], Evidence(model, wrong)).not_removed == "explain: features are no finite numbers"
+
+
+def test_a_release_that_cannot_be_solved_says_so(
+    model: FusedModel, decisions: list[Decision], features: np.ndarray
+) -> None:
+    broken = FusedModel.from_release(model.manifest, dict(model.tensors))
+    broken.tensors.pop("calibration.ben.image")
+    assert explain(decisions[0], Evidence(broken, features[[0]])).not_removed == "'calibration.ben.image'"
 
 
 def test_other_features_or_another_release_are_no_explanation(

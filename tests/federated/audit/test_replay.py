@@ -200,6 +200,19 @@ def test_what_has_other_labels_or_sites(image: tuple[Decision, np.ndarray], mode
     assert _found(result, "answer") == (False, "weights: are not of its release's labels and sites")
 
 
+def test_features_that_are_no_numbers(image: tuple[Decision, np.ndarray], model: FusedModel) -> None:
+    features = image[1].copy()
+    features[0, 3] = np.nan
+    assert _found(replay(_shown(image[0], features), model), "answer") == (False, "features are no finite numbers")
+
+
+def test_a_release_that_cannot_decide_is_named(image: tuple[Decision, np.ndarray], model: FusedModel) -> None:
+    broken = FusedModel.from_release(model.manifest, dict(model.tensors))
+    broken.tensors.pop("calibration.ben.image")
+    result = replay(_shown(*image), broken)
+    assert _found(result, "answer") == (False, "the release cannot decide on it ('calibration.ben.image')")
+
+
 def test_a_rule_of_networks_says_so(model: FusedModel, image: tuple[Decision, np.ndarray]) -> None:
     manifest = model.manifest.model_copy(update={"rule": "gated-experts"})
     panel = replace(model)

@@ -83,6 +83,11 @@ def test_what_became_known_is_said(found: Explanation, why: Why) -> None:
         )
 
 
+def test_names_that_do_not_print_are_written_out(found: Explanation) -> None:
+    lines = sentences(found.model_copy(update={"image": "\x1b[2Ja\nb"}))
+    assert lines[0] == "Image \\x1b[2Ja\\nb of clip c: sub."
+
+
 def test_where_sites_disagree_and_who_has_not_reported(found: Explanation) -> None:
     sites = tuple(site.model_copy(update={"calibration": "none", "qualified": True}) for site in found.sites)
     changed = found.model_copy(
