@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from benchmarks.real_data import VARIABLE, data_folder
 
@@ -19,6 +20,9 @@ QUIET = {
     "FLWR_DISABLE_UPDATE_CHECK": "1",
 }
 os.environ.update(QUIET)
+
+settings.register_profile("patient", deadline=None)  # a machine that others use too tells nothing by its clock
+settings.load_profile("patient")
 
 SHARED_DATA = data_folder()
 NOTHING_TO_READ = "no real data to read:"

@@ -25,6 +25,14 @@ from federated.manifest import SITE_KINDS
 
 ORDER = ("statistics", "features", "weights", "synthetic", "consultation", "update", "report", "candidate", "release")
 """Kinds in the order in which they are looked at; the others follow."""
+ANSWERED = {
+    "report": "candidate",
+    "adoption": "release",
+    "summary": "release",
+    "decision": "release",
+    "update": "average",
+}
+"""Kinds of parcels, and which of their fields says what they answer."""
 OF_KEYS = {"keys", "checkpoint", "witnesses", "entries", "signature", "log", "change plan"}
 """Checks that are only as good as the keys that they were made with."""
 UNVERIFIED = "keys unverified"
@@ -195,7 +203,8 @@ def _logged(record: Record, head: Head, logged: Logged | None) -> Iterator[Check
         raise SignatureError("the log does not tell that it was taken in", where="log")
     if kind in SITE_KINDS and logged.envelope != hashlib.sha256(head.envelope).digest():
         raise ContractError(f"the log has another envelope of it, in entry {logged.number}", where="log")
-    if kind == "adoption" and (logged.choice, logged.concerns) != (manifest.choice, manifest.release):
+    said = (logged.choice if kind == "adoption" else None, logged.concerns if kind in ANSWERED else None)
+    if said != (getattr(manifest, "choice", None), getattr(manifest, ANSWERED.get(kind, ""), None)):
         raise ContractError(f"entry {logged.number} says something else than it", where="log")
     if logged.number >= record.witnessed:
         yield Check(name="log", ok=None, found="told of, in an entry that nobody has witnessed yet")

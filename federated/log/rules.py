@@ -16,6 +16,17 @@ from federated.log.entries import Entry, read_entry
 from federated.signing import verified_by
 from federated.statements import read_statement
 
+TELLS = {"candidate": "candidate", "release": "release", "roll back": "release", "average": "global model"}
+"""Events of what sites may answer."""
+ANSWERS = {
+    "report": "candidate",
+    "adoption": "release",
+    "summary": "release",
+    "decision": "release",
+    "update": "global model",
+}
+"""Kinds of parcels, and what each is an answer to."""
+
 
 @dataclass
 class Walk:
@@ -29,6 +40,7 @@ class Walk:
         numbers: site -> number and digest of its last parcel.
         accepted: (site, digest) of parcels that were taken in.
         releases: digest -> number.
+        told: (kind, digest) of what the coordinator made, which sites may answer.
         released: candidates that a release was made of.
         approvers: public key -> key that approves releases now.
         plan: digest of the change plan that releases are made under now.
@@ -43,6 +55,7 @@ class Walk:
     numbers: dict[str, tuple[int, str]] = field(default_factory=dict)
     accepted: set[tuple[str, str]] = field(default_factory=set)
     releases: dict[str, int] = field(default_factory=dict)
+    told: set[tuple[str, str]] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
     approvers: dict[str, SSlibKey] = field(default_factory=dict)
     plan: str | None = None
@@ -73,6 +86,8 @@ def take_entry(walk: Walk, number: int, data: bytes, latest: str | None) -> Entr
             raise SignatureError("is signed by no key of the coordinator", where=entry.event)
         _require_time(walk, entry, latest)
         RULES.get(entry.event, _nothing)(walk, entry)
+        if entry.event in TELLS and entry.subject is not None:
+            walk.told.add((TELLS[entry.event], entry.subject))
         return entry
     except ConsiliumError as error:
         raise ContractError(f"entry {number}: {error}", where="entries") from error
@@ -175,6 +190,10 @@ def _arrived(walk: Walk, entry: Entry) -> None:
     if (passage.sequence, passage.previous) != (last + 1, before):
         raise ContractError(f"'{site}' sent number {passage.sequence}, the last logged is {last}", where=entry.event)
     walk.numbers[site] = (passage.sequence, found.digest)
+    answered = ANSWERS.get(passage.kind)
+    if entry.event == "accepted" and answered and (answered, entry.concerns) not in walk.told:
+        what = f"'{site}' answered a {answered} that the log never told of"
+        raise ContractError(what, where=entry.event)  # the coordinator showed it to the site, and to nobody else
     if entry.event == "accepted":
         walk.accepted.add((site, found.digest))
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.audit.bundling import new_bundle
 from federated.audit.contents import Why
+from federated.audit.whole import ANSWERED
 from federated.envelope import EVERYONE, Parcel, Passage, seal
 from federated.keys import Party, TrustFile, public_hex, write_trust
 from federated.log.checkpoints import origin_of, witness_name
@@ -74,7 +75,9 @@ class Record:
         """A site's parcel, taken in."""
         parcel = self.seal(manifest, data, key)
         told = {"site": manifest.site, "kind": manifest.kind, "subject": parcel.digest}
-        self.add("accepted", **told, envelope=parcel.envelope.decode(), **facts)
+        if manifest.kind in ANSWERED:
+            told["concerns"] = getattr(manifest, ANSWERED[manifest.kind])
+        self.add("accepted", **(told | {"envelope": parcel.envelope.decode()} | facts))
         return parcel.digest
 
     def tell(self, event: str, built: Built, **facts: Any) -> str:

@@ -40,20 +40,28 @@ ORIGIN = origin_of("heart")
 Change = Callable[[list[Entry]], None]
 
 
-def _envelope(site: str, sequence: int, previous: str | None, subject: str, key: Key, federation: str = "heart") -> str:
+def _envelope(
+    site: str,
+    sequence: int,
+    previous: str | None,
+    subject: str,
+    key: Key,
+    federation: str = "heart",
+    kind: str = "statistics",
+) -> str:
     passage = Passage(
         federation=federation,
         sender=site,
         recipient="hub",
         sequence=sequence,
         previous=previous,
-        kind="statistics",
+        kind=kind,
         policy=None,
         filters={},
         approval="none",
         issued="2026-11-21T06:00:00Z",
     )
-    return sign_statement("statistics", subject, PREDICATE_TYPE, passage, [key]).decode()
+    return sign_statement(kind, subject, PREDICATE_TYPE, passage, [key]).decode()
 
 
 @dataclass
@@ -75,6 +83,13 @@ class Federation:
         subject = digest(f"{site} {len(earlier)}".encode())
         envelope = _envelope(site, len(earlier) + 1, earlier[-1] if earlier else None, subject, key or SITES[site])
         self.add("accepted", site=site, kind="statistics", subject=subject, envelope=envelope)
+        earlier.append(subject)
+
+    def answer(self, site: str, kind: str, concerns: str) -> None:
+        earlier = self.sent[site]
+        subject = digest(f"{site} {kind} {len(earlier)}".encode())
+        envelope = _envelope(site, len(earlier) + 1, earlier[-1], subject, SITES[site], kind=kind)
+        self.add("accepted", site=site, kind=kind, subject=subject, envelope=envelope, concerns=concerns)
         earlier.append(subject)
 
 
@@ -106,6 +121,13 @@ def _write(
 def _lie(checks: Sequence[Check]) -> str:
     (wrong,) = [check for check in checks if check.ok is False]
     return f"{wrong.name}: {wrong.found}"
+
+
+def test_what_the_log_told_of_may_be_answered(federation: Federation, tmp_path: Path) -> None:
+    federation.answer("ada", "adoption", digest(b"second"))
+    federation.answer("ada", "summary", digest(b"first"))
+    _write(tmp_path, federation.entries)
+    assert all(check.ok for check in verify_log(tmp_path, TRUST, witnesses=2))
 
 
 def test_an_honest_log_is_verified(federation: Federation, tmp_path: Path) -> None:
@@ -281,6 +303,15 @@ def _recalls_nothing(made: Federation) -> None:
     made.add("recall", subject=digest(b"recall"), concerns=digest(b"never released"), number=1)
 
 
+def _secret_release(made: Federation) -> None:
+    """A site adopts what the coordinator handed to it alone, or asked it alone about."""
+    made.answer("ada", "adoption", digest(b"a release for ada alone"))
+
+
+def _secret_candidate(made: Federation) -> None:
+    made.answer("ada", "report", digest(b"a candidate for ada alone"))
+
+
 def _to_another_federation(made: Federation) -> None:
     earlier = made.sent["ada"]
     subject = digest(b"meant for others")
@@ -326,6 +357,14 @@ LIES: dict[str, tuple[Callable[[Federation], None], str]] = {
     "a second beginning": (_begins_again, "entry 9: init: the log does not begin with"),
     "a withdrawal of nothing": (_withdraws_nothing, "entry 9: withdraw: is about what was never taken in"),
     "a recall of nothing": (_recalls_nothing, "entry 9: recall: there was no such release 1"),
+    "a release that one site alone was given": (
+        _secret_release,
+        "entry 9: accepted: 'ada' answered a release that the log never told of",
+    ),
+    "a candidate that one site alone was asked about": (
+        _secret_candidate,
+        "entry 9: accepted: 'ada' answered a candidate that the log never told of",
+    ),
     "a parcel for others": (_to_another_federation, "entry 9: accepted: holds an envelope to somebody else"),
     "a parcel by an approver alone": (_by_an_approver, "entry 9: accepted: holds an envelope that no key of 'ada'"),
     "an entry with an earlier date": (_back_dated, "entry 6: release: says 2026-11-20T00:00:00Z"),
