@@ -33,12 +33,14 @@ from server.home import CoordinatorHome
 from server.intake import Acceptance, examine
 from server.log import write_log
 from server.registry import (
+    ContactRow,
     KeyRow,
     ParcelRow,
     Registry,
     ReleaseRow,
     enrolled_sites,
     ledger_of,
+    now,
     record,
     trust_file,
 )
@@ -273,6 +275,14 @@ class Coordinator:
         with self._step() as session:
             mine = (ParcelRow.site == site) & ParcelRow.digest.in_(list(digests))
             session.execute(update(ParcelRow).where(mine).values(told=True))
+
+    def note_contacts(self, silent: Mapping[str, str]) -> None:
+        """Whether sites answered: of each why it did not, or nothing where it did."""
+        with self._step() as session:
+            for site, why in silent.items():
+                before = session.get(ContactRow, site)
+                answered = now() if not why else before.answered if before else None
+                session.merge(ContactRow(site=site, answered=answered, silent=why))
 
     def unwitnessed(self, sites: Iterable[str]) -> dict[str, list[bytes]]:
         """For each of these sites that has not signed the log's newest checkpoint, what it is asked and told."""

@@ -177,6 +177,8 @@ def exchange_once(
     requests = {site: _request(coordinator, site, status) for site in sites}
     answers = dict(route.exchange(requests)) if requests else {}
     found = {site: answers.get(site, Unreached("no answer")) for site in sites}
+    silent = {site: each.reason if isinstance(each, Unreached) else "" for site, each in found.items()}
+    coordinator.note_contacts(silent)
     accepted = [each for site in sites for each in _take(coordinator, site, requests[site], found[site])]
     return accepted, tuple(_answer(site, requests[site], found[site]) for site in sites)
 

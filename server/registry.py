@@ -195,6 +195,15 @@ class EntryRow(Base):
     facts: Mapped[str]
 
 
+class ContactRow(Base):
+    """Whether a site answered when it was asked last: when it answered at all, and why it did not since, or nothing."""
+
+    __tablename__ = "contacts"
+    site: Mapped[str] = mapped_column(primary_key=True)
+    answered: Mapped[str | None]
+    silent: Mapped[str]
+
+
 class WitnessRow(Base):
     """How many entries of the log a site has seen, as far as is known."""
 

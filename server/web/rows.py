@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from federated.manifest import MODEL_KINDS
 from server.registry import (
+    ContactRow,
     DeliveryRow,
     EventRow,
     ParcelRow,
@@ -57,6 +58,7 @@ class SiteState:
 
     Attributes:
         heard: when its last parcel came.
+        answered: when it last answered the coordinator; `silent` why it did not when it was asked last.
         kinds: what of its models counts now, by kind.
         level: the most detail that it gives the coordinator, in words; `onward` what may go on to other sites.
         uses: number of the release that it adopted last, and what it did with it.
@@ -67,6 +69,8 @@ class SiteState:
     name: str
     state: str
     heard: str | None
+    answered: str | None
+    silent: str
     labels: tuple[str, ...]
     kinds: Mapping[str, int]
     level: str
@@ -197,13 +201,15 @@ def site_states(session: Session, figures: Figures, names: Sequence[str]) -> lis
     seen = {row.site: row.size for row in session.scalars(select(WitnessRow))}
     found = []
     for name in names:
-        models = current_parcels(session, MODEL_KINDS, name)
+        models, contact = current_parcels(session, MODEL_KINDS, name), session.get(ContactRow, name)
         sent = [told for row in models if (told := figures.parcel(row.digest)) is not None]
         found.append(
             SiteState(
                 name=name,
                 state=state[name],
                 heard=_heard(session, name),
+                answered=when(contact.answered) if contact and contact.answered else None,
+                silent=contact.silent if contact else "",
                 labels=tuple(sorted({label for each in sent for label in each.labels})),
                 kinds=Counter(row.kind for row in models),
                 level=_level([each.level for each in sent]),

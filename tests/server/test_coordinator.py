@@ -14,6 +14,7 @@ from server.coordinator import Coordinator
 from server.event import run_event
 from server.home import CoordinatorHome
 from server.intake import Acceptance
+from server.registry import ContactRow
 
 if TYPE_CHECKING:
     from tests.server.conftest import World
@@ -116,3 +117,22 @@ def test_the_registry_is_where_its_url_says(world: World, tmp_path: Path) -> Non
     assert not (home / "registry.sqlite").exists()
     with made.registry.transaction() as session:
         assert session.scalar(text("SELECT COUNT(*) FROM keys")) == 1
+
+
+def test_when_a_site_answered_last_is_kept_and_why_it_did_not_since(world: World) -> None:
+    world.join("ada")
+    run_event(world.coordinator, world)
+    world.offline.add("ada")
+    found = _contact(world, "ada")
+    assert found[0] is not None
+    assert found[1] == ""
+    world.coordinator.note_contacts({"ada": "offline"})
+    assert _contact(world, "ada") == (found[0], "offline")
+    world.coordinator.note_contacts({"ben": "late"})
+    assert _contact(world, "ben") == (None, "late")
+
+
+def _contact(world: World, site: str) -> tuple[str | None, str]:
+    with world.coordinator.registry.transaction() as session:
+        row = session.get_one(ContactRow, site)
+        return row.answered, row.silent
