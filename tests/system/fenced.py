@@ -50,6 +50,15 @@ class Fenced:
         for name in SERVICES:
             self.machine.run("systemctl", "start", f"{name}.service")
 
+    def stop_node(self) -> None:
+        """Stops the node, which signs off."""
+        self.machine.run("systemctl", "stop", "consilium-node.service")
+
+    def run_node_as(self, program: str) -> None:
+        """Starts the node's unit with another program in it."""
+        self.machine.add_unit(UNITS / "consilium-node.service", f"ExecStart=\nExecStart={program}\n")
+        self.machine.run("systemctl", "start", "consilium-node.service")
+
     def site(self, *words: str) -> str:
         """A command of the agent's user."""
         return as_agent(self.machine, "site", *words, "--home", "/srv/consilium")
@@ -78,8 +87,10 @@ def fenced(folder: Path) -> Iterator[Fenced]:
             _join(hospital, coordinator)
             guard.read_again()
             link.admit()
-            yield Fenced(coordinator, link, guard, outside, hospital)
-            hospital.run("systemctl", "stop", *(f"{name}.service" for name in reversed(SERVICES)))
+            try:
+                yield Fenced(coordinator, link, guard, outside, hospital)
+            finally:
+                hospital.run("systemctl", "stop", *(f"{name}.service" for name in reversed(SERVICES)))
 
 
 def _install(hospital: Machine) -> None:
@@ -117,7 +128,6 @@ def _join(hospital: Machine, coordinator: Coordinator) -> None:
     hospital.run("cp", "/srv/consilium/request.json", "/shared/request.json")
     coordinator.enrol(shared / "request.json", spoken)
     as_agent(hospital, "site", "ingest", "/srv/images", *at_home)
-    as_agent(hospital, "site", "policy", "--write", "permissive", "--sign", *at_home)
     as_agent(hospital, "site", "certificate", *at_home)
     hospital.run("cp", "/srv/consilium/certificate-request.json", "/shared/certificate-request.json")
     _, file = issue(coordinator.home, shared / "certificate-request.json")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("unshare", "nsenter", "systemctl", "mount", "pivot_root", "ip")
+PROGRAMS = ("unshare", "nsenter", "systemctl", "systemd-sysusers", "mount", "pivot_root", "setpriv", "ps")
 SYSTEMD = Path("/lib/systemd/systemd")
 CGROUPS = Path("/sys/fs/cgroup")
 START_SECONDS = 20.0
@@ -101,7 +101,7 @@ def machine(folder: Path, binds: dict[Path, str]) -> Iterator[Machine]:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing or not SYSTEMD.exists():
         lacks = ", ".join([*missing, *([] if SYSTEMD.exists() else ["systemd"])])
-        pytest.fail(f"a machine of its own needs {lacks}: apt-get install systemd util-linux iproute2", pytrace=False)
+        pytest.fail(f"a machine of its own needs {lacks}: apt-get install systemd util-linux procps", pytrace=False)
     shared = folder / "shared"
     shared.mkdir()
     mounts = [f"mount --bind {shared} $root/shared"]
