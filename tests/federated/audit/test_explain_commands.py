@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from federated.commands import app
 from federated.errors import ConsiliumError
 from tests.decision_making import a_flag
 from tests.opened_making import CLIP, IMAGE, newest_release, with_opened
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +143,29 @@ def test_influence_on_what_was_opened(bundle: Path, trust: Path, told: Any, run:
         assert row["removal"] == pytest.approx(site["without"]["effect"], abs=1e-9)
     assert sum(row["shapley"] for row in found["answers"]) == pytest.approx(explained["score"], abs=1e-9)
     assert found["sites"] == []
+
+
+WITHOUT = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "flwr", "torchvision", "sqlalchemy", "grpc", "PIL"}:
+            raise ModuleNotFoundError(f"an auditor has none of it: {name}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from federated.commands import app
+
+bundle, image, out = sys.argv[1:]
+for arguments in (["replay", bundle], ["explain", bundle, "--image", image], ["dossier", bundle, "--out", out]):
+    app(arguments, standalone_mode=False)
+"""
+
+
+def test_all_of_it_works_without_torch_and_flower(bundle: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", WITHOUT, str(bundle), IMAGE, str(tmp_path / "dossier")]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "2 of 2 decisions came out again" in result.stdout
+    assert f"Image {IMAGE} of clip {CLIP}: sub." in result.stdout
+    assert (tmp_path / "dossier" / "dossier.html").is_file()
