@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from federated import draw_commands, influence_commands
-from federated.audit import bundle_commands, explain_commands
+from federated.audit import bundle_commands, explain_commands, release_commands
 from federated.audit.dossier import commands as dossier_commands
 from federated.audit_pages import commands as page_commands
 from federated.errors import ConsiliumError
@@ -31,6 +31,7 @@ for command in (influence_commands.influence, influence_commands.compare, influe
 app.command()(draw_commands.draw)
 app.command()(draw_commands.opened)
 app.command()(bundle_commands.export)
+app.command()(release_commands.diff)
 app.command()(explain_commands.explain)
 app.command()(explain_commands.replay)
 app.command()(dossier_commands.dossier)
@@ -99,14 +100,29 @@ def verify(
 
 @app.command()
 def weights(
-    file: Annotated[Path, typer.Argument(help="A release, or predictions (.jsonl).")],
+    file: Annotated[Path, typer.Argument(help="A bundle, a release, or predictions (.jsonl).")],
     trust: Annotated[Path | None, typer.Option(help="keys.toml: check the release's signature first.")] = None,
+    release: Annotated[str | None, typer.Option(help="Of a bundle: one release, by number or digest.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of a bundle: one site's expert.")] = None,
+    label: Annotated[str | None, typer.Option(help="Of a bundle: one label.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Of a bundle: a file for all rows, as CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Of a bundle: a file for a heat map, as SVG.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show every site's part in a release or in its answers."""
+    """Show every site's part in a release or in its answers.
+
+    Of a bundle: expert by expert, label by label and release by release, what releases are made of, and what hospitals
+    told of their answers. The plot shows the newest release, or one label over releases.
+    """
+    from federated.audit.bundle import is_bundle
     from federated.audit.opening import is_predictions
 
-    if not is_predictions(file):
+    if is_bundle(file):
+        release_commands.show_weights(file, trust, (release, site, label), (csv, plot), as_json=as_json)
+    elif any(option is not None for option in (release, site, label, csv, plot)):
+        what = "--release, --site, --label, --csv and --plot are of a bundle"
+        raise ConsiliumError(what, where=str(file), cure="leave them out, or give a bundle")
+    elif not is_predictions(file):
         _show_release(file, trust, as_json)
     elif trust is None:
         _show_answers(file, as_json)

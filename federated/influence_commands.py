@@ -70,7 +70,7 @@ def compare(
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
-        _print_comparison(found)
+        print_comparison(found)
 
 
 def conflicts(release: Release, which: Which = None, trust: Trust = None, as_json: Json = False) -> None:
@@ -219,7 +219,8 @@ def _interval(found: Correlation) -> str:
     return f"{number(found.value)} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def _print_comparison(found: Comparison) -> None:
+def print_comparison(found: Comparison) -> None:
+    """How many answers are others, counted and one by one."""
     typer.echo(f"before: {', '.join(found.releases_before)}")
     typer.echo(f"after: {', '.join(found.releases_after)}")
     for unit, answers in found.answers.items():

@@ -38,6 +38,13 @@ def _alone(words: Sequence[object]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
 
 
+def _parcels(whole: Any, folder: Path) -> list[Path]:
+    """As loose files."""
+    for number, parcel in enumerate(whole.parcels.values()):
+        (folder / f"{number}.parcel").write_bytes(parcel.to_bytes())
+    return sorted(folder.glob("*.parcel"))
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     monkeypatch.setenv("COLUMNS", "160")
@@ -123,11 +130,9 @@ def test_what_is_no_bundle_is_one_line(tmp_path: Path, run: Callable[..., Any]) 
 
 
 def test_loose_files_are_exported(whole: Any, tmp_path: Path, trust: Path, run: Callable[..., Any]) -> None:
-    for number, parcel in enumerate(whole.parcels.values()):
-        (tmp_path / f"{number}.parcel").write_bytes(parcel.to_bytes())
     whole.journal(tmp_path / "log")
     out = tmp_path / "a.bundle"
-    result = run("export", *tmp_path.glob("*.parcel"), tmp_path / "log", trust, "--out", out)
+    result = run("export", *_parcels(whole, tmp_path), tmp_path / "log", trust, "--out", out)
     assert result.stdout.splitlines() == [
         f"{out}: 17 members, of 2 parcels the head alone",
         f"to verify: consilium audit verify {out} --trust keys.toml",
@@ -139,6 +144,13 @@ def test_bundles_need_the_base_install_alone(whole: Any, bundle: Path, tmp_path:
     """Nothing that only hospitals and coordinators install, and a lie is named there as well."""
     fine = _alone(["verify", bundle, "--trust", trust])
     assert (fine.returncode, fine.stderr, fine.stdout.splitlines()[-1]) == (0, "", "verified")
+    for words in (
+        ["weights", bundle, "--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.svg"],
+        ["diff", bundle, 1, 2],
+        ["export", trust, *_parcels(whole, tmp_path), "--out", tmp_path / "c.bundle"],
+    ):
+        done = _alone(words)
+        assert (done.returncode, done.stderr) == (0, ""), words
     data = bytearray(bundle.read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "b.bundle").write_bytes(data)
