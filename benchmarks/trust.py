@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.claims import Measured, Row, at_least, at_most, told
 from benchmarks.processes import watch
+from benchmarks.trust_pages import measure_pages
 from federated.canonical import digest
 from federated.envelope import PREDICATE_TYPE, Passage
 from federated.keys import Party, TrustFile, public_hex, write_trust
@@ -29,22 +30,26 @@ BATCH, BATCHES = 100, 50
 LONG, PROOFS, SEED = 1_000_000, 200, 7
 AUDITED = 100_000
 QUICK = 100  # how many times less
-PER_SECOND, PROOF_MS, AUDIT_SECONDS, AUDIT_MB = 1_000, 5.0, 60.0, 500.0
+FEW = {"sites": 10, "releases": 10}  # of pages, instead of a hundred and a thousand
+PER_SECOND, PROOF_MS, AUDIT_SECONDS, AUDIT_MB, PAGE_MS = 1_000, 5.0, 60.0, 500.0, 300.0
 NOTE = """An entry is a signed statement of a parcel with the hospital's own envelope in it, about 2 kB. Appending
 signs the entries and the checkpoint and flushes every file to the disk before the checkpoint is replaced.
 The long log holds short entries, since a proof sees their hashes alone; a proof is read from the files and
 made anew each time. The auditor's pass is the command `consilium audit verify` in a process of its own:
-both signatures of every entry, the hospital's numbers, and the tree."""
+both signatures of every entry, the hospital's numbers, and the tree. Pages are those of `consilium audit serve`
+with a hundred sites, a thousand releases and a summary of each site for each release, asked for without a network;
+of them entries counts summaries. Their index is made once of a bundle, from summaries that are already read."""
 
 
 def measure(*, quick: bool) -> Measured:
-    """All three, in a folder that goes away."""
+    """Everything, in a folder that goes away."""
     less = QUICK if quick else 1
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             _append(Path(folder) / "append", max(2, BATCHES // less)),
             *_prove(Path(folder) / "long", LONG // less),
             _audit(Path(folder) / "audit", AUDITED // less),
+            *({**_row("", 0), **row} for row in measure_pages(_made(Path(folder) / "pages"), **(FEW if quick else {}))),
         ]
     found = {str(row["what"]): row for row in rows}
 
@@ -57,6 +62,7 @@ def measure(*, quick: bool) -> Measured:
         told("consistency proof, 95th percentile", figure("consistency proof", "p95, ms"), "ms"),
         at_most("an auditor's pass", figure("audit verify", "seconds"), "s", AUDIT_SECONDS),
         at_most("memory of an auditor's pass", figure("audit verify", "MB"), "MB", AUDIT_MB),
+        at_most("slowest page, 95th percentile", max(_pages(rows)), "ms", PAGE_MS),
     )
     return Measured(rows=tuple(rows), claims=claims, notes=(" ".join(NOTE.split()),))
 
@@ -64,6 +70,15 @@ def measure(*, quick: bool) -> Measured:
 def _row(what: str, entries: int, **figures: float) -> Row:
     columns = ("seconds", "a second", "median, ms", "p95, ms", "MB")
     return {"what": what, "entries": entries, **dict.fromkeys(columns), **figures}
+
+
+def _pages(rows: Sequence[Row]) -> list[float]:
+    return [float(row["p95, ms"] or 0) for row in rows if str(row["what"]).startswith("page ")]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def _append(folder: Path, batches: int) -> Row:

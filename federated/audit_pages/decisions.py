@@ -7,8 +7,9 @@ from typing import Any
 from federated.audit.explain import Explanation
 from federated.audit.wording import sentences
 from federated.audit_pages.room import PER_PAGE, Room, percent
+from federated.pages.gauges import gauge
 from federated.pages.paging import pager
-from federated.pages.plots import DIFFER, KINDS, NOBODY, REST, Part, Value, bar, gauge, stacked_bar
+from federated.pages.plots import DIFFER, KINDS, NOBODY, REST, Part, Value, bar, stacked_bar
 from federated.pages.svg import Svg
 from federated.web.exchange import Missing, Rendered, Seen
 

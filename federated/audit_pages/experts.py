@@ -8,8 +8,9 @@ from federated.audit_pages import cards
 from federated.audit_pages.index import Expert, Release
 from federated.audit_pages.room import PER_PAGE, Room, percent
 from federated.audit_pages.tally import unpacked
+from federated.pages.gauges import gauge
 from federated.pages.paging import pager
-from federated.pages.plots import Value, bar, gauge, heat_map
+from federated.pages.plots import Value, bar, heat_map
 from federated.pages.svg import Svg
 from federated.web.exchange import Missing, Rendered, Seen
 

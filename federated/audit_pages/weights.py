@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from federated.audit_pages.index import Expert, Release
 from federated.audit_pages.room import PER_PAGE, Room, percent
+from federated.pages.gauges import Twin, twin_bars
 from federated.pages.paging import pager
-from federated.pages.plots import Twin, heat_map, twin_bars
+from federated.pages.plots import heat_map
 from federated.pages.svg import Svg
 from federated.web.exchange import Attachment, Rendered, Seen
 

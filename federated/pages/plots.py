@@ -15,11 +15,11 @@ KINDS = ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7")  # colours of things th
 NOBODY, DIFFER, REST = "nobody", "differ", "rest"  # of what nobody knows, where sites differ, and of all others
 ROW, BAR = 26, 14  # pixels: a line of bars, and the bar in it
 WIDTH = 960
-NAMES, FIGURES = 170, 90  # room for names at the left, and for figures at the right
+NAMES, FIGURES = 190, 90  # most room for names at the left, and for figures at the right
+LETTER, LEAST = 7.2, 60  # pixels: room for a letter of a name, and least room for names
 FITS = 24  # letters of a name
 TINY = 1e-200  # spans below it would make a pixel of nothing infinitely long
 KEY_ROW, KEY_COLUMN = 20, 180
-GAUGE = 110
 
 
 class Value(NamedTuple):
@@ -80,77 +80,39 @@ def bar(values: Sequence[Value], *, title: str, most: float | None = None, limit
     """
     low = min([0.0, *(one.value for one in values)])
     high = max([0.0, most or 0.0, *(one.value for one in values)])
-    scale = _room(high - low)
+    left = room_for(one.name for one in values)
+    scale = _room(high - low, left)
     drawn = []
     for place, one in enumerate(values):
         y = place * ROW
         shown = one.shown or figure(one.value)
-        start, length = NAMES + (min(one.value, 0) - low) * scale, abs(one.value) * scale
+        start, length = left + (min(one.value, 0) - low) * scale, abs(one.value) * scale
         said = f"{words(one.name)}: {words(shown)}"
         drawn += [
-            text(NAMES - 10, y + 17, shortened(one.name, FITS), anchor="end"),
+            text(left - 10, y + 17, shortened(one.name, FITS), anchor="end"),
             rectangle(start, y + 6, length, BAR, one.kind, said=said),
             text(WIDTH - FIGURES + 10, y + 17, shortened(shown, 14), kind="quiet"),
         ]
     height = max(1, len(values)) * ROW
     marks = [0.0, *([] if limit is None else [limit])]
-    drawn += [line(x, 0, x, height, kind) for x, kind in zip(_at(marks, low, scale), ("axis", "limit"), strict=False)]
+    drawn += [
+        line(x, 0, x, height, kind) for x, kind in zip(_at(marks, low, scale, left), ("axis", "limit"), strict=False)
+    ]
     desc = "; ".join(f"{one.name} {one.shown or figure(one.value)}" for one in values)
     return drawing(WIDTH, height, drawn, title=title, desc=desc or "nothing to show")
 
 
-def _room(span: float) -> float:
-    return (WIDTH - NAMES - FIGURES) / span if span > TINY else 0.0
+def room_for(names: Iterable[str]) -> float:
+    """Pixels at the left for the longest of some names."""
+    return min(NAMES, max(LEAST, 14 + LETTER * max(map(len, names), default=0)))
 
 
-def _at(values: Iterable[float], low: float, scale: float) -> list[float]:
-    return [NAMES + (value - low) * scale for value in values]
+def _room(span: float, left: float) -> float:
+    return (WIDTH - left - FIGURES) / span if span > TINY else 0.0
 
 
-class Twin(NamedTuple):
-    """Two bars side by side, of different measures, and what is written beside them."""
-
-    name: str
-    left: float
-    right: float
-    left_shown: str
-    right_shown: str
-
-
-def twin_bars(rows: Sequence[Twin], *, title: str, left: str, right: str, most: float | None = None) -> Svg:
-    """Two measures of each name beside each other, each with its own scale from nought.
-
-    Args:
-        rows: from top to bottom.
-        title: names the plot.
-        left: what the first bars are.
-        right: what the second bars are.
-        most: what fills the first bars' width; the largest of them where it is not said.
-    """
-    middle = (WIDTH + NAMES) / 2
-    room = middle - NAMES - FIGURES
-    scales = [room / (full or 1.0) for full in (most or max((row.left for row in rows), default=0.0),
-              max((row.right for row in rows), default=0.0))]  # fmt: skip
-    drawn = [text(NAMES, 14, words(left), kind="quiet"), text(middle + 10, 14, words(right), kind="quiet")]
-    for place, row in enumerate(rows):
-        y = place * ROW + 20
-        drawn.append(text(NAMES - 10, y + 17, shortened(row.name, FITS), anchor="end"))
-        sides = ((NAMES, row.left, row.left_shown, "s0"), (middle + 10, row.right, row.right_shown, "s1"))
-        for (x, value, shown, kind), scale in zip(sides, scales, strict=True):
-            said = f"{words(row.name)}: {words(shown)}"
-            drawn.append(rectangle(x, y + 6, room, BAR, "ground"))
-            drawn.append(rectangle(x, y + 6, max(0.0, value) * scale, BAR, kind, said=said))
-            drawn.append(text(x + room + 8, y + 17, shortened(shown, 12), kind="quiet"))
-    desc = "; ".join(f"{row.name}: {left} {row.left_shown}, {right} {row.right_shown}" for row in rows)
-    return drawing(WIDTH, 20 + max(1, len(rows)) * ROW, drawn, title=title, desc=desc or "nothing to show")
-
-
-def gauge(share: float, *, title: str, kind: str = "s0", limit: float | None = None) -> Svg:
-    """A share of one as a short bar for a line of a table; `limit` is marked in it."""
-    inside = [rectangle(0, 2, GAUGE, 8, "ground"), rectangle(0, 2, GAUGE * min(max(share, 0.0), 1.0), 8, kind)]
-    if limit is not None:
-        inside.append(line(GAUGE * limit, 0, GAUGE * limit, 12, "axis"))
-    return drawing(GAUGE, 12, inside, title=title, desc=f"{100 * share:.0f} %")
+def _at(values: Iterable[float], low: float, scale: float, left: float) -> list[float]:
+    return [left + (value - low) * scale for value in values]
 
 
 def stacked_bar(parts: Sequence[Part], *, title: str) -> Svg:
@@ -160,7 +122,7 @@ def stacked_bar(parts: Sequence[Part], *, title: str) -> Svg:
 
 def stacked_bars(rows: Sequence[tuple[str, Sequence[Part]]], *, title: str, most: float | None = None) -> Svg:
     """Bars of parts, one a line, with one key; each fills the width, unless `most` says what does."""
-    left = NAMES if any(name for name, _ in rows) else 0
+    left = room_for(name for name, _ in rows) if any(name for name, _ in rows) else 0
     tall = BAR if len(rows) > 1 else 2 * BAR
     row = tall + ROW - BAR
     drawn = []
@@ -224,19 +186,20 @@ def heat_map(
     known = [(value, row, column) for row, line_ in zip(rows, values, strict=True) for value, column in
              zip(line_, columns, strict=True) if value is not None]  # fmt: skip
     full = most or max((abs(value) for value, _, _ in known), default=0.0) or 1.0
-    side = min(44.0, max(16.0, (WIDTH - NAMES - 60) / max(1, len(columns))))
+    left = room_for(rows)
+    side = min(64.0, max(16.0, (WIDTH - left - 60) / max(1, len(columns))))
     head = 26 + 5.0 * min(FITS, max(map(len, columns), default=0))
     cell = 22.0
-    width, height = NAMES + side * len(columns) + head * 0.8, head + cell * len(rows) + 34
+    width, height = left + side * len(columns) + head * 0.8, head + cell * len(rows) + 34
     drawn = [
-        text(NAMES + side * place + side / 2, head - 8, shortened(name, FITS), turn=-48)
+        text(left + side * place + side / 2, head - 8, shortened(name, FITS), turn=-48)
         for place, name in enumerate(columns)
     ]
     for place, (name, row) in enumerate(zip(rows, values, strict=True)):
         y = head + cell * place
-        drawn.append(text(NAMES - 10, y + 15, shortened(name, FITS), anchor="end"))
-        drawn += _cells(name, columns, row, y, side, cell, full)
-    drawn += _scale(full, head + cell * len(rows) + 12)
+        drawn.append(text(left - 10, y + 15, shortened(name, FITS), anchor="end"))
+        drawn += _cells(name, columns, row, (left, y), side, cell, full)
+    drawn += _scale(full, left, head + cell * len(rows) + 12)
     strongest = sorted(known, key=lambda one: -abs(one[0]))[:5]
     desc = f"{len(rows)} rows by {len(columns)} columns; the strongest: "
     desc += "; ".join(f"{row}, {column}: {figure(value)}" for value, row, column in strongest)
@@ -244,28 +207,35 @@ def heat_map(
 
 
 def _cells(
-    name: str, columns: Sequence[str], row: Sequence[float | None], y: float, side: float, cell: float, full: float
+    name: str,
+    columns: Sequence[str],
+    row: Sequence[float | None],
+    at: tuple[float, float],
+    side: float,
+    cell: float,
+    full: float,
 ) -> Iterator[str]:
-    yield rectangle(NAMES, y + 1, side * len(columns) - 1, cell - 2, "ground")
+    left, y = at
+    yield rectangle(left, y + 1, side * len(columns) - 1, cell - 2, "ground")
     for place, (column, value) in enumerate(zip(columns, row, strict=True)):
-        x = NAMES + side * place
+        x = left + side * place
         if value is None:
             yield f'<circle class="rest" cx="{x + side / 2:.1f}" cy="{y + cell / 2:.1f}" r="1.5"/>'
         elif value:
             said = f"{words(name)}, {words(column)}: {figure(value)}"
             kind, fade = "heat" if value > 0 else "cold", min(1.0, 0.08 + 0.92 * abs(value) / full)
             yield rectangle(x, y + 1, side - 1, cell - 2, kind, said=said, fade=fade)
-            if side >= 40:
-                strong = "on" if fade > 0.6 else "quiet"
-                yield text(x + side / 2 - 0.5, y + 15, figure(value), kind=strong, anchor="middle")
+            if side >= 36:
+                strong = "on" if fade > 0.66 else ""
+                yield text(x + side / 2 - 0.5, y + 15, f"{value:.2f}", kind=strong, anchor="middle")
 
 
-def _scale(full: float, y: float) -> Iterator[str]:
+def _scale(full: float, left: float, y: float) -> Iterator[str]:
     """What the colours stand for."""
-    yield text(NAMES - 10, y + 11, "0", kind="quiet", anchor="end")
+    yield text(left - 10, y + 11, "0", kind="quiet", anchor="end")
     for step in range(10):
-        yield rectangle(NAMES + 16 * step, y, 15, 14, "heat", fade=0.08 + 0.92 * step / 9)
-    yield text(NAMES + 168, y + 11, words(figure(full)), kind="quiet")
+        yield rectangle(left + 16 * step, y, 15, 14, "heat", fade=0.08 + 0.92 * step / 9)
+    yield text(left + 168, y + 11, words(figure(full)), kind="quiet")
 
 
 TALL, LEFT, FOOT = 240, 56, 44  # of a plot with axes
@@ -362,8 +332,9 @@ def timeline(
     """
     times = [mark.at for mark in marks] + list(ticks)
     frame = _Frame(min(times, default=0.0), max(times, default=1.0), 0.0, 1.0)
-    shift = NAMES - LEFT
-    squeeze = (WIDTH - NAMES - 16) / (WIDTH - LEFT - 16)
+    left = room_for(lanes)
+    shift = left - LEFT
+    squeeze = (WIDTH - left - 16) / (WIDTH - LEFT - 16)
 
     def across(value: float) -> float:
         return LEFT + shift + (frame.x(value) - LEFT) * squeeze
@@ -372,7 +343,7 @@ def timeline(
     drawn = []
     for place, lane in enumerate(lanes):
         y = place * ROW + ROW / 2
-        drawn += [line(NAMES, y, WIDTH - 16, y), text(NAMES - 10, y + 4, shortened(lane, FITS), anchor="end")]
+        drawn += [line(left, y, WIDTH - 16, y), text(left - 10, y + 4, shortened(lane, FITS), anchor="end")]
     for mark in marks:
         y = lanes.index(mark.lane) * ROW + ROW / 2
         said = words(mark.said)
@@ -380,7 +351,7 @@ def timeline(
             f'<circle class="{mark.kind}" cx="{across(mark.at):.1f}" cy="{y:.1f}" r="6"><title>{said}</title></circle>'
         )
     for value, name in ticks.items():
-        anchor = "start" if across(value) < NAMES + 30 else "end" if across(value) > WIDTH - 60 else "middle"
+        anchor = "start" if across(value) < left + 30 else "end" if across(value) > WIDTH - 60 else "middle"
         drawn.append(text(across(value), height - 6, words(name), kind="quiet", anchor=anchor))
     named, bottom = _key([Part(name, 0, kind) for kind, name in (key or {}).items()], height + 6, one=False)
     drawn += named

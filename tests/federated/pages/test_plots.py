@@ -12,24 +12,23 @@ from hypothesis import strategies as st
 from federated.pages.plots import (
     FIGURES,
     KINDS,
+    LEAST,
     NAMES,
     REST,
     WIDTH,
     Line,
     Mark,
     Part,
-    Twin,
     Value,
     bar,
     figure,
-    gauge,
     heat_map,
     kinds,
     lines,
+    room_for,
     stacked_bar,
     stacked_bars,
     timeline,
-    twin_bars,
 )
 from federated.pages.svg import Svg
 
@@ -61,7 +60,7 @@ def test_bars_are_as_long_as_their_values() -> None:
 def test_a_negative_bar_ends_where_a_positive_one_begins() -> None:
     below, above = _shapes(bar([Value("below", -1.0), Value("above", 3.0)], title="signs"), "rect", "s0")
     assert _float(below, "x") + _float(below, "width") == pytest.approx(_float(above, "x"))
-    assert _float(below, "x") == NAMES
+    assert _float(below, "x") == room_for(["below"])
 
 
 def test_parts_fill_the_bar_one_after_the_other() -> None:
@@ -76,23 +75,6 @@ def test_bars_of_one_scale_may_leave_room() -> None:
     plot = stacked_bars([("a", [Part("x", 1.0, "s0")]), ("b", [Part("x", 4.0, "s0")])], title="two", most=4.0)
     short, long = (one for one in _shapes(plot, "rect", "part"))
     assert _float(long, "width") == pytest.approx(4 * _float(short, "width"))
-
-
-def test_two_measures_have_scales_of_their_own() -> None:
-    rows = [Twin("ada", 0.5, 4.0, "half", "four"), Twin("ben", 0.25, 8.0, "quarter", "eight")]
-    plot = twin_bars(rows, title="t", left="share", right="effect", most=1.0)
-    (half, quarter), (four, eight) = (_shapes(plot, "rect", kind) for kind in ("s0", "s1"))
-    assert _float(half, "width") == pytest.approx(2 * _float(quarter, "width"), abs=0.02)
-    assert _float(eight, "width") == pytest.approx(2 * _float(half, "width"), abs=0.02)
-    assert _float(four, "x") > _float(half, "x") + 2 * _float(half, "width")
-    assert "ben: share quarter, effect eight" in plot
-
-
-def test_a_gauge_stays_inside_its_ground() -> None:
-    for share in (-1.0, 0.0, 0.5, 2.0):
-        plot = gauge(share, title="g", limit=0.05)
-        (ground,), (bar_,) = (_shapes(plot, "rect", kind) for kind in ("ground", "s0"))
-        assert 0 <= _float(bar_, "width") <= _float(ground, "width")
 
 
 def test_a_part_with_room_says_what_it_is() -> None:
@@ -150,7 +132,6 @@ NOTHING: tuple[Callable[[], Svg], ...] = (
     lambda: heat_map([], [], [], title="none"),
     lambda: lines([], title="none", x_axis="x", y_axis="y"),
     lambda: timeline([], [], title="none", ticks={}),
-    lambda: twin_bars([], title="none", left="l", right="r"),
 )
 
 
@@ -161,8 +142,6 @@ def test_nothing_is_a_plot_too(plot: Callable[[], Svg]) -> None:
 
 FOREIGN: tuple[Callable[[], Svg], ...] = (
     lambda: bar([Value(BAD, 1, BAD)], title=BAD),
-    lambda: twin_bars([Twin(BAD, 1, 1, BAD, BAD)], title=BAD, left=BAD, right=BAD),
-    lambda: gauge(0.5, title=BAD),
     lambda: stacked_bars([(BAD, [Part(BAD, 1, "s0", BAD)])], title=BAD),
     lambda: heat_map([BAD], [BAD], [[1.0]], title=BAD),
     lambda: lines([Line(BAD, [(0, 1)]), Line("b", [])], title=BAD, x_axis=BAD, y_axis=BAD, ticks={0: BAD}),
@@ -182,8 +161,14 @@ def test_markup_in_a_name_is_a_name(plot: Callable[[], Svg]) -> None:
 def test_any_values_stay_inside_the_picture(values: list[float]) -> None:
     plot = bar([Value("v", value) for value in values], title="any")
     for one in _shapes(plot, "rect", "s0"):
-        assert _float(one, "x") >= NAMES - 0.01
+        assert _float(one, "x") >= LEAST - 0.01
         assert _float(one, "x") + _float(one, "width") <= WIDTH - FIGURES + 0.02
+
+
+def test_names_have_the_room_that_they_need_and_no_more() -> None:
+    assert room_for([]) == room_for(["a"]) == LEAST
+    assert LEAST < room_for(["a", "twelve words"]) < NAMES
+    assert room_for(["x" * 90]) == NAMES
 
 
 def test_the_first_names_have_colours_of_their_own() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from jinja2 import UndefinedError
 
@@ -82,3 +84,37 @@ def test_parts() -> None:
 def test_the_look_is_in_light_and_dark_and_on_paper() -> None:
     assert stylesheet().count("@media (prefers-color-scheme: dark)") == 2
     assert stylesheet().count("@media print") == 2
+
+
+def _colours(dark: bool) -> dict[str, str]:
+    """The values of the sheet's variables in a scheme."""
+    found = dict[str, str]()
+    for block in re.findall(r"(@media [^{]*\{\s*)?:root \{(.*?)\}", stylesheet(), re.DOTALL):
+        if "print" not in block[0] and (dark or "dark" not in block[0]):
+            found |= dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", block[1]))
+    return found
+
+
+def _brightness(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_brightness(one), _brightness(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_and_colours_can_be_told_from_their_ground(dark: bool) -> None:
+    """WCAG 2.2: 4.5 for words, 3 for what is drawn."""
+    colours = _colours(dark)
+    for ground in ("card", "ground", "soft"):
+        for words in ("ink", "quiet", "accent", "good", "bad", "warn"):
+            assert _contrast(colours[words], colours[ground]) >= 4.5, (words, ground)
+    assert _contrast(colours["on-accent"], colours["accent"]) >= 4.5
+    assert _contrast(colours["on-accent"], colours["bad"]) >= 4.5
+    drawn = [*(f"s{number}" for number in range(8)), "nobody", "differ", "heat", "cold"]
+    assert dict.fromkeys(drawn, True) == {name: _contrast(colours[name], colours["card"]) >= 3 for name in drawn}
