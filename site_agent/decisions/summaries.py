@@ -167,7 +167,7 @@ def _truths(book: Book, period: Period) -> list[Truth]:
     found: list[Truth] = []
     for flag in flags:
         if flag.of is not None and flag.truth is not None and flag.release == period.release:
-            found += [Truth(answer, flag.truth) for answer in _answers(book, flag.of, flag.of + 1)]
+            found += [Truth(flag.number, answer, flag.truth) for answer in _answers(book, flag.of, flag.of + 1)]
     return found
 
 

@@ -44,8 +44,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Truth:
-    """What somebody said of an answer."""
+    """What somebody said of an answer, by the number of the flag's own record."""
 
+    number: int
     answer: Answer
     label: str
 
@@ -58,12 +59,14 @@ class Sums:
         tensors: of the summary.
         suppressed: names of cells that say nothing.
         answers: those that are counted.
+        truths: the same.
         cells: patients behind what is told, for the filters.
     """
 
     tensors: Tensors
     suppressed: tuple[str, ...]
     answers: tuple[Answer, ...]
+    truths: tuple[Truth, ...]
     cells: dict[Cell, frozenset[str]]
 
     @property
@@ -76,6 +79,8 @@ class Sums:
         numbers: dict[str, list[int]] = {}
         for answer in self.answers:
             numbers.setdefault(answer.patient, []).append(answer.number)
+        for truth in self.truths:
+            numbers.setdefault(truth.answer.patient, []).append(truth.number)
         return {patient: digest(canonical(sorted(each))) for patient, each in numbers.items()}
 
 
@@ -109,14 +114,15 @@ def sum_up(
         "drift": _drift(_own(release, site), counted, limits.cell, sheet),
         **_flagged(labels, release.vocabulary, truths, limits, sheet),
     }
-    return Sums(tensors, tuple(sorted(sheet.hidden)), tuple(counted), _cells(kept, sheet))
+    flagged = tuple(truth for each in sheet.flagged.values() for truth in each)
+    return Sums(tensors, tuple(sorted(sheet.hidden)), tuple(counted), flagged, _cells(kept, sheet))
 
 
 def _cells(kept: Mapping[tuple[str, str], Sequence[Answer]], sheet: _Sheet) -> dict[Cell, frozenset[str]]:
     """Patients behind what is told."""
     groups = _by_cell(kept)
     told = {(FOLD, label): people(each) for label, each in groups.items()}
-    return told | {(FLAGGED, label): people(each) for label, each in sheet.flagged.items()}
+    return told | {(FLAGGED, label): _whose(each) for label, each in sheet.flagged.items()}
 
 
 def _by_cell(kept: Mapping[tuple[str, str], Sequence[Answer]]) -> dict[str, list[Answer]]:
@@ -132,11 +138,11 @@ def people(answers: Iterable[Answer]) -> frozenset[str]:
 
 
 class _Sheet:
-    """What is left out so far, and the flagged answers that are told, by label."""
+    """What is left out so far, and the truths that are told, by what was answered."""
 
     def __init__(self, hidden: list[str]) -> None:
         self.hidden = hidden
-        self.flagged: dict[str, list[Answer]] = {}
+        self.flagged: dict[str, list[Truth]] = {}
 
 
 def _by(answers: Iterable[Answer], key: Callable[[Answer], Key]) -> dict[Key, list[Answer]]:
@@ -223,7 +229,7 @@ def _flagged(
     sheet.hidden += [f"flagged.{label}" for label in groups if label not in enough]
     found = {name: np.zeros(len(labels), np.int64) for name in FLAGS}
     for label in enough:
-        sheet.flagged[label] = [truth.answer for truth in groups[label]]
+        sheet.flagged[label] = groups[label]
         for name, count in _nested(groups[label], vocabulary, limits.cell).items():
             if count is None:
                 sheet.hidden.append(f"{name}.{label}")

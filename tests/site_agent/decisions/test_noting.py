@@ -104,3 +104,25 @@ def test_without_a_record_nobody_is_shown_an_answer(
     assert not Path(clinic.out).exists()
     monkeypatch.undo()
     assert len(clinic.answer({"dark": 1})) == 2
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+def test_a_kill_before_the_file_is_written_leaves_the_records(
+    ada: SiteHome, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody was shown may be in the log; what somebody was shown is."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr("site_agent.predict.write_whole", killed)
+    with pytest.raises(KilledError):
+        clinic.answer({"dark": 1})
+    monkeypatch.undo()
+    assert not clinic.out.exists()
+    assert [record.number for record in clinic.answer({"dark": 1})] == [2, 3]
+    with book_of(ada) as book:
+        assert all(book.opened(number)[1] is not None for number in range(4))

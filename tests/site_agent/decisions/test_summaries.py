@@ -196,6 +196,21 @@ def test_the_truth_that_was_told_is_counted(ada: SiteHome, clinic: Clinic, limit
     assert submit_summary(ada, draft).state == "outbox"
 
 
+def test_patients_who_come_again_are_told_of_again(
+    federation: Federation, ada: SiteHome, clinic: Clinic, limits: Limit
+) -> None:
+    """No record is in two summaries, so that nothing can be had from their difference."""
+    limits(cell=3, batch=3, difference=3)
+    folder, others = clinic.images({"dark": 12}), clinic.images({"dark": 1})
+    for images in (folder, folder):
+        records = clinic.answer({}, folder=images)
+        clinic.answer({}, folder=others)
+        for record in records[12:]:
+            flag(ada, str(record.number), "light", why="follow-up", by="x")
+        _send(ada)
+    assert federation.exchange(ada) == ["summary accepted"] * 2
+
+
 def test_what_left_names_nobody(federation: Federation, ada: SiteHome, clinic: Clinic, limits: Limit) -> None:
     limits(cell=1, batch=3)
     clinic.answer(MANY)

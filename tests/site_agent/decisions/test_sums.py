@@ -104,7 +104,7 @@ def test_drift_is_of_the_own_calibration() -> None:
 
 
 def _truths(answers: Sequence[Answer], label: str) -> list[Truth]:
-    return [Truth(answer, label) for answer in answers]
+    return [Truth(answer.number + 10_000, answer, label) for answer in answers]
 
 
 def test_wrong_answers_are_counted_where_the_truth_was_told() -> None:
@@ -165,6 +165,15 @@ def test_other_records_of_a_patient_are_other_images() -> None:
     )
     assert set(first) == set(second)
     assert all(first[patient] != second[patient] for patient in first)
+
+
+def test_a_flag_in_another_period_is_something_else() -> None:
+    answers, others = _answers(4), _answers(4, 100)
+    flags = [Truth(number, answer, "plax") for number, answer in enumerate(answers, 200)]
+    again = [Truth(number, answer, "plax") for number, answer in enumerate(answers, 300)]
+    first, second = _sum(others, flags).images(), _sum(others, again).images()
+    assert set(first) == {answer.patient for answer in (*answers, *others)}
+    assert all(first[answer.patient] != second[answer.patient] for answer in answers)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=40), st.integers(1, 6))
