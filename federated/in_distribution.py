@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import LinAlgError, eigh
 
 from federated.statistics import Array, Statistics
 
@@ -64,11 +64,23 @@ def subspace(blocks: Sequence[Statistics]) -> Subspace:
     else:
         total = between + np.eye(between.shape[0]) * (np.trace(between) / between.shape[0])
     size = min(MAX_SUBSPACE, total.shape[0])
-    values, vectors = eigh(total, subset_by_index=(total.shape[0] - size, total.shape[0] - 1))
+    values, vectors = _largest(total, size)
     keep = values > 1e-10 * max(values[-1], 1e-300)
     values, basis = values[keep][::-1], _fix_signs(vectors[:, keep][:, ::-1])
     within = basis.T @ (total - between) @ basis
     return Subspace(center, basis, shrunk(np.diag(values)).diagonal().copy(), shrunk(within))
+
+
+def _largest(total: Array, size: int) -> tuple[Array, Array]:
+    """The largest eigenvalues, ascending, with their vectors.
+
+    Where no Gram matrix is given most of them are the same number, in which LAPACK may find no end to a part of them.
+    """
+    try:
+        values, vectors = eigh(total, subset_by_index=(total.shape[0] - size, total.shape[0] - 1))
+    except LinAlgError:
+        values, vectors = (found[..., -size:] for found in eigh(total))
+    return values, vectors
 
 
 def _between(blocks: Sequence[Statistics], center: Array) -> Array:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import LinAlgError
 from scipy.stats import binom, multivariate_normal
 
+from federated import in_distribution
 from federated.fusion.closed_form import class_means
 from federated.in_distribution import (
     BINS,
@@ -54,6 +56,23 @@ def test_without_a_gram_distances_are_taken_between_class_means(federation):
     space = subspace([block.without_gram() for block in federation.blocks().values()])
     spread = np.diag(space.within)
     assert np.allclose(space.within, spread[0] * np.eye(space.size))
+
+
+def test_equal_eigenvalues_in_which_the_library_finds_no_end_are_taken_whole(federation, monkeypatch):
+    """As it does for 500 features of two sites that keep their Gram matrices."""
+    blocks = [block.without_gram() for block in federation.blocks().values()]
+    before, known = subspace(blocks), in_distribution.eigh
+
+    def failing(matrix, **how):
+        if how:
+            raise LinAlgError("Internal Error.")
+        return known(matrix)
+
+    monkeypatch.setattr(in_distribution, "eigh", failing)
+    after = subspace(blocks)
+    assert np.allclose(after.total, before.total)
+    assert np.allclose(after.within, before.within)
+    assert after.size == before.size
 
 
 def test_relative_mahalanobis_is_the_difference_of_two_distances(federation):

@@ -26,7 +26,8 @@ def answering(own: SiteHome, north: SiteHome, tmp_path: Path) -> SiteHome:
     for number, path in enumerate(sorted(source.glob("dark-*.png"))[:3]):
         (images / f"<b>{number}&amp;.png").write_bytes(path.read_bytes())
     model = model_of(own, read_shelf(own).releases[0].digest)
-    done = predict(model, Reader(own, model.manifest), [images], tmp_path / "said.jsonl", None, partial(note, own, now()))
+    logged = partial(note, own, now())
+    done = predict(model, Reader(own, model.manifest), [images], tmp_path / "said.jsonl", None, logged)
     assert done.images == 3
     return own
 
