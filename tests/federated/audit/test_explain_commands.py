@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -160,6 +163,20 @@ bundle, image, out = sys.argv[1:]
 for arguments in (["replay", bundle], ["explain", bundle, "--image", image], ["dossier", bundle, "--out", out]):
     app(arguments, standalone_mode=False)
 """
+
+
+ELSEWHERE = {"OPENBLAS_CORETYPE": "Prescott"}  # the arithmetic of a processor of 2004
+
+
+def test_on_another_processor_last_digits_differ_and_nothing_else(bundle: Path, trust: Path) -> None:
+    command = [sys.executable, "-m", "consilium", "audit", "replay", str(bundle), "--trust", str(trust), "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | ELSEWHERE, check=True)
+    found = json.loads(result.stdout)
+    assert [each["ok"] for each in found] == [True, True]
+    assert max(each["difference"] for each in found) < 1e-9
+    if platform.machine() == "x86_64" and "openblas" in str(np.show_config("dicts")["Build Dependencies"]["blas"]):
+        assert {each["equal"] for each in found} == {"within 1e-9"}
+        assert min(each["difference"] for each in found) > 0
 
 
 def test_all_of_it_works_without_torch_and_flower(bundle: Path, tmp_path: Path) -> None:
