@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from federated.audit.limits import LIMITS
 from federated.audit_pages.answers import answers
 from federated.audit_pages.decisions import decision, decisions
 from federated.audit_pages.experts import expert, experts
@@ -57,4 +58,5 @@ def audit_house(room: Room, access: Access, door: Door) -> Gate:
 
 
 def _limits(_: Seen) -> Answer:
-    return Rendered("audit_limits.html", {"heading": "What a sound record shows, and what it cannot"})
+    context = {"heading": "What a sound record shows, and what it cannot", "limits": LIMITS}
+    return Rendered("audit_limits.html", context)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
+from federated.envelope import PREDICATE_TYPE, Passage
+from federated.keys import verifier
 from federated.log.told import parse_told
+from federated.log.verification import entries_of, verify_log
+from federated.signing import verified_by
+from federated.statements import read_statement
 from site_agent.commands import app
 from site_agent.ledger import sent, transaction
 from site_agent.logged import NOT_OURS, NOT_YET, verify_receipts
@@ -84,6 +89,23 @@ def test_what_somebody_else_sent_in_this_sites_name_comes_out(federation: Federa
     with transaction(ada.state_path) as connection:
         connection.execute("DELETE FROM sent")
     assert _states(ada) == [("statistics", "wrong", NOT_OURS)]
+
+
+def test_a_hospital_that_denies_what_it_sent_is_held_to_it_by_its_own_signature(
+    federation: Federation, ada: SiteHome
+) -> None:
+    """Receipt, ledger and outbox are its own and may go; what it signed stands in the log, which it has signed too."""
+    _witness(federation, ada)
+    (one,) = verify_receipts(ada)
+    ada.receipts_path.unlink(missing_ok=True)
+    ada.state_path.unlink()
+    home, trust = federation.coordinator.home, federation.coordinator.trust()
+    assert all(check.ok for check in verify_log(home.log_path, trust, witnesses=1))
+    entry = next(each for each in entries_of(home.log_path, "shades") if each.subject == one.digest)
+    statement = read_statement(str(entry.envelope).encode(), PREDICATE_TYPE, Passage)
+    key = ada.key().public_key().public_bytes_raw().hex()
+    assert (statement.predicate.sender, statement.predicate.sequence, statement.digest) == ("ada", 1, one.digest)
+    assert verified_by(statement.envelope, [verifier(key, where="ada")])
 
 
 def _run(home: SiteHome, *words: str) -> Any:
