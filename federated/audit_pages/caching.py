@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from federated.audit_pages.index import Index
-from federated.audit_pages.schema import VERSION
+from federated.audit_pages.schema import INDEXES, TABLES, VERSION
 from federated.errors import ConsiliumError
 from federated.files import cannot_write
 
@@ -51,7 +51,7 @@ def cached(folder: Path, parts: tuple[str, ...], make: Callable[[Path], None]) -
     Raises:
         ConsiliumError: the folder cannot be written, or what `make` raises; nothing is left behind.
     """
-    name = hashlib.sha256("\n".join((str(VERSION), *parts)).encode()).hexdigest()
+    name = hashlib.sha256("\n".join((str(VERSION), TABLES, INDEXES, *parts)).encode()).hexdigest()
     path = folder / f"{name}.sqlite"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -97,7 +97,7 @@ def expert(room: Room, seen: Seen) -> Rendered:
     context = {
         "heading": site,
         "release": release,
-        "choice": room.choice(release),
+        "choice": room.choice(release, site=site),
         "expert": shown(room, release, found),
         "labels": _labels(found),
         "over": _over_releases(room, release, site),

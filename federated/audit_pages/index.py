@@ -122,6 +122,14 @@ class Index:
         order = "SELECT place, digest, number, facts FROM releases ORDER BY place DESC LIMIT ? OFFSET ?"
         return [_release(row) for row in self.rows(order, count, start)]
 
+    def beside(self, place: int, site: str | None = None) -> tuple[int | None, int | None]:
+        """Numbers of the releases before and after one, of those that hold a site if one is named."""
+        found = []
+        for statement in (BEFORE, AFTER):
+            rows = self.rows(statement, place, site, site)
+            found.append(int(rows[0][0]) if rows else None)
+        return found[0], found[1]
+
     def sums(self, release: int) -> Sums | None:
         """What summaries told of a release; None where none did."""
         found = self.rows("SELECT * FROM sums WHERE release = ?", release)
@@ -158,6 +166,16 @@ class Index:
         """The first entry of the log that is about something."""
         found = self.rows("SELECT min(number) FROM entries WHERE subject = ?", subject)
         return None if found[0][0] is None else int(found[0][0])
+
+
+BEFORE = """
+SELECT number FROM releases WHERE place < ? AND (? IS NULL OR place IN (SELECT release FROM experts WHERE site = ?))
+ORDER BY place DESC LIMIT 1
+"""
+AFTER = """
+SELECT number FROM releases WHERE place > ? AND (? IS NULL OR place IN (SELECT release FROM experts WHERE site = ?))
+ORDER BY place LIMIT 1
+"""
 
 
 def _release(row: Sequence[Any]) -> Release:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from federated.audit.bundle import Bundle
 from federated.audit_pages.index import Index, Release
@@ -60,9 +61,19 @@ class Room:
                 return release
         raise Missing(f"The bundle holds no release {asked}.")
 
-    def choice(self, release: Release, keep: Mapping[str, str] | None = None) -> dict[str, object]:
-        """What the form that chooses a release shows, with what else the address keeps."""
-        return {"number": release.number, "first": self.first, "last": self.last, "keep": dict(keep or {})}
+    def choice(
+        self, release: Release, keep: Mapping[str, str] | None = None, site: str | None = None
+    ) -> dict[str, Any]:
+        """What the form that chooses a release shows: what else the address keeps, and the releases beside it.
+
+        Args:
+            release: that is shown.
+            keep: fields of the address.
+            site: a site that the releases beside it have to hold.
+        """
+        before, after = self.index.beside(release.place, site)
+        bounds = {"first": self.first, "last": self.last}
+        return {"number": release.number, **bounds, "before": before, "after": after, "keep": dict(keep or {})}
 
 
 def percent(share: float | None) -> str:

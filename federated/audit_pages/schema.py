@@ -6,7 +6,7 @@ little-endian, in the order of the release's concepts (and of its sites).
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 1  # to be counted up when what is written into the tables is made in another way
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
@@ -48,6 +48,7 @@ CREATE INDEX entries_by_subject ON entries (subject);
 CREATE INDEX entries_by_release ON entries (release);
 CREATE INDEX decisions_by_standing ON decisions (standing, id);
 CREATE INDEX experts_by_place ON experts (release, place);
+CREATE INDEX experts_by_site ON experts (site, release);
 """
 
 FACT = "INSERT INTO facts VALUES (?, ?)"

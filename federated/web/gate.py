@@ -94,13 +94,20 @@ class Gate:
 
     def _by_token(self, header: str, client: str) -> Person | None:
         scheme, _, token = header.partition(" ")
-        if self.wrong.left(client) < 1:
-            raise Refused(429, "Too many wrong tokens; wait some minutes.")
         person = self._access.by_token(token.strip()) if scheme.lower() == "bearer" and token.isascii() else None
         if person is None:
-            self.wrong.take(client)
+            self.count_wrong(client)
             raise Refused(401, "Nobody here has this token.")
         return person
+
+    def count_wrong(self, client: str) -> None:
+        """One more wrong token; a right one is taken all the same, so that nobody locks others out.
+
+        Raises:
+            Refused: there were too many (429).
+        """
+        if not self.wrong.take(client):
+            raise Refused(429, "Too many wrong tokens; wait some minutes.")
 
 
 def client_of(scope: Scope) -> str:

@@ -91,7 +91,7 @@ class _House:
         app = Starlette(routes=paths, exception_handlers={HTTPException: self.no_such, Exception: self.broken})
         app.router.redirect_slashes = False
         gate = Gate(self.first_refusals(app), self.access, self.sessions, self.door)
-        self.wrong = gate.wrong
+        self.count_wrong = gate.count_wrong
         return gate
 
     def first_refusals(self, app: Starlette) -> Any:
@@ -125,9 +125,10 @@ class _House:
         if not self.access.may(who, route.role):
             raise Refused(403, f"This is for '{route.role}', and you are here as '{who.role}'.")
         form = await self.form(request, who) if request.method == "POST" else {}
-        if len(request.url.query) > MAX_QUERY:
+        asked: bytes = request.scope["query_string"]
+        if len(asked) > MAX_QUERY:
             raise Refused(400, "The address is too long.")
-        query = fields(request.url.query.encode("ascii", "replace"))
+        query = fields(asked)
         return await run_in_threadpool(route.endpoint, Seen(who, dict(request.path_params), query, form))
 
     async def form(self, request: Request, who: Person | None) -> Mapping[str, str]:
@@ -151,15 +152,13 @@ class _House:
             return self.ask_token(request, 200, to="/")
         try:
             form = await self.form(request, None)
+            person = self.access.by_token(form.get("token", "")[:MAX_TOKEN].strip())
+            if person is None:
+                self.count_wrong(client_of(request.scope))
         except Refused as refused:
             return self.refusal(request, refused)
-        client = client_of(request.scope)
-        if self.wrong.left(client) < 1:
-            return self.refusal(request, Refused(429, "Too many wrong tokens; wait some minutes."))
-        person = self.access.by_token(form.get("token", "")[:MAX_TOKEN].strip())
         if person is None:
-            self.wrong.take(client)
-            LOG.warning("%s showed a token that nobody has", client)
+            LOG.warning("%s showed a token that nobody has", client_of(request.scope))
             return self.ask_token(request, 401, to=form.get("to", "/"), fault="Nobody here has this token.")
         old = read_cookie(request.headers, self.sessions.cookie)
         if old:

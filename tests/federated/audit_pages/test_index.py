@@ -29,3 +29,9 @@ def test_many_may_read_at_once(room: Room) -> None:
         found = list(pool.map(lambda number: room.index.decision(1 + number % 9), range(64)))
     assert found[:9] == found[9:18]
     assert None not in found
+
+
+def test_the_releases_beside_one(room: Room) -> None:
+    index = room.index
+    assert [index.beside(place) for place in (0, 1)] == [(None, 2), (1, None)]
+    assert [index.beside(place, "cem") for place in (0, 1)] == [(None, 2), (None, None)]

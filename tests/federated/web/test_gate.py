@@ -102,7 +102,7 @@ def test_who_guesses_tokens_is_stopped(tmp_path: Path) -> None:
     gate, value = house(tmp_path), token(tmp_path)
     tried = [client(gate, **bearer(f"guess{n}")).get("/").status_code for n in range(int(TRIES) + 1)]
     assert tried == [401] * int(TRIES) + [429]
-    assert client(gate, **bearer(value)).get("/").status_code == 429, "a right one is not found by waiting for it"
+    assert client(gate, **bearer(value)).get("/").status_code == 200, "nobody locks others out who share an address"
 
 
 def test_the_log_holds_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

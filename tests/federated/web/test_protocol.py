@@ -66,6 +66,16 @@ def test_a_second_request_on_the_same_connection_has_to_come_in_time_too(port: i
         assert _ends(caller).startswith(b"HTTP/1.1 200")
 
 
+def test_an_answer_that_is_not_taken_away(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol.DoorProtocol, "whole_seconds", QUICK)
+    monkeypatch.setattr(protocol.DoorProtocol, "head_seconds", PATIENCE)
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(b"GET /login HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        begun = time.monotonic()
+        assert _ends(caller).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - begun < 2.0, "before uvicorn would give a kept connection up"
+
+
 def test_a_form_that_comes_too_slowly(port: int, tmp_path: Path) -> None:
     value = token(tmp_path, "approver").encode()
     with socket.create_connection(("127.0.0.1", port)) as caller:
