@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +18,7 @@ from site_agent.home import SiteHome
 KEY, CERTIFICATE, ASKED = "client.key", "client.crt", "client.asked.key"
 REQUEST = "certificate-request.json"
 MAX_BYTES = 2**16
+RENEW_DAYS = 30
 RENEW = "ask for one with: consilium site certificate"
 
 
@@ -68,6 +69,21 @@ def standing(home: SiteHome) -> tuple[Path, Path]:
     if certificate.not_valid_after_utc <= datetime.now(UTC) or _public(key) != certificate.public_key():
         raise ConsiliumError("the certificate for the gate does not count (any more)", where=str(path), cure=RENEW)
     return path, key
+
+
+def describe(home: SiteHome) -> str:
+    """What the doctor says of it.
+
+    Raises:
+        ConsiliumError: there is one that does not count any more, or not for long.
+    """
+    if not (home.keys_path / CERTIFICATE).exists():
+        return "none: needed where the coordinator has a gate (consilium site certificate)"
+    path, _ = standing(home)
+    until = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    if until < datetime.now(UTC) + timedelta(days=RENEW_DAYS):
+        raise ConsiliumError(f"counts until {until:%Y-%m-%d} only", where=str(path), cure=RENEW)
+    return f"counts until {until:%Y-%m-%d}"
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -100,6 +100,13 @@ def superlink(home: SiteHome) -> str:
     return f"{home.config.superlink} answers in {1000 * (time.monotonic() - started):.0f} ms, {version}"
 
 
+def gate_certificate(home: SiteHome) -> str:
+    """The certificate for the coordinator's gate, if there is one, counts for a while."""
+    from site_agent.certificate import describe
+
+    return describe(home)
+
+
 def _context(home: SiteHome) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(home.ca_path))
@@ -207,6 +214,7 @@ CHECKS: dict[str, Callable[[SiteHome], str]] = {
     "keys": keys,
     "clock": clock,
     "superlink": superlink,
+    "gate certificate": gate_certificate,
     "disk": disk,
     "decoders": decoders,
     "front end": front_end,

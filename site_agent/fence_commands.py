@@ -24,7 +24,9 @@ def agent(
     from site_agent.service import Door
     from site_agent.supernode import serve
 
-    serve(open_home(home), Door(socket, group_number(group)))
+    opened = open_home(home)
+    opened.key()  # a passphrase is asked for now, or taken from where the unit says
+    serve(opened, Door(socket, group_number(group)))
 
 
 def node(folder: Annotated[Path, typer.Argument(help="The node's folder, as `fence` made it.")]) -> None:

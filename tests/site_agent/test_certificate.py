@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from federated.certificate_request import read_certificate_request, requested_key
 from federated.errors import ConsiliumError
 from federated.keys import public_hex
-from site_agent.certificate import ask, standing, take
+from site_agent.certificate import ask, describe, standing, take
 from site_agent.home import SiteHome
 
 AUTHORITY = ec.generate_private_key(ec.SECP384R1())
@@ -78,6 +78,17 @@ def test_one_that_has_run_out_does_not_count(home: SiteHome, tmp_path: Path) -> 
     take(home, certified(home, tmp_path / "old.crt", days=-1))
     with pytest.raises(ConsiliumError, match="does not count"):
         standing(home)
+
+
+def test_the_doctor_says_how_long_it_counts_and_when_to_ask_again(home: SiteHome, tmp_path: Path) -> None:
+    assert describe(home).startswith("none: needed where")
+    ask(home)
+    take(home, certified(home, tmp_path / "long.crt", days=40))
+    assert describe(home) == f"counts until {datetime.now(UTC) + timedelta(days=40):%Y-%m-%d}"
+    ask(home)
+    take(home, certified(home, tmp_path / "short.crt", days=20))
+    with pytest.raises(ConsiliumError, match=r"counts until .* only; ask for one with: consilium site certificate"):
+        describe(home)
 
 
 NO_CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

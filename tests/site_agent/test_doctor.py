@@ -157,6 +157,11 @@ def test_a_superlink_with_the_kits_certificate_answers(ada: SiteHome, tmp_path: 
     assert "TLSv1.3" in finding.found
 
 
+def test_a_site_without_a_gate_needs_no_certificate_for_one(ada: SiteHome) -> None:
+    found = _finding(ada, "gate certificate")
+    assert (found.ok, found.found.partition(":")[0]) == (True, "none")
+
+
 def test_a_superlink_with_another_certificate_is_told_apart_from_silence(ada: SiteHome, tmp_path: Path) -> None:
     other = create_certificates(tmp_path / "other", "elsewhere").authority
     with _server(tmp_path / "certificates") as port:

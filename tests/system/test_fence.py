@@ -19,7 +19,7 @@ import pytest
 from federated.envelope import parse_parcel
 from site_agent.flower_executor import own_bundle
 from tests.e2e.hospitals import wait_until
-from tests.system.fenced import PLANTED, PLAX, SITE, Fenced, fenced
+from tests.system.fenced import PLANTED, PLAX, SERVICES, SITE, UNITS, Fenced, fenced
 
 pytestmark = [
     pytest.mark.system,
@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),  # Flower's, of its own builder
 ]
 
+EXPOSED = 20  # of 100, by systemd's own count
 HOSTILE = Path(__file__).parent / "hostile"
 UNPINNED = """#!/opt/consilium/.venv/bin/python
 from pathlib import Path
@@ -195,6 +196,35 @@ def test_each_service_is_a_user_of_its_own_without_privileges(hospital: Fenced) 
         assert "Seccomp:\t2" in status
         routes = hospital.machine.run("cat", f"/proc/{leader}/net/route").splitlines()
         assert len(routes) == 1  # the heading
+
+
+def test_systemd_finds_no_fault_with_the_units_and_little_exposed(hospital: Fenced) -> None:
+    for name in SERVICES:
+        unit = f"/etc/systemd/system/{name}.service"
+        verified = hospital.machine.run("sh", "-c", f"systemd-analyze verify --recursive-errors=no {unit} 2>&1")
+        assert verified == ""
+        hospital.machine.run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSED}", unit)
+
+
+def test_nginx_reads_the_list_of_sites_again_whenever_it_has_changed(hospital: Fenced) -> None:
+    """The coordinator's two units, with a service in nginx's place that notes that it was told to."""
+    noting = hospital.machine.shared / "nginx.service"
+    noting.write_text("[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/cp /etc/hostname /shared/reloaded\n")
+    hospital.machine.run("cp", "/shared/nginx.service", "/etc/systemd/system/nginx.service")
+    hospital.machine.run("mkdir", "-p", "/srv/consilium/certificates")
+    for name in ("consilium-gate.path", "consilium-gate.service"):
+        shutil.copy(UNITS / name, hospital.machine.shared / name)
+        hospital.machine.run("cp", f"/shared/{name}", f"/etc/systemd/system/{name}")
+    hospital.machine.run("systemctl", "daemon-reload")
+    hospital.machine.run("systemctl", "start", "nginx.service", "consilium-gate.path")
+    for _ in range(2):
+        note = hospital.machine.shared / "reloaded"
+        note.unlink(missing_ok=True)
+        replace = "cd /srv/consilium/certificates && date +%N > new && mv new gate-sites.conf"  # as write_whole does
+        hospital.machine.run("sh", "-c", replace)
+        wait_until(note.exists)
+    hospital.machine.run("systemctl", "stop", "consilium-gate.path", "nginx.service")
+    hospital.machine.run("rm", "-r", "/srv/consilium/certificates")
 
 
 def test_a_bundle_that_was_not_reviewed_does_not_run_at_all(
