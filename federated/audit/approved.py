@@ -1,4 +1,7 @@
-"""Whether a release met the change plan that it was made under, computed again from the reports that it names."""
+"""Whether a release met the change plan that it was made under, computed again from the reports that it names.
+
+Or, where it brings an older one back, whether it is that.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from federated.log.entries import Entry
 
 NAME = "change plan"
+RETURNED = "brought back"
 
 
 class MissingError(ConsiliumError):
@@ -25,7 +29,7 @@ class MissingError(ConsiliumError):
 
 
 def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]) -> Check | None:
-    """The figures that approvers signed, held against those that the reports give.
+    """The figures that approvers signed, held against those that the reports give; or whether it is an older release.
 
     Whose signatures the approvals bear is asked where the log is verified.
 
@@ -35,8 +39,10 @@ def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]
         known: parcels by digest: the release, its candidate, the reports on it, and of the release before the same.
 
     Returns:
-        What was found; `ok` is None where files are missing, and None stands for a release without a plan.
+        What was found; `ok` is None where files are missing. None for a new release without a plan.
     """
+    if entry.event == "roll back":
+        return _returned(entry, known)
     if entry.plan is None:
         return None
     try:
@@ -51,6 +57,21 @@ def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]
     met = len(assessment.findings)
     told = f"; a substantial change: {', '.join(assessment.outside)}" if assessment.outside else ""
     return Check(name=NAME, ok=True, found=f"{met} criteria met, {len(entry.approvals)} approvals{told}")
+
+
+def _returned(entry: Entry, known: Mapping[str, Opened]) -> Check:
+    """Nobody approves what is brought back, so that it has to be what a release before was, but for its place."""
+    name = str(entry.subject)
+    content, earlier = None, name
+    while earlier in known and isinstance(manifest := known[earlier].manifest, ReleaseManifest):
+        own = manifest.model_dump(exclude={"number", "previous"})
+        if content is not None and own == content:
+            return Check(name=RETURNED, ok=True, found=f"has the content of release {manifest.number}")
+        content = content or own
+        if manifest.previous is None:
+            return Check(name=RETURNED, ok=False, found="has the content of no release before it")
+        earlier = manifest.previous
+    return Check(name=RETURNED, ok=None, found="not looked at: a release before it is not among the files")
 
 
 def judged_of(manifest: ReleaseManifest, known: Mapping[str, Opened]) -> Judged:

@@ -21,6 +21,7 @@ from server.log import copy_log
 from server.superlink import SuperLink
 from site_agent import adopt
 from site_agent.agent import exchange
+from site_agent.lease import lease
 from tests.e2e.hospitals import CONSILIUM, PATIENCE, Files, Hospital, address, found, join, processes, wait_until
 
 pytestmark = [
@@ -140,6 +141,8 @@ def test_arrivals_through_flower_whatever_goes_wrong(federation: Federation, tmp
     assert [one.unreached for answers in both.rounds for one in answers] == [""] * 6
     assert ("ada", "adoption", "accepted") in [(one.site, one.kind, one.outcome) for one in both.accepted]
     assert federation.coordinator.status()["sites"][0]["adoptions"] == {expected[0]: "refused"}
+    leases = [lease(each.home) for each in (ada, ben)]
+    assert [each and each.standing for each in leases] == [(1, 2), (1, 2)]
     copied = tmp_path / "log"
     copy_log(federation.coordinator.home, copied)
     checks = verify_log(copied, federation.coordinator.trust(), witnesses=2)

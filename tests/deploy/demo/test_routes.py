@@ -40,10 +40,13 @@ def test_an_event_by_files(federation: tuple[Coordinator, SiteHome], tmp_path: P
     names = [path.name for path in sorted((tmp_path / "exchange").iterdir())]
     assert names == [
         "001-from-birch-01-statistics.parcel",
+        "001-to-birch.status",
         "002-from-birch-01-report.parcel",
         "002-to-birch-01-candidate.parcel",
+        "002-to-birch.status",
         "003-from-birch-01-adoption.parcel",
         "003-to-birch-01-release.parcel",
+        "003-to-birch.status",
     ]
 
 

@@ -171,6 +171,31 @@ def test_what_is_not_among_the_files_is_said(world: World) -> None:
         assert not needed or found.found.endswith("is not among the files")
 
 
+def _brought_back(world: World, **changes: Any) -> Entry:
+    """The first release again, as the third."""
+    (first,) = [each.manifest for each in world.known.values() if (each.manifest.kind, _number(each)) == ("release", 1)]
+    update = {"number": 3, "previous": manifest_digest(world.release), **changes}
+    _know(world.known, made := first.model_copy(update=update), {})
+    facts = {"event": "roll back", "subject": manifest_digest(made), "concerns": first.candidate, "number": 3}
+    return Entry.model_validate({"federation": "test", "at": "2026-11-21T06:00:00Z"} | facts)
+
+
+def _number(opened: Opened) -> int | None:
+    return getattr(opened.manifest, "number", None)
+
+
+def test_what_is_brought_back_is_what_it_was(world: World) -> None:
+    assert world.check(_brought_back(world)).found == "has the content of release 1"
+
+
+def test_something_else_in_the_place_of_an_older_release_is_named(world: World) -> None:
+    """Which nobody approved, since bringing one back needs no approval."""
+    found = world.check(_brought_back(world, alpha=0.5))
+    assert _lie(found) == "has the content of no release before it"
+    del world.known[manifest_digest(world.release)]
+    assert world.check(_brought_back(world)).ok is None
+
+
 def _lie(found: Check) -> str:
     assert found.ok is False
     return found.found.removeprefix("change plan: ")
