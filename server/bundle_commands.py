@@ -19,6 +19,10 @@ def bundle(
     with_averages: Annotated[
         bool, typer.Option("--with-averages", help="The states of models that were averaged in rounds as well.")
     ] = False,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Predictions (.jsonl) for an auditor to see; may be given again."),
+    ] = None,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +36,9 @@ def bundle(
     from server.bundles import write_bundle
     from server.home import CoordinatorHome
 
-    done = write_bundle(CoordinatorHome(home), out, features=with_features, averages=with_averages)
+    done = write_bundle(
+        CoordinatorHome(home), out, features=with_features, averages=with_averages, predictions=predictions or ()
+    )
     if as_json:
         print_json({"bundle": str(out), **done.model_dump(mode="json")})
         return

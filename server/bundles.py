@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.approval import read_approval
-from federated.audit.bundling import BundleWriter, new_bundle
+from federated.audit.bundling import BundleWriter, add_predictions, new_bundle
 from federated.audit.contents import ASSESSMENTS, KEYS, PLANS, Why
 from federated.audit.kept_back import reason_to_keep
 from federated.audit.record import Lazy
@@ -80,7 +80,14 @@ class Known:
     assessments: list[str]
 
 
-def write_bundle(home: CoordinatorHome, out: Path, *, features: bool = False, averages: bool = False) -> Bundled:
+def write_bundle(
+    home: CoordinatorHome,
+    out: Path,
+    *,
+    features: bool = False,
+    averages: bool = False,
+    predictions: Sequence[Path] = (),
+) -> Bundled:
     """Writes everything into a new bundle.
 
     Args:
@@ -88,9 +95,10 @@ def write_bundle(home: CoordinatorHome, out: Path, *, features: bool = False, av
         out: a file whose name ends in ``.bundle``, or a folder.
         features: contributions of features whole, which sites sent to the coordinator alone.
         averages: the states of rounds.
+        predictions: files (``NAME.jsonl``) whose answers an auditor is to see beside it.
 
     Raises:
-        ConsiliumError: it is there already, cannot be written, or an artefact was lost.
+        ConsiliumError: it is there already, cannot be written, or an artefact or a file cannot be read.
     """
     artefacts, wanted = Artefacts(home.artefacts_path), _wanted(features=features, averages=averages)
     with tempfile.TemporaryDirectory(prefix=".log-", dir=home.path) as folder:
@@ -104,6 +112,7 @@ def write_bundle(home: CoordinatorHome, out: Path, *, features: bool = False, av
                 bundle.add(f"{PLANS}/{name.removeprefix('sha256:')}.toml", artefacts.get(name))
             for name in known.assessments:
                 bundle.add(f"{ASSESSMENTS}/{name.removeprefix('sha256:')}.json", artefacts.get(name))
+            add_predictions(bundle, predictions)
             return _told(bundle)
 
 

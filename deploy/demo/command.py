@@ -226,6 +226,7 @@ class _Demonstration:
     def _finish(self, onlooker: Onlooker, route: str) -> None:
         """Writes everything down and says where it lies."""
         from deploy.demo.plots import accuracy_over_arrivals, parts_by_class
+        from server.bundles import write_bundle
         from server.home import CoordinatorHome
         from server.log import copy_log
         from site_agent.adopt import release_path
@@ -244,6 +245,7 @@ class _Demonstration:
         shutil.copyfile(places.coordinator / "keys.toml", places.keys)
         copy_log(CoordinatorHome(places.coordinator), places.log)
         write_whole(places.predictions, "".join(one.json_line() for one in onlooker.decisions).encode())
+        write_bundle(CoordinatorHome(places.coordinator), places.bundle, predictions=[places.predictions])
         write_whole(places.results, json.dumps(results.model_dump(mode="json"), indent=1).encode())
         with self.show.doing("drawing"):
             accuracy_over_arrivals(self.arrivals, self.setting, places.accuracy_plot)
@@ -267,6 +269,7 @@ def _where(places: Places, release: str) -> list[str]:
     """What lies where, and what to try next."""
     lies = {
         places.release: f"the last release, {release}",
+        places.bundle: "the whole record for an auditor, with these answers",
         places.log: "everything that happened, as the sites have witnessed it",
         places.keys: "whose signatures count, for an auditor",
         places.predictions: "its answers on held-back images and clips, with every site's part",
@@ -282,8 +285,8 @@ def _where(places: Places, release: str) -> list[str]:
         *(f"{path!s:{width}}  {what}" for path, what in lies.items()),
         "",
         "Try next:",
-        f"  consilium audit verify {places.log} {places.release} --trust {places.keys}",
-        f"  consilium audit weights {places.predictions}",
+        f"  consilium audit verify {places.bundle} --trust {places.keys}",
+        f"  consilium audit weights {places.bundle} --plot {places.out / 'weights.svg'}",
         f"  consilium predict {places.release} IMAGES --trust {places.keys} --out answers.jsonl",
         f"  consilium coordinator status --home {places.coordinator}",
     ]

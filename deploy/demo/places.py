@@ -47,6 +47,11 @@ class Places:
         return self.out / "log"
 
     @property
+    def bundle(self) -> Path:
+        """The whole record for an auditor, with the last release's answers."""
+        return self.out / "record.bundle"
+
+    @property
     def keys(self) -> Path:
         """Whose signatures count, for an auditor."""
         return self.out / "keys.toml"

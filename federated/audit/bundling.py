@@ -8,7 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from federated.audit.archive import Writer, new_file, new_folder
-from federated.audit.contents import CONTENTS, HEADS, LOG, PARCELS, Contents, Member, Why, limit_of
+from federated.audit.contents import (
+    CONTENTS,
+    HEADS,
+    LOG,
+    MAX_PREDICTIONS_BYTES,
+    PARCELS,
+    PREDICTIONS,
+    Contents,
+    Member,
+    Why,
+    limit_of,
+)
 from federated.canonical import digest
 from federated.envelope import Parcel, read_passage
 from federated.errors import ConsiliumError, ContractError, cannot_read
@@ -94,9 +105,25 @@ def new_bundle(path: Path, federation: str) -> Iterator[BundleWriter]:
         bundle.finish()
 
 
-def _bytes(place: Place) -> bytes:
+def add_predictions(bundle: BundleWriter, paths: Iterable[Path]) -> None:
+    """Files of predictions, under their own names.
+
+    Raises:
+        ConsiliumError: one cannot be read, is not called ``NAME.jsonl``, or is called as another is.
+    """
+    for path in paths:
+        name = f"{PREDICTIONS}/{path.name}"
+        if limit_of(name) is None:
+            cure = "call it NAME.jsonl, in small letters"
+            raise ConsiliumError("is no name for predictions in a bundle", where=str(path), cure=cure)
+        if name in bundle.members:
+            raise ConsiliumError("has the same name as another", where=str(path), cure="rename one of them")
+        bundle.add(name, _bytes(path, MAX_PREDICTIONS_BYTES))
+
+
+def _bytes(place: Place, most: int = MAX_BUNDLE_BYTES) -> bytes:
     try:
         with place.open("rb") as file:
-            return file.read(MAX_BUNDLE_BYTES + 1)
+            return file.read(most + 1)
     except OSError as error:
         raise cannot_read(place, error) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from federated.audit.bundle import parse_keys
-from federated.audit.bundling import BundleWriter, new_bundle
+from federated.audit.bundling import BundleWriter, add_predictions, new_bundle
 from federated.audit.contents import DRAWS, KEYS, PLANS, PREDICTIONS, Contents, limit_of
 from federated.audit.kept_back import reason_to_keep
 from federated.audit.opening import is_parcel, read_file
@@ -73,10 +73,7 @@ def _fill(bundle: BundleWriter, found: _Sorted, *, with_features: bool) -> None:
     for folder_name, suffix, files in ((PLANS, "toml", found.plans), (DRAWS, "json", found.draws)):
         for data in files:
             bundle.add(f"{folder_name}/{digest(data).removeprefix('sha256:')}.{suffix}", data)
-    for path in found.predictions:
-        if f"{PREDICTIONS}/{path.name}" in bundle.members:
-            raise ConsiliumError("has the same name as another", where=str(path), cure="rename one of them")
-        bundle.add(f"{PREDICTIONS}/{path.name}", _bytes(path, limit_of(f"{PREDICTIONS}/{path.name}") or 0))
+    add_predictions(bundle, found.predictions)
 
 
 def _sort(path: Path, found: _Sorted) -> None:

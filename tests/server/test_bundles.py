@@ -37,8 +37,8 @@ def _two_releases(world: World, **statistics: Any) -> World:
     return world
 
 
-def _bundle(world: World, out: Path, **wanted: bool) -> Bundle:
-    write_bundle(CoordinatorHome(world.folder / "hub"), out, **wanted)
+def _bundle(world: World, out: Path, *, features: bool = False, averages: bool = False) -> Bundle:
+    write_bundle(CoordinatorHome(world.folder / "hub"), out, features=features, averages=averages)
     return open_bundle(out)
 
 
@@ -165,6 +165,22 @@ def averaged() -> Callable[[World], World]:
         return world
 
     return run
+
+
+def test_predictions_go_in_under_their_own_names(world: World, tmp_path: Path) -> None:
+    for name in ("a.jsonl", "B.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    home = CoordinatorHome(world.folder / "hub")
+    write_bundle(home, tmp_path / "a.bundle", predictions=[tmp_path / "a.jsonl"])
+    assert open_bundle(tmp_path / "a.bundle").read("predictions/a.jsonl") == b"{}\n"
+    for paths, what in (
+        (["B.jsonl"], "is no name for predictions in a bundle; call it NAME.jsonl, in small letters"),
+        (["a.jsonl", "a.jsonl"], "has the same name as another; rename one of them"),
+        (["missing.jsonl"], "cannot be read"),
+    ):
+        with pytest.raises(ConsiliumError, match=what):
+            write_bundle(home, tmp_path / "b.bundle", predictions=[tmp_path / path for path in paths])
+    assert not (tmp_path / "b.bundle").exists()
 
 
 def test_nothing_is_overwritten(world: World, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from deploy.demo import command
 from deploy.demo.command import demo
 from deploy.demo.places import MARK
+from federated.audit.bundle import open_bundle
+from federated.audit.whole import verify_bundle
 from federated.decision import check_decision, parse_decision
 from federated.envelope import open_parcel, parse_parcel
 from federated.errors import ConsiliumError
@@ -20,6 +23,8 @@ from federated.log.verification import index_of, verify_log
 from server.coordinator import Coordinator
 from server.home import CoordinatorHome
 from shared_models.phantom.hospitals import HOSPITALS
+from tests.federated.audit.test_bundle_commands import WITHOUT
+from tests.test_layers import BASE_INSTALL, HEAVY, ROOT
 
 COLUMNS = "site=hospital"
 
@@ -88,19 +93,32 @@ def test_an_auditor_verifies_what_happened(out: Path, results: dict[str, Any]) -
     assert ("release", "", results["arrivals"][-1]["release"]) in index_of(out / "log", trust.federation)
 
 
-def test_a_changed_byte_of_what_happened_is_found(out: Path, tmp_path: Path) -> None:
-    shutil.copytree(out / "log", tmp_path / "log")
-    folder = tmp_path / "log" / "tile" / "entries" / "000.p"
-    bundle = max(folder.iterdir(), key=lambda path: int(path.name))  # the newest; those before it are its beginnings
-    data = bytearray(bundle.read_bytes())
+def test_an_auditor_verifies_the_whole_record(out: Path, results: dict[str, Any]) -> None:
+    bundle = open_bundle(out / "record.bundle")
+    audits = list(verify_bundle(bundle, read_trust(out / "keys.toml"), witnesses=3))
+    assert all(audit.ok for audit in audits), audits[-1]
+    assert bundle.releases()[-1].digest == results["arrivals"][-1]["release"]
+    found = {(audit.kind, check.name): check.ok for audit in audits for check in audit.checks}
+    for looked_at in ("entries", "site alder", "site cedar", "calibration", "solutions", "sums"):
+        assert True in {ok for (_, name), ok in found.items() if name == looked_at}, looked_at
+
+
+def test_one_changed_byte_of_the_record_is_named_without_torch_and_flower(out: Path, tmp_path: Path) -> None:
+    words = ["audit", "verify", str(out / "record.bundle"), "--trust", str(out / "keys.toml"), "--witnesses", "3"]
+    fine = _alone(words)
+    assert fine.returncode == 0, fine.stderr
+    data = bytearray((out / "record.bundle").read_bytes())
     data[len(data) // 2] ^= 1
-    bundle.write_bytes(data)
-    checks = verify_log(tmp_path / "log", read_trust(out / "keys.toml"), witnesses=3)
-    assert [(check.name, check.ok) for check in checks] == [
-        ("checkpoint", True),
-        ("witnesses", True),
-        ("entries", False),
-    ]
+    (tmp_path / "record.bundle").write_bytes(data)
+    lie = _alone([*words[:2], str(tmp_path / "record.bundle"), *words[3:]])
+    assert lie.returncode == 1
+    assert "refused at the first lie: bundle.json: members: " in lie.stdout
+
+
+def _alone(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command in an environment that has the base install and nothing else."""
+    code = WITHOUT.format(hidden=HEAVY - BASE_INSTALL, words=["consilium", *words])
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_it_says_what_was_shown_and_where_everything_lies(out: Path) -> None:
