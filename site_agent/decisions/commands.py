@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from federated.decision_record import Why
+from federated.decision_summary import FLAGS
 from federated.errors import ConsiliumError
 from site_agent.options import HERE, Home, Json, open_home, print_json
 from site_agent.tables import print_table
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from federated.decision import Decision
     from federated.decision_record import Record
     from site_agent.decisions.details import Detail
+    from site_agent.drafts import Draft
     from site_agent.home import SiteHome
     from site_agent.steps import Step
 
 app = typer.Typer(no_args_is_help=True, help="Show the log of what was answered here, and open of it what was drawn.")
 Number = Annotated[str, typer.Argument(help="A record's number, or the image's or clip's name.", metavar="DECISION")]
 WHY = get_args(Why)
+MEANS = ("weights", "evidence")
 COLUMNS = ("record", "at", "what", "release", "answer", "of")
 
 
@@ -92,7 +95,7 @@ def summary(
         print_json(draft.manifest.model_dump(mode="json"))
     elif preview is not None:
         typer.echo("\n".join(preview.lines()))
-        typer.echo(_counts(draft.manifest))
+        _print_sums(draft)
 
 
 @app.command("open")
@@ -102,13 +105,21 @@ def open_drawn(
     as_json: Json = False,
 ) -> None:
     """Give exactly the records that an auditor drew to the gate, where an approver looks at each of them."""
-    from federated.draw import read_draw
+    from federated.draw import indices, read_draw
+    from site_agent.decisions.book import book_of
     from site_agent.decisions.opening import open_draw
 
     opened, drawn = open_home(home), read_draw(draw)
     with opened.lock():
         steps = open_draw(opened, drawn)
+        with book_of(opened) as book:
+            beside = {number: book.details(number, number + 1).get(number) for number in indices(drawn)}
     _tell(steps, as_json)
+    if not as_json:
+        for number, detail in beside.items():
+            typer.echo(
+                f"record {number} is about {opened.archive.name(detail.name) if detail else 'who was forgotten'}"
+            )
     if any(step.state == "refused" for step in steps):
         raise typer.Exit(1)
 
@@ -179,6 +190,25 @@ def _counts(manifest: Any) -> str:
     hidden = f"; too few patients to tell: {', '.join(manifest.suppressed)}" if manifest.suppressed else ""
     counted = f"{manifest.decisions} clips of {manifest.patients} patients"
     return f"records {manifest.first} to {manifest.last} of {manifest.size}: {counted} are counted{hidden}"
+
+
+def _print_sums(draft: Draft) -> None:
+    """The numbers that would leave, as means where they are sums."""
+    from federated.manifest import unpack_tensors
+
+    manifest: Any = draft.manifest
+    sums = unpack_tensors(draft.tensors, manifest)
+    typer.echo(_counts(manifest))
+    parts = [f"{part} {site}" for site in manifest.sites for part in ("weight", "evidence")]
+    rows = []
+    for row, label in enumerate(manifest.labels):
+        counts = [int(sums[name][row]) for name in ("answered", *FLAGS)]
+        means = [sums[name][row, each] / max(counts[0], 1) for each in range(len(manifest.sites)) for name in MEANS]
+        rows.append((label, *counts, *(f"{mean:.2f}" if counts[0] else "" for mean in means)))
+    print_table(
+        "what would be told of each label", ("label", "answered", "flagged", "wrong", "sure and wrong", *parts), rows
+    )
+    typer.echo(f"unanswered: {int(sums['abstained'].sum())}; your own p-values in tenths: {sums['drift'].tolist()}")
 
 
 def _tell(steps: list[Step], as_json: bool) -> None:

@@ -78,6 +78,8 @@ def test_sums_are_shown_before_they_leave(run: Run, ada: SiteHome, answered: Pat
     said = run("decisions", "summary")
     assert "how often each label was answered here" in said.out
     assert "records 0 to 11 of 12: 6 clips of 6 patients are counted" in said.out
+    assert "what would be told of each label" in said.out
+    assert "your own p-values in tenths: [" in said.out
     assert run("decisions", "summary", "--json").json["size"] == 12
     assert len(Outbox(ada).parcels()) == before
     assert "summary, records 0 to 11: outbox" in run("decisions", "summary", "--send").out
@@ -95,6 +97,7 @@ def test_a_draw_is_answered_and_each_record_approved(run: Run, ada: SiteHome, an
     said = run("decisions", "open", tmp_path / "draw.json")
     assert (said.code, said.out.count(": pending")) == (0, 3)
     assert "consilium site approve" in said.out
+    assert said.out.count(" is about ") == 3
     assert run("approve", "--all", "--yes").code == 0
     again = run("decisions", "open", tmp_path / "draw.json", "--json")
     assert [step["state"] for step in again.json] == ["same"] * 3
