@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.claims import Measured, Row, at_least, at_most, told
 from benchmarks.processes import watch
 from benchmarks.trust_pages import measure_pages
+from federated.audit.bundling import new_bundle
 from federated.canonical import digest
 from federated.envelope import PREDICATE_TYPE, Passage
 from federated.keys import Party, TrustFile, public_hex, write_trust
@@ -48,7 +49,7 @@ def measure(*, quick: bool) -> Measured:
         rows = [
             _append(Path(folder) / "append", max(2, BATCHES // less)),
             *_prove(Path(folder) / "long", LONG // less),
-            _audit(Path(folder) / "audit", AUDITED // less),
+            *_audit(Path(folder) / "audit", AUDITED // less),
             *({**_row("", 0), **row} for row in measure_pages(_made(Path(folder) / "pages"), **(FEW if quick else {}))),
         ]
     found = {str(row["what"]): row for row in rows}
@@ -62,6 +63,8 @@ def measure(*, quick: bool) -> Measured:
         told("consistency proof, 95th percentile", figure("consistency proof", "p95, ms"), "ms"),
         at_most("an auditor's pass", figure("audit verify", "seconds"), "s", AUDIT_SECONDS),
         at_most("memory of an auditor's pass", figure("audit verify", "MB"), "MB", AUDIT_MB),
+        at_most("an auditor's pass over a bundle", figure("audit verify of a bundle", "seconds"), "s", AUDIT_SECONDS),
+        at_most("memory of that pass", figure("audit verify of a bundle", "MB"), "MB", AUDIT_MB),
         at_most("slowest page, 95th percentile", max(_pages(rows)), "ms", PAGE_MS),
     )
     return Measured(rows=tuple(rows), claims=claims, notes=(" ".join(NOTE.split()),))
@@ -112,7 +115,7 @@ def _prove(folder: Path, entries: int) -> Iterator[Row]:
         yield _row(what, entries, **{"median, ms": float(np.median(each)), "p95, ms": float(np.quantile(each, 0.95))})
 
 
-def _audit(folder: Path, entries: int) -> Row:
+def _audit(folder: Path, entries: int) -> Iterator[Row]:
     journal = Journal(folder / "log", origin_of(FEDERATION))
     journal.append([sign_entry(entry, HUB) for entry in beginning()], HUB)
     rest = list(contributions(entries - journal.size))
@@ -120,11 +123,14 @@ def _audit(folder: Path, entries: int) -> Row:
     assert journal.note is not None
     journal.cosigned(cosign(Note(journal.note.text), witness_name(FEDERATION, SITE), ADA, 1_800_000_000))
     write_trust(trust(), folder / "keys.toml")
-    words = ("audit", "verify", folder / "log", "--trust", folder / "keys.toml", "--witnesses", "1")
-    command = [sys.executable, "-m", "consilium", *(str(word) for word in words)]
-    watched = watch(command, folder / "output")  # which ends with 1 where anything is wrong
-    rate, memory = entries / watched.seconds, watched.peak_bytes / 2**20
-    return _row("audit verify", entries, **{"seconds": watched.seconds, "a second": rate, "MB": memory})
+    with new_bundle(folder / "record.bundle", FEDERATION) as bundle:
+        bundle.add_log(folder / "log")
+    for what, path in (("audit verify", folder / "log"), ("audit verify of a bundle", folder / "record.bundle")):
+        words = ("audit", "verify", path, "--trust", folder / "keys.toml", "--witnesses", "1")
+        command = [sys.executable, "-m", "consilium", *(str(word) for word in words)]
+        watched = watch(command, folder / "output")  # which ends with 1 where anything is wrong
+        rate, memory = entries / watched.seconds, watched.peak_bytes / 2**20
+        yield _row(what, entries, **{"seconds": watched.seconds, "a second": rate, "MB": memory})
 
 
 def trust() -> TrustFile:
