@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.claims import Row
 from federated.audit.bundle import Bundle, open_bundle
 from federated.audit.bundling import new_bundle
+from federated.audit.explain import Explanation, explain
 from federated.audit.outcome import Audit, Check
 from federated.audit_pages.building import Builder
 from federated.audit_pages.cards import cards_of
@@ -23,6 +24,7 @@ from federated.audit_pages.index import Index
 from federated.audit_pages.room import Room
 from federated.canonical import digest
 from federated.contract import FrontEndCard, Tensors
+from federated.decision import Decision
 from federated.decision_summary import DRIFT_BINS, FLAGS, REASONS, REST
 from federated.envelope import EVERYONE, Passage, seal
 from federated.log.checkpoints import origin_of
@@ -37,6 +39,7 @@ from federated.web.limits import Buckets
 
 SITES, RELEASES, LABELS = 100, 1_000, 12  # a summary of each site for each release
 LOGGED = 2_000  # entries of the log in the bundle, from which one is proved
+DECIDED = 500  # decisions that were opened
 TIMES = 30  # that each page is asked for
 FEDERATION, AT = "speed", "2026-11-21T00:00:00Z"
 HUB = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
@@ -66,6 +69,7 @@ def _deeper(sites: int, releases: int) -> Iterator[str]:
     yield f"/weights?measure=contributions&release={max(1, releases // 2)}&page=2"
     yield f"/weights.csv?release={releases}"
     yield f"/releases/{releases}"
+    yield f"/decisions/{DECIDED}"
     yield "/log?event=accepted&page=1000"
     yield f"/log?site=site-{sites - 1:03d}"
     yield "/log/1000"
@@ -178,8 +182,31 @@ def _index(path: Path, manifests: list[ReleaseManifest]) -> Index:
             builder.summary(digest(b"%d" % number), summary, tensors)
             builder.entry(number, _told(site, digest(b"%d" % number)))
             number += 1
+    for number in range(DECIDED):
+        builder.decision(digest(b"%d" % number), sites[0], _explained(name, sites, f"{number:032x}"))
     builder.finish()
     return Index(path)
+
+
+def _explained(release: str, sites: tuple[str, ...], image: str) -> Explanation:
+    share = 0.5 / len(sites)
+    scores = {code: float(code == CODES[0]) for code in CODES}
+    decision = Decision(
+        image=image,
+        clip=image,
+        label=CODES[0],
+        abstained=False,
+        why=None,
+        caption=None,
+        scores=scores,
+        probabilities=scores,
+        weights=dict.fromkeys(sites, 1.0),
+        contributions={code: dict.fromkeys(sites, score / len(sites)) for code, score in scores.items()},
+        evidence=dict.fromkeys(sites, share) | {"prior": 0.3, "disagreement": 0.2},
+        qualified=dict.fromkeys(sites, 0.5),
+        release=release,
+    )
+    return explain(decision)
 
 
 def _sums(rng: np.random.Generator, sites: int) -> Tensors:

@@ -26,7 +26,7 @@ def serve(
     witnesses: Annotated[int, typer.Option(min=0, help="How many hospitals must have signed the log, at least.")] = 2,
     open_: Open = False,
     host: Host = "127.0.0.1",
-    port: Port = 8082,
+    port: Port = 8083,
     name: Names = None,
     cert: Cert = None,
     key: Key = None,

@@ -42,7 +42,6 @@ PICTURES = {
     "/weights": "audit_weights",
     "/answers": "audit_answers",
     "/decisions/3": "audit_decision",
-    "/log/3": "audit_entry",
 }
 
 
