@@ -91,7 +91,7 @@ def _keys(trust: Path | None) -> TrustFile | None:
     from federated.keys import read_trust
 
     if trust is not None:
-        return read_trust(trust)
+        return read_trust(trust).with_former()
     typer.echo("signatures were not checked: name the hospitals' file with --trust keys.toml", err=True)
     return None
 

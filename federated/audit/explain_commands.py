@@ -74,7 +74,7 @@ def _decisions(file: Path, release: Path | None, trust: Path | None) -> Decision
 
     if trust is None:
         typer.echo("signatures were not checked: name the hospitals' file with --trust keys.toml", err=True)
-    return Decisions(file, release, read_trust(trust) if trust is not None else None)
+    return Decisions(file, release, read_trust(trust).with_former() if trust is not None else None)
 
 
 def _replayed(decisions: Decisions, given: Given) -> Replay:

@@ -10,6 +10,7 @@ from federated.audit.dossier.history import history
 from federated.audit.dossier.materials import Material
 from federated.audit.dossier.promises import requirements, risks
 from federated.audit.dossier.sites import data, performance
+from federated.audit.dossier.sources import Sources
 from federated.audit.dossier.stated import Stated
 from federated.audit.dossier.use import use
 from federated.keys import TrustFile
@@ -36,28 +37,31 @@ def assemble(
     """All sections about one release.
 
     Raises:
-        ConsiliumError: a parcel is none, or with keys bears no signature that counts.
+        ConsiliumError: a parcel is none, or with keys the release bears no signature that counts.
     """
-    opened = bundle.opened(release.digest, trust)
+    sources = Sources(bundle, None if trust is None else trust.with_former())
+    opened = bundle.opened(release.digest, sources.trust)
     manifest = opened.manifest
     by = ", ".join(sorted(key[:16] for key in opened.signers))
-    checked = f"The release is signed by '{opened.passage.sender}' with {by}, reports and summaries by their hospitals"
+    checked = f"The release is signed by '{opened.passage.sender}' with {by}; what hospitals sent, by them"
+    sections = (
+        card(manifest, release.digest, stated),
+        data(sources, manifest, stated),
+        performance(sources, manifest),
+        use(sources, release.digest),
+        acceptance(bundle, release.digest),
+        history(bundle),
+        _risks(),
+        _requirements(),
+        _materials(materials),
+    )
     return Dossier(
         federation=bundle.federation,
         release=manifest.number,
         digest=release.digest,
         signatures=checked if trust is not None else UNCHECKED,
-        sections=(
-            card(manifest, release.digest, stated),
-            data(bundle, manifest, stated),
-            performance(bundle, manifest, trust),
-            use(bundle, release.digest, trust),
-            acceptance(bundle, release.digest),
-            history(bundle),
-            _risks(),
-            _requirements(),
-            _materials(materials),
-        ),
+        left_out=tuple(sources.left_out.values()),
+        sections=sections,
     )
 
 

@@ -47,6 +47,8 @@ def dossier(
     for name, data in files.items():
         write_whole(out / name, data)
     typer.echo(f"release {made.release} of {made.federation}: {made.signatures}")
+    for each in made.left_out:
+        typer.echo(f"left out: {each}", err=True)
     typer.echo(f"{len(made.missing)} topics are not stated: {', '.join(made.missing) or 'none'}")
     typer.echo(f"wrote {', '.join(files)} in {out}")
 

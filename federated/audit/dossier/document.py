@@ -81,12 +81,14 @@ class Dossier(Frozen):
     Attributes:
         release: number of the release that it is about.
         signatures: whose signatures were checked, in words.
+        left_out: what bears no signature that counts, and stands nowhere here.
     """
 
     federation: str
     release: Annotated[int, Field(ge=1)]
     digest: str
     signatures: str
+    left_out: tuple[str, ...] = ()
     sections: tuple[Section, ...]
 
     @property

@@ -22,6 +22,8 @@ def _lines(dossier: Dossier) -> Iterator[str]:
     yield ""
     yield f"`{dossier.digest}`. {plain(dossier.signatures)}."
     yield ""
+    for each in dossier.left_out:
+        yield from (f"**Left out: {plain(each)}.**", "")
     yield f"{len(dossier.missing)} topics are not stated: {plain(', '.join(dossier.missing) or 'none')}."
     for section in dossier.sections:
         yield from _section(section)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING
 
-from federated.audit.bundle import Bundle
 from federated.audit.dossier.document import Grid, Line, Section
+from federated.audit.dossier.sources import Sources
 from federated.audit.dossier.stated import Stated
 from federated.contract import Contribution
 from federated.envelope import Opened
 from federated.manifest import ReleaseManifest, ReleaseSite, ReportManifest
-
-if TYPE_CHECKING:
-    from federated.keys import TrustFile
 
 STATED = "statement"
 ABOUT = (
@@ -48,7 +44,7 @@ def few(manifest: ReleaseManifest) -> int:
     return ceil(1 / manifest.alpha) - 1
 
 
-def data(bundle: Bundle, manifest: ReleaseManifest, stated: Stated) -> Section:
+def data(sources: Sources, manifest: ReleaseManifest, stated: Stated) -> Section:
     """Who contributed what.
 
     Raises:
@@ -64,21 +60,21 @@ def data(bundle: Bundle, manifest: ReleaseManifest, stated: Stated) -> Section:
         title="Data, hospital by hospital",
         about=ABOUT.format(few=few(manifest)),
         lines=tuple(Line(topic=topic, text=text, source=STATED, items=items) for topic, text, items in rows),
-        grids=(_sites(bundle, manifest), _labels(manifest)),
+        grids=(_sites(sources, manifest), _labels(manifest)),
     )
 
 
-def _sites(bundle: Bundle, manifest: ReleaseManifest) -> Grid:
-    rows = tuple(_site(bundle, site) for site in manifest.sites)
+def _sites(sources: Sources, manifest: ReleaseManifest) -> Grid:
+    rows = tuple(_site(sources, site) for site in manifest.sites)
     counts = ("parcels", "patients in batches", "training images")
     columns = ("hospital", "labels", *counts, "Gram matrix", "calibrated by", "patients")
     items = ("TRIPOD+AI 20b", "TRIPOD+AI 21")
     return Grid(title="Hospitals", columns=columns, rows=rows, numbers=(2, 3, 4, 7), items=items)
 
 
-def _site(bundle: Bundle, site: ReleaseSite) -> tuple[str, ...]:
-    heads = [bundle.head(digest) for digest in site.contributions if bundle.member_of(digest) is not None]
-    manifests = [head.manifest for head in heads if isinstance(head.manifest, Contribution)]
+def _site(sources: Sources, site: ReleaseSite) -> tuple[str, ...]:
+    heads = [sources.head(digest) for digest in site.contributions]
+    manifests = [head.manifest for head in heads if head is not None and isinstance(head.manifest, Contribution)]
     whole = len(manifests) == len(site.contributions)
     patients = str(sum(each.batch_patients for each in manifests)) if whole else "not stated"
     images = str(sum(sum(each.images.values()) for each in manifests)) if whole else "not stated"
@@ -104,13 +100,13 @@ def _count(count: int | None, least: int) -> str:
     return SMALL.format(count=count) if count < least else str(count)
 
 
-def performance(bundle: Bundle, manifest: ReleaseManifest, trust: TrustFile | None) -> Section:
+def performance(sources: Sources, manifest: ReleaseManifest) -> Section:
     """How often each hospital's own validation clips were answered rightly, by its report.
 
     Raises:
-        ConsiliumError: a report is none, or bears no signature that counts.
+        ConsiliumError: a report is none.
     """
-    reports = {site.name: _report(bundle, site, trust) for site in manifest.sites}
+    reports = {site.name: _report(sources, site) for site in manifest.sites}
     told = {name: report for name, report in reports.items() if report is not None}
     missing = [name for name in reports if name not in told]
     notes = (f"No report is at hand of {', '.join(missing)}.",) if missing else ()
@@ -139,11 +135,9 @@ def performance(bundle: Bundle, manifest: ReleaseManifest, trust: TrustFile | No
     return Section(title="Performance", about=COUNTED, lines=(MEASURES,), grids=(grid, patients), notes=notes)
 
 
-def _report(bundle: Bundle, site: ReleaseSite, trust: TrustFile | None) -> Opened | None:
-    if site.report is None or bundle.member_of(site.report) is None or bundle.head(site.report).why is not None:
-        return None
-    opened = bundle.opened(site.report, trust)
-    return opened if isinstance(opened.manifest, ReportManifest) else None
+def _report(sources: Sources, site: ReleaseSite) -> Opened | None:
+    opened = None if site.report is None else sources.opened(site.report)
+    return opened if opened is not None and isinstance(opened.manifest, ReportManifest) else None
 
 
 def _row(manifest: ReleaseManifest, label: str, reports: Sequence[Opened]) -> tuple[str, ...]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from federated.audit.bundle import Bundle
 from federated.audit.dossier.document import Grid, Section
+from federated.audit.dossier.sources import Sources
 from federated.decision_summary import CONFIDENT, DRIFT_BINS
 
 if TYPE_CHECKING:
     from federated.envelope import Opened
-    from federated.keys import TrustFile
 
 ABOUT = (
     "Counts of clips that hospitals signed. What few patients stand behind is left out there and counted here as left "
@@ -33,13 +32,13 @@ COLUMNS = (
 )
 
 
-def use(bundle: Bundle, release: str, trust: TrustFile | None) -> Section:
+def use(sources: Sources, release: str) -> Section:
     """Every summary of a release.
 
     Raises:
-        ConsiliumError: one is none, or bears no signature that counts.
+        ConsiliumError: one is none.
     """
-    rows = tuple(_rows(_summaries(bundle, release, trust)))
+    rows = tuple(_rows(_summaries(sources, release)))
     grid = Grid(
         title="Answers at the hospitals",
         items=("CONSORT-AI 19",),
@@ -51,9 +50,9 @@ def use(bundle: Bundle, release: str, trust: TrustFile | None) -> Section:
     return Section(title="Use at the hospitals", about=ABOUT, grids=(grid,))
 
 
-def _summaries(bundle: Bundle, release: str, trust: TrustFile | None) -> Sequence[Opened]:
-    whole = (head for head in bundle.heads("summary") if head.why is None and head.manifest.release == release)
-    found = [bundle.opened(head.digest, trust) for head in whole]
+def _summaries(sources: Sources, release: str) -> Sequence[Opened]:
+    ours = [head.digest for head in sources.heads("summary") if head.manifest.release == release]
+    found = [opened for opened in map(sources.opened, ours) if opened is not None]
     return sorted(found, key=lambda opened: (opened.manifest.site, opened.manifest.first))
 
 

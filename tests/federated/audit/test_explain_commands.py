@@ -19,6 +19,7 @@ from federated.audit.explain import Evidence, explain
 from federated.audit.wording import sentences
 from federated.commands import app
 from federated.errors import ConsiliumError
+from federated.keys import TrustFile, write_trust
 from tests.decision_making import a_flag
 from tests.opened_making import CLIP, IMAGE, newest_release, with_opened
 
@@ -100,6 +101,22 @@ def test_one_parcel_and_its_release(told: Any, tmp_path: Path, trust: Path, run:
     assert result.exit_code == 0
     assert "  ok    answer: bit for bit the same" in result.stdout.splitlines()
     assert "  -     image: that the features are those of the image" in result.stdout
+
+
+def test_a_key_that_was_followed_by_another_counts_and_one_that_was_revoked_does_not(
+    told: Any, bundle: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    cem = next(party for party in told[0].trust.parties if party.name == "cem")
+    others = tuple(party for party in told[0].trust.parties if party.name != "cem")
+    revoked = cem.model_copy(update={"revoked": True})
+    follows = cem.model_copy(update={"public": others[0].public})
+    write_trust(TrustFile(federation="test", parties=(*others, revoked, follows)), tmp_path / "followed.toml")
+    write_trust(TrustFile(federation="test", parties=(*others, revoked)), tmp_path / "revoked.toml")
+    assert run("replay", bundle, "--trust", tmp_path / "followed.toml").exit_code == 0
+    assert run("influence", bundle, "--trust", tmp_path / "followed.toml").exit_code == 0
+    for command in ("replay", "influence"):
+        result = run(command, bundle, "--trust", tmp_path / "revoked.toml")
+        assert str(result.exception) == "cem: no key of this site counts: its key was revoked"
 
 
 def test_another_release_ends_with_one(told: Any, tmp_path: Path, run: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from federated.audit.bundle import open_bundle
+from federated.audit.dossier.sources import Sources
 from federated.audit.dossier.use import use
 from federated.audit.given import newest
 from tests.decision_making import Tree, sums, told
@@ -27,7 +28,7 @@ def test_sums_of_each_summary_of_the_release(
         fields = told(tree, release=of, site=site, suppressed=("answered.a4c",))
         record.send(*make_sample("summary", tensors, **fields))
     bundle = open_bundle(record.write(tmp_path / "it.bundle"))
-    (grid,) = use(bundle, release, record.trust).grids
+    (grid,) = use(Sources(bundle, record.trust), release).grids
     assert grid.rows == tuple(
         (site, "0 to 29", "21", "4", "11", "3", "1", "25% (6 of 24)", "1") for site in ("ada", "ben")
     )
@@ -35,6 +36,6 @@ def test_sums_of_each_summary_of_the_release(
 
 def test_without_a_summary_it_is_said(whole: Any, tmp_path: Path) -> None:
     bundle = open_bundle(whole.write(tmp_path / "it.bundle"))
-    (grid,) = use(bundle, newest(bundle).digest, None).grids
+    (grid,) = use(Sources(bundle, None), newest(bundle).digest).grids
     assert grid.rows == ()
     assert grid.empty.startswith("Not stated")
