@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 BROAD, NARROW, TALL = 1200, 390, 900
 KEEP = "PICTURES"  # a folder where pictures of pages are kept, where this variable of the environment names one
-COLOURS = 96
+COLOURS = 200
 FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
 
 
