@@ -86,7 +86,7 @@ def _evidence(found: Explanation) -> Iterator[str]:
 def _site(found: Explanation, site: Account) -> Iterator[str]:
     yield f"{site.site}: {_qualification(found, site)}"
     share = "" if site.evidence is None else f", and has {_percent(site.evidence)} of the evidence"
-    weight = "" if site.weight == 1.0 else f" Its weight for this image is {site.weight:.3f}."
+    weight = "" if site.weight == 1.0 else f" Its weight for this {_unit(found)} is {site.weight:.3f}."
     yield f"  It put {site.contribution:z.3f} into the score of {found.best}{share}.{weight}"
     if site.without is not None:
         yield f"  {_without(found, site)}"
@@ -96,7 +96,7 @@ def _qualification(found: Explanation, site: Account) -> str:
     if site.calibration == "none":
         return "has reported no patients, so that it is qualified for everything."
     whose = PATIENTS.get(site.calibration or "own", PATIENTS["own"]).format(name=site.site)
-    like = f"of {whose} {_percent(site.p)} fit it no better than this image (p {site.p:.3f})"
+    like = f"of {whose} {_percent(site.p)} fit it no better than this {_unit(found)} (p {site.p:.3f})"
     if site.qualified is None:
         return f"{like}."
     needed = f"more than {found.alpha:g} is needed"
@@ -117,6 +117,10 @@ def _without(found: Explanation, site: Account) -> str:
         same = without.best == found.best
         answer = f"the label with the largest score would {'still be' if same else 'be'} {without.best}"
     return f"Without {site.site}, fitted again: {answer}; {score} ({without.effect:+z.3f})."
+
+
+def _unit(found: Explanation) -> str:
+    return "clip" if found.image is None else "image"
 
 
 def _sentence(text: str) -> str:

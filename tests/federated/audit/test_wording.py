@@ -83,6 +83,13 @@ def test_what_became_known_is_said(found: Explanation, why: Why) -> None:
         )
 
 
+def test_a_clip_is_called_one(found: Explanation) -> None:
+    lines = sentences(found.model_copy(update={"image": None}))
+    assert lines[0] == "Clip c: sub."
+    assert sum("fit it no better than this clip" in line for line in lines) == 3
+    assert not any("this image" in line for line in lines)
+
+
 def test_names_that_do_not_print_are_written_out(found: Explanation) -> None:
     lines = sentences(found.model_copy(update={"image": "\x1b[2Ja\nb"}))
     assert lines[0] == "Image \\x1b[2Ja\\nb of clip c: sub."
