@@ -109,6 +109,8 @@ def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple
     if facts.kind == "statistics":
         passed_on = "class sums and Gram matrices" if level_to_sites == 2 else "class sums"
         lines.append(f"every site and auditor gets the {passed_on} through releases, level {level_to_sites}")
+        whole = level_to_sites == facts.level
+        lines.append(f"an auditor gets {'this parcel itself' if whole else 'its manifest, and no more of it'}, as well")
     if facts.kind == "features":
         lines.append("every site and auditor gets the class sums derived from it through releases")
     if facts.kind == "update":

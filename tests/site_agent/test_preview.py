@@ -151,3 +151,11 @@ def test_preview_of_a_report_says_what_an_auditor_gets(open_home: SiteHome, make
     line = "an auditor gets all of it where Gram matrices may go on to other sites, else its manifest"
     assert line in Gate(open_home).preview(make_draft("report")).audience
     assert line not in Gate(open_home).preview(make_draft("statistics")).audience
+
+
+@pytest.mark.parametrize(("level", "said"), [(1, "its manifest, and no more of it"), (2, "this parcel itself")])
+def test_preview_of_statistics_says_what_an_auditor_gets(
+    open_home: SiteHome, make_draft: MakeDraft, level: int, said: str
+) -> None:
+    audience = Gate(open_home).preview(make_draft("statistics", level_to_sites=level)).audience
+    assert f"an auditor gets {said}, as well" in audience
