@@ -41,7 +41,7 @@ REASONS = {
     b"CERTIFICATE_VERIFY_FAILED": "{} is not the SuperLink that the kit vouches for",
     b"[code: 2004]": "{} does not let this site in: not enrolled yet, or its last stop was unclean (a minute)",
     b"400 Bad Request": "the gate at {} asks for a certificate: consilium site certificate, consilium site fence",
-    b"403 Forbidden": "the gate at {} does not know this site's certificate, or not with this node key",
+    b"terminated gracefully": "the gate at {} does not know this site's certificate, or not with this node key",
     b"connection has been closed (EOF)": "the way to {} is shut: is the forwarder running?",
     b"502 Bad Gateway": "the forwarder does not reach {}, or that is not the gate that the kit vouches for",
 }

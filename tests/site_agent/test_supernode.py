@@ -219,7 +219,7 @@ def test_a_growing_log_is_read_once_and_in_whole_lines(tmp_path: Path) -> None:
     ("said", "told"),
     [
         ("HTTP 400 Bad Request", "the gate at fed:443 asks for a certificate: consilium site certificate"),
-        ("HTTP 403 Forbidden", "the gate at fed:443 does not know this site's certificate"),
+        ("SuperNode terminated gracefully.", "the gate at fed:443 does not know this site's certificate"),
         ("HTTP 502 Bad Gateway", "the forwarder does not reach fed:443"),
         ("TLS/SSL connection has been closed (EOF)", "the way to fed:443 is shut: is the forwarder running?"),
     ],

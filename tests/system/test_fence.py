@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from federated.envelope import parse_parcel
+from server.client_certificates import strike, write_list
 from site_agent.flower_executor import own_bundle
 from tests.e2e.hospitals import wait_until
 from tests.system.fenced import PLANTED, PLAX, SERVICES, SITE, UNITS, Fenced, fenced
@@ -196,6 +197,20 @@ def test_each_service_is_a_user_of_its_own_without_privileges(hospital: Fenced) 
         assert "Seccomp:\t2" in status
         routes = hospital.machine.run("cat", f"/proc/{leader}/net/route").splitlines()
         assert len(routes) == 1  # the heading
+
+
+def test_a_site_that_is_struck_is_told_so_and_comes_back_by_itself(hospital: Fenced) -> None:
+    folder = hospital.coordinator.home.certificates_path
+    (file,) = folder.glob("clients/ada-*.crt")
+    kept = file.read_bytes()
+    strike(hospital.coordinator.home, SITE)
+    hospital.gate.read_again()
+    wait_until(lambda: "does not know this site's certificate" in hospital.machine.said("consilium-node"))
+    file.write_bytes(kept)
+    write_list(hospital.coordinator.home)
+    hospital.gate.read_again()
+    before = hospital.machine.said("consilium-node").count("is online at")
+    wait_until(lambda: hospital.machine.said("consilium-node").count("is online at") > before)
 
 
 def test_systemd_finds_no_fault_with_the_units_and_little_exposed(hospital: Fenced) -> None:
