@@ -81,7 +81,10 @@ def recompute_calibration(
     """
     told = {name: (each.digest, each.manifest, each.tensors) for name, each in reports.items()}
     pinned = candidate.hyperparameters.mode == "isolated" and candidate.previous is not None
-    built = build_release(candidate, tensors, told, keep_temperature=pinned)
+    try:
+        built = build_release(candidate, tensors, told, keep_temperature=pinned)
+    except (KeyError, ValueError, LinAlgError) as error:
+        raise ContractError(f"cannot be calibrated by these reports ({error})") from error
     if built.manifest.sites != opened.manifest.sites:
         raise ContractError("a site is calibrated otherwise than the reports say")
     if not np.isclose(built.manifest.temperature, opened.manifest.temperature, rtol=TOLERANCE, atol=0):

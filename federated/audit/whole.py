@@ -11,7 +11,7 @@ from federated.audit.contents import ASSESSMENTS, CONTENTS, KEYS, LOG, PLANS, PR
 from federated.audit.kept_back import require_reason
 from federated.audit.lineage import lineage_checks
 from federated.audit.logged import Logged
-from federated.audit.outcome import Audit, Check
+from federated.audit.outcome import Audit, Check, outcome
 from federated.audit.predictions import verify_lines
 from federated.audit.record import Record
 from federated.audit.releases import content_checks, release_checks
@@ -21,7 +21,8 @@ from federated.envelope import Opened, Parcel, Passage, check_envelope, open_con
 from federated.errors import ConsiliumError, ContractError, SignatureError
 from federated.keys import TrustFile
 from federated.log.verification import verify_log, witnessed_size
-from federated.manifest import SITE_KINDS
+from federated.manifest import SITE_KINDS, ReleaseManifest
+from federated.report import check_report
 
 ORDER = ("statistics", "features", "weights", "synthetic", "consultation", "update", "report", "candidate", "release")
 """Kinds in the order in which they are looked at; the others follow."""
@@ -250,8 +251,22 @@ def _expert(record: Record, head: Head, _: Opened | None) -> Iterator[Check]:
     yield from lineage_checks(head.manifest, record.manifests)
 
 
+def _report(record: Record, head: Head, opened: Opened | None) -> Iterator[Check]:
+    """Whether a report can be about its candidate; what it counts is the site's word."""
+    candidate = record.manifests.get(head.manifest.candidate)
+    if opened is None or not isinstance(candidate, ReleaseManifest):
+        return
+
+    def held() -> str:
+        check_report(opened.manifest, opened.tensors, candidate)
+        return f"counts of {opened.manifest.validation_patients} validation patients that can be"
+
+    yield outcome("counts", held)
+
+
 KINDS: dict[str, Callable[[Record, Head, Opened | None], Iterator[Check]]] = {
     "expert": _expert,
+    "report": _report,
     "release": _release,
     "summary": _summary,
     "decision": _decision,

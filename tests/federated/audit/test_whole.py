@@ -296,6 +296,19 @@ def test_a_record_that_does_not_fit_its_log_is_named(whole: Any, tmp_path: Path,
     assert re.search(what, _lie(_verify(record.write(tmp_path / "a.bundle"), whole.trust)))
 
 
+def test_a_report_that_no_counting_could_give_is_named(make_record: Any, tmp_path: Path) -> None:
+    record = make_record()
+    name, parcel = next(item for item in record.parcels.items() if b'"kind":"report"' in item[1].manifest)
+    manifest = parse_manifest(parcel.manifest)
+    tensors = unpack_tensors(parcel.tensors, manifest)
+    data, specs, tensors_digest = pack_tensors(tensors | {"confusion": tensors["confusion"] - 1})
+    wrong = manifest.model_copy(update={"tensors": specs, "tensors_digest": tensors_digest})
+    del record.parcels[name]
+    record.send(wrong, data, concerns=manifest.candidate)
+    found = _lie(_verify(record.write(tmp_path / "a.bundle"), record.trust))
+    assert re.search(r"\((ada|ben)\): counts: report of \1: a count is negative", found), found
+
+
 @pytest.mark.parametrize(
     ("kind", "why"),
     [("statistics", "gram"), ("report", "gram"), ("statistics", "coordinator"), ("release", "withdrawn")],
