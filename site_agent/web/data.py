@@ -11,6 +11,7 @@ from federated.web.exchange import Answer, Rendered, Seen
 from site_agent.status.holdings import Holdings, ViewCount
 from site_agent.status.status import SiteStatus, site_status
 from site_agent.status.thumbnails import thumbnails
+from site_agent.web.wording import short_of
 
 if TYPE_CHECKING:
     from federated.pages.svg import Svg
@@ -32,7 +33,10 @@ def data(home: SiteHome, _: Seen) -> Answer:
         "views": _views(held),
         "view_rows": [_view_row(view) for view in held.views],
         "machine_rows": [(m.machine or "not said", m.expert, m.patients, m.clips, m.images) for m in held.machines],
-        "batch_rows": [(b.name, b.closed, ", ".join(b.forms), b.pixels, b.patients, b.images) for b in held.batches],
+        "batch_rows": [
+            (b.name, b.closed[:16].replace("T", " "), ", ".join(b.forms), b.pixels, b.patients, b.images)
+            for b in held.batches
+        ],
         "outside_rows": [(one.state, one.reason, one.items) for one in held.outside],
         "contribution_rows": [(one.batch, one.kind, one.state, one.forgotten) for one in status.contributions],
         "pictures": pictures(thumbnails(home.archive), {view.label: _name(view) for view in held.views}),
@@ -64,7 +68,10 @@ def _tiles(status: SiteStatus) -> list[tuple[str, str]]:
 def _views(held: Holdings) -> Svg:
     colours = kinds(FOLDS)
     rows = [
-        (_name(view), [Part(fold, view.folds.get(fold, 0), colours[fold]) for fold in FOLDS if view.folds.get(fold)])
+        (
+            short_of(_name(view)),
+            [Part(fold, view.folds.get(fold, 0), colours[fold]) for fold in FOLDS if view.folds.get(fold)],
+        )
         for view in held.views
     ]
     most = max((view.images for view in held.views), default=0)

@@ -11,9 +11,11 @@ from federated.pages.plots import Value, bar, kinds, stacked_bar
 from federated.web.exchange import Answer, Missing, Rendered, Seen
 from site_agent.decisions.book import Book, answer_of, book_of, has_book
 from site_agent.web import experts
+from site_agent.web.wording import short_of
 
 if TYPE_CHECKING:
     from federated.decision_record import Record
+    from federated.pages.svg import Svg
     from site_agent.decisions.details import Detail
     from site_agent.home import SiteHome
 
@@ -49,14 +51,24 @@ def decision(home: SiteHome, seen: Seen) -> Answer:
     colours = kinds(sorted(answer.weights))
     said = experts.answer_of(answer, meanings)
     qualified = [Value(site, value, f"{value:.3f}", colours[site]) for site, value in sorted(answer.qualified.items())]
-    scores = [Value(meanings.get(label, label), score) for label, score in answer.scores.items()]
+    scores = [Value(short_of(meanings.get(label, label)), score) for label, score in answer.scores.items()]
     plots = [
-        (stacked_bar(experts.evidence(answer, colours), title="Whose evidence"), "Shares of the best label's score."),
-        (bar(qualified, title="How well each site is qualified", most=1.0),
+        ("Whose part in the answer", stacked_bar(experts.parts_of(answer, colours), title="Whose part in the answer"),
+         "What each site's expert adds to the score of the answer."),
+        *_evidence(answer, colours),
+        ("How well each site is qualified", bar(qualified, title="How well each site is qualified", most=1.0),
          "A small value says that the image is foreign to that site's own images."),
-        (bar(scores, title="Scores"), "Each score is a sum of every site's contribution."),
+        ("Scores", bar(scores, title="Scores"), "Each score is a sum of every site's contribution."),
     ]  # fmt: skip
     return Rendered("decision.html", context | {"said": said, "plots": plots})
+
+
+def _evidence(answer: Decision, colours: dict[str, str]) -> list[tuple[str, Svg, str]]:
+    """Whose images stand behind it, where the release tells: sites may keep what that takes."""
+    if not set(colours) & set(answer.evidence):
+        return []
+    heading, caption = "Whose images stand behind it", "Shares of the score; 'nobody' is what no image has changed."
+    return [(heading, stacked_bar(experts.evidence(answer, colours), title=heading), caption)]
 
 
 def _opened(home: SiteHome, book: Book, number: int) -> tuple[Record, Decision | None, str]:

@@ -17,6 +17,7 @@ from site_agent.catalogue import Case, Catalogue
 from site_agent.status.thumbnails import picture
 from site_agent.web.data import address_of
 from site_agent.web.releases import held_of, lease_line
+from site_agent.web.wording import short_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 PER_PAGE = 8
-OTHERS = {"prior": ("nobody: the starting point", NOBODY), "disagreement": ("experts disagree", DIFFER)}
+OTHERS = {"prior": ("nobody", NOBODY), "disagreement": ("experts differ", DIFFER)}
 REMAINDER = ("the rest", REST)
 
 
@@ -50,7 +51,7 @@ class Opinion:
 
 
 def experts(home: SiteHome, seen: Seen) -> Answer:
-    """Whose evidence decided, for each view and clip by clip."""
+    """Whose word counted how much, for each view and clip by clip."""
     shelf = read_shelf(home)
     numbers = [held.number for held in shelf.releases if held.state != "recalled"]
     asked = seen.query.get("release", str(shelf.current.number if shelf.current else max(numbers, default=0)))
@@ -104,6 +105,12 @@ def _clip(case: Case) -> str:
     return f"{case.patient}/{case.clip}"
 
 
+def parts_of(decision: Decision, colours: dict[str, str]) -> list[Part]:
+    """What each site's expert adds to the best label's score; what is negative has no length."""
+    added = decision.contributions[decision.best]
+    return [Part(site, max(0.0, part), colours[site], f"{part:+.2f}") for site, part in sorted(added.items())]
+
+
 def evidence(decision: Decision, colours: dict[str, str]) -> list[Part]:
     """Shares of the best label's score, whose they are; they add up to one."""
     parts = []
@@ -136,21 +143,18 @@ def _shown(home: SiteHome, one: Opinion, meanings: dict[str, str], colours: dict
         "answer": said,
         "right": one.right,
         "caption": one.decision.caption or "",
-        "plot": stacked_bar(evidence(one.decision, colours), title=f"Whose evidence: {said}"),
+        "plot": stacked_bar(parts_of(one.decision, colours), title=f"Whose part in the answer: {said}"),
         "qualified": sorted(one.decision.qualified.items()),
     }
 
 
 def _by_label(found: Sequence[Opinion], meanings: dict[str, str], colours: dict[str, str]) -> Svg:
-    """Mean shares of evidence over the clips of each true label."""
-    labels = sorted({one.truth for one in found})
+    """Mean parts over the clips of each true label."""
     rows = []
-    for label in labels:
-        parts: dict[tuple[str, str], float] = {}
-        chosen = [one for one in found if one.truth == label]
-        for one in chosen:
-            for part in evidence(one.decision, colours):
-                parts[part.name, part.kind] = parts.get((part.name, part.kind), 0.0) + part.value / len(chosen)
-        shown = [Part(name, share, kind, f"{100 * share:.0f} %") for (name, kind), share in parts.items()]
-        rows.append((meanings.get(label, label), shown))
-    return stacked_bars(rows, title="Whose evidence decided, for each view", most=1.0)
+    for label in sorted({one.truth for one in found}):
+        parts = [part for one in found if one.truth == label for part in parts_of(one.decision, colours)]
+        clips = sum(one.truth == label for one in found)
+        means = {site: sum(part.value for part in parts if part.name == site) / clips for site in colours}
+        shown = [Part(site, mean, colours[site], f"{mean:.2f}") for site, mean in means.items()]
+        rows.append((short_of(meanings.get(label, label)), shown))
+    return stacked_bars(rows, title="Whose part in the answers, for each view")

@@ -13,6 +13,7 @@ from site_agent.adopt import REASON_LENGTH, Held, read_shelf
 from site_agent.agent import tell
 from site_agent.evaluation import WITHHELD, Evaluation
 from site_agent.lease import lease
+from site_agent.web.wording import short_of
 
 if TYPE_CHECKING:
     from federated.pages.svg import Svg
@@ -115,12 +116,13 @@ def _balanced(evaluation: Evaluation | None) -> str:
 def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
     shown = [evaluation.balanced_accuracy.value, evaluation.accuracy.value]
     balanced, accuracy = ["none" if value is None else f"{100 * value:.0f} %" for value in shown]
+    unknown = evaluation.clips - evaluation.known
     refused = f"{evaluation.withheld} of {evaluation.known}"
     return [
         (balanced, "balanced accuracy on your held-back patients"),
         (accuracy, "accuracy"),
         (refused, "withheld, of clips that it could know"),
-        (str(evaluation.withheld_unknown), f"withheld, of {evaluation.clips - evaluation.known} that it could not"),
+        *([(str(evaluation.withheld_unknown), f"withheld, of {unknown} that it could not")] if unknown else []),
         (str(evaluation.patients), "patients"),
     ]
 
@@ -132,5 +134,6 @@ def _confusion(evaluation: Evaluation, meanings: dict[str, str]) -> Svg:
     columns = [*sorted(answers - {WITHHELD}), *([WITHHELD] if WITHHELD in answers else [])]
     counts = [evaluation.confusion[row] for row in rows]
     values = [[count.get(column, 0) / max(1, sum(count.values())) for column in columns] for count in counts]
-    named = [meanings.get(code, code) for code in rows], [meanings.get(code, code) for code in columns]
-    return heat_map(*named, values, title="What was answered, for each true view", most=1.0)
+    across = [short_of(meanings.get(code, code)) for code in columns]
+    down = [short_of(meanings.get(code, code)) for code in rows]
+    return heat_map(down, across, values, title="What was answered, for each true view", most=1.0)

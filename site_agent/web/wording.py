@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "adoption": "Which release this hospital uses",
     "withdrawal": "Which contributions this hospital takes back",
 }
+ABBREVIATION = re.compile(r"\(([A-Za-z0-9/ -]{1,12})\)$")
 HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,6 +31,12 @@ def subject_of(manifest: Any) -> str:
     if batch is not None:
         return "all batches" if batch == "all" else f"batch {batch}"
     return "" if number is None else f"number {number}"
+
+
+def short_of(meaning: str) -> str:
+    """The abbreviation that stands in brackets at the end, as plots have room for; else the words themselves."""
+    found = ABBREVIATION.search(meaning)
+    return found.group(1) if found else meaning
 
 
 def digest_of(path: Mapping[str, str]) -> str:

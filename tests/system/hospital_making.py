@@ -100,7 +100,7 @@ def _sign(home: SiteHome, *, each: bool) -> None:
     policy = default_policy("echo", home.config.site)
     limits = policy.report.limits.model_copy(update={"gram_share": 1000.0, "cell": 2, "batch": 2})
     allowed = {"allowed": True, "approval": "standing", "limits": limits}
-    how = allowed | {"approval": "each" if each else "standing"}
+    how = allowed | {"approval": "each" if each else "standing", "level_to_sites": 2}
     rules = {"statistics": policy.statistics.model_copy(update=how), "report": policy.report.model_copy(update=allowed)}
     write_policy(home, policy.model_copy(update=rules))
     sign_policy(home, read_private_key(home.approver_key_path))

@@ -39,7 +39,7 @@ def test_answers_are_listed_and_each_is_taken_apart(answering: SiteHome) -> None
     assert "&lt;b&gt;0&amp;amp;.png" in shown
     one = viewer.get("/decisions/0")
     assert one.status_code == 200
-    assert "Whose evidence" in one.text
+    assert "Whose part in the answer" in one.text
     assert "How well each site is qualified" in one.text
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from site_agent.adopt import read_shelf
 from site_agent.catalogue import Catalogue
-from site_agent.web.experts import evidence, opinions
+from site_agent.web.experts import evidence, opinions, parts_of
 from tests.site_agent.web.conftest import browser
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def test_every_held_back_clip_is_answered_and_its_evidence_adds_up(north: SiteHo
     for one in found:
         parts = evidence(one.decision, {"north": "s0", "south": "s1"})
         assert sum(part.value for part in parts) == pytest.approx(1.0)
+        added = [float(part.shown) for part in parts_of(one.decision, {"north": "s0", "south": "s1"})]
+        assert sum(added) == pytest.approx(one.decision.scores[one.decision.best], abs=0.02)
         assert one.right in (None, one.decision.label == one.truth)
 
 
@@ -32,7 +34,7 @@ def test_it_is_asked_once_until_images_come(north: SiteHome) -> None:
 def test_the_page_shows_pictures_and_whose_word_it_was(north: SiteHome) -> None:
     shown = browser(north, "viewer").get("/experts").text
     assert 'src="data:image/png;base64,' in shown
-    assert "Whose evidence decided, for each view" in shown
+    assert "Whose word counted, for each view" in shown
     assert "south" in shown
     other = browser(north, "viewer").get("/experts?release=2").text
     assert '<option value="2" selected>' in other

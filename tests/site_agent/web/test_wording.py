@@ -4,7 +4,7 @@ import pytest
 
 from federated.manifest import SITE_KINDS
 from federated.web.exchange import Missing
-from site_agent.web.wording import KINDS, digest_of
+from site_agent.web.wording import KINDS, digest_of, short_of
 
 
 def test_every_kind_that_a_site_sends_has_words() -> None:
@@ -22,3 +22,11 @@ def test_an_address_that_names_no_digest_leads_nowhere(name: str) -> None:
 
 def test_an_address_names_a_digest() -> None:
     assert digest_of({"digest": "ab" * 32}) == "sha256:" + "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("meaning", "short"),
+    [("apical four-chamber (A4C)", "A4C"), ("apical, any view (AP)", "AP"), ("dark", "dark"), ("a (b) c", "a (b) c")],
+)
+def test_plots_take_the_abbreviation(meaning: str, short: str) -> None:
+    assert short_of(meaning) == short
