@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.claims import Claim, Measured, Row, told
+from benchmarks.leakage_levels import by_kind_and_level
 from benchmarks.lung_data import Images, load_images
 from benchmarks.real_data import LUNG
 from federated.statistics import Array
@@ -34,6 +35,7 @@ def measure(*, quick: bool) -> Measured:
         {"table": "membership", "attack": "loss threshold on a linear head", "area under ROC": float(areas.mean()),
          "sd": float(areas.std()), "found at 5 % false alarms": float(caught.mean())},
         {"table": "membership", "attack": "guess", "area under ROC": 0.5, "sd": 0.0, "found at 5 % false alarms": 0.05},
+        *by_kind_and_level(images, VICTIM, _number(inversion[0]["correlation"]), float(areas.mean())),
     )  # fmt: skip
     return Measured(rows=rows, claims=_claims(inversion, float(areas.mean())))
 
