@@ -56,7 +56,7 @@ def _together(kind: str, audits: Sequence[Audit]) -> Check:
         return Check(name=kind, ok=False, found=f"{wrong[0].name}: {wrong[0].found}")
     passed, left = (sorted({check.name for check in checks if check.ok is ok}) for ok in (True, None))
     said = [f"passed: {', '.join(passed)}"] if passed else []
-    said += [f"not looked at: {', '.join(left)}"] if left else []
+    said += [f"left open: {', '.join(left)}"] if left else []
     return Check(name=kind, ok=True if passed else None, found="; ".join(said))
 
 

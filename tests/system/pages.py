@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 BROAD, NARROW, TALL = 1200, 390, 900
 KEEP = "PICTURES"  # a folder where pictures of pages are kept, where this variable of the environment names one
 COLOURS = 200
+PAPER = 688  # pixels between the margins of a sheet of A4
+WIDER = "[...document.querySelectorAll('.wide')].filter(x => x.scrollWidth > x.clientWidth + 1).map(x => x.ariaLabel)"
 FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
 
 
@@ -95,6 +97,14 @@ def require_keyboard(page: Page) -> None:
         assert outline != "none", page.evaluate("document.activeElement.outerHTML")
         reached += 1
     assert reached == total
+
+
+def require_fits_paper(page: Page) -> None:
+    """No table and no plot is cut off at the side of a sheet of A4."""
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": PAPER, "height": TALL})
+    wide: Any = page.evaluate(WIDER)
+    assert wide == [], page.url
 
 
 def require_prints(page: Page) -> bytes:

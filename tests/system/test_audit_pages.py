@@ -24,6 +24,7 @@ from tests.system.pages import (
     keep,
     page_of,
     require_fits,
+    require_fits_paper,
     require_keyboard,
     require_prints,
     require_readable,
@@ -119,6 +120,21 @@ def test_by_clicks_through_every_page(browser: Browser, home: str) -> None:
         assert "lead from the entry to the root" in page.locator(".steps").inner_text()
 
 
+def test_a_curve_is_a_line_and_a_bar_has_its_own_size(browser: Browser, home: str) -> None:
+    with page_of(browser) as page:
+        page.goto(home)
+        for style in ("polyline", "circle"):
+            fills: Any = page.evaluate(
+                f"[...document.querySelectorAll('.plot {style}')].map(x => getComputedStyle(x).fill)"
+            )
+            assert (set(fills) == {"none"}) is (style == "polyline"), fills
+        page.goto(f"{home}/weights")
+        strokes: Any = page.evaluate(
+            "[...document.querySelectorAll('.plot rect')].map(x => getComputedStyle(x).stroke)"
+        )
+        assert set(strokes) == {"none"}
+
+
 def test_a_release_is_chosen_by_its_number(browser: Browser, home: str) -> None:
     with page_of(browser) as page:
         page.goto(f"{home}/experts")
@@ -133,6 +149,7 @@ def test_every_page_prints(path: str, browser: Browser, home: str) -> None:
     with page_of(browser, dark=True) as page:
         page.goto(home + path)
         assert len(require_prints(page)) > 15_000
+        require_fits_paper(page)
 
 
 def test_who_has_a_token_signs_in_and_out(browser: Browser, room: Room, tmp_path: Path) -> None:
