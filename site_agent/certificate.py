@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -44,16 +45,17 @@ def take(home: SiteHome, path: Path) -> datetime:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)
         certificate = x509.load_pem_x509_certificate(data)
+        key, until = certificate.public_key(), certificate.not_valid_after_utc
     except OSError as error:
         raise cannot_read(path, error) from error
-    except ValueError as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConsiliumError("is not a certificate", where=str(path)) from error
     asked = home.keys_path / ASKED
-    if not (asked.exists() and _public(asked) == certificate.public_key()):
+    if not (asked.exists() and _public(asked) == key):
         raise ConsiliumError("is not for the key that this site asked for last", where=str(path), cure=RENEW)
     write_whole(home.keys_path / CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM))
     asked.replace(home.keys_path / KEY)
-    return certificate.not_valid_after_utc
+    return until
 
 
 def standing(home: SiteHome) -> tuple[Path, Path]:
