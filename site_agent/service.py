@@ -36,6 +36,7 @@ SERVICE = "consilium.site.Agent"
 EXCHANGE, WITNESS = "Exchange", "Witness"
 MAX_PARCELS = 1024
 MAX_EXCHANGE_BYTES = 2 * MAX_PARCEL_BYTES
+MAX_HEADER_BYTES = 2 * 2**20  # of all that an exchange may settle
 MAX_SECONDS = 3600.0
 MAX_SOCKET_BYTES = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
 PLAIN_PATH = re.compile(r"^/[A-Za-z0-9._/-]+$")  # what needs no quoting in an address or a node's configuration
@@ -207,9 +208,12 @@ def _read(requests: Iterator[bytes]) -> tuple[list[bytes], Settled]:
 
     Raises:
         ValidationError: the header is not one.
-        OverflowError: more parcels or bytes than an exchange may hold.
+        OverflowError: more parcels or bytes than an exchange, or its header, may hold.
     """
-    header = RequestHeader.model_validate_json(next(requests, b""))
+    first = next(requests, b"")
+    if len(first) > MAX_HEADER_BYTES:
+        raise OverflowError
+    header = RequestHeader.model_validate_json(first)
     return _limited(requests), list(header.settled)
 
 

@@ -16,7 +16,7 @@ from federated.manifest import COORDINATOR_KINDS, SITE_KINDS, manifest_bytes, pa
 from federated.shapes import check_shapes
 from tests.fuzz.mutation import CHANGES, EDITS, Change, Edit, Samples, changed, edited, fuzzed, survived
 
-KINDS = tuple(kind for kind in (*SITE_KINDS, *COORDINATOR_KINDS) if kind not in ("summary", "decision"))
+KINDS = (*SITE_KINDS, *COORDINATOR_KINDS)
 DTYPES = ("F64", "F32", "I64", "U8", "BF16", "F16", "BOOL", "F8_E4M3", "I128", "", "f64")
 
 

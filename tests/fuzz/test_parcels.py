@@ -18,7 +18,7 @@ from federated.statements import PAYLOAD_TYPE
 from tests.fuzz.mutation import CHANGES, EDITS, Change, Edit, Samples, changed, edited, fuzzed, survived
 from tests.fuzz.parties import DPO, TRUST, key_of, passage_of, statement_of
 
-KINDS = ("statistics", "adoption", "recall", "report")
+KINDS = ("statistics", "adoption", "recall", "decision")
 
 
 @pytest.fixture(scope="session")

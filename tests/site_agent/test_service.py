@@ -68,6 +68,13 @@ def test_what_is_not_an_exchange_is_answered_with_a_code(echo: Service, header: 
     assert (_code(answer), answer[1:]) == ("invalid", [])
 
 
+def test_a_header_that_is_too_long_is_not_read(echo: Service) -> None:
+    """Though it would be one: it is looked at before it is parsed."""
+    long = NOTHING + b" " * site_agent.service.MAX_HEADER_BYTES
+    assert _code(_call(echo.socket, long)) == "invalid"
+    assert _code(_call(echo.socket, NOTHING + b" " * 9)) == "ok"
+
+
 def test_an_empty_call_and_one_without_a_deadline_are_answered_with_a_code(echo: Service) -> None:
     assert _code(_call(echo.socket)) == "invalid"
     assert _code(_call(echo.socket, NOTHING, timeout=None)) == "invalid"
