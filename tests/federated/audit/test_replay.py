@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from pydantic import ValidationError
 
 from federated.audit.replay import NOT_SHOWN, Replay, compare, not_replayable, replay
 from federated.deciding import decide_alone
@@ -18,6 +20,7 @@ from federated.fused_model import FusedModel
 from federated.manifest import DecisionManifest, manifest_digest, pack_tensors, unpack_tensors
 from federated.release import Built
 from tests.decision_making import Tree, a_flag, a_record, shown
+from tests.fuzz.mutation import EDITS, Edit, edited, fuzzed, survived
 
 IMAGE, CLIP = "0" * 32, "1" * 32
 PASSAGE: Any = Passage(
@@ -241,4 +244,23 @@ def test_a_decision_is_as_far_from_itself_as_nothing(image: tuple[Decision, np.n
     with pytest.raises(ContractError, match=r"path 1 of concept: sub is told, plax comes out"):
         compare(
             decision, decision.model_copy(update={"path": (decision.path[0].model_copy(update={"concept": "plax"}),)})
+        )
+
+
+@given(edits=EDITS)
+@fuzzed(60)
+def test_any_other_answer_is_named(edits: list[Edit], image: tuple[Decision, np.ndarray], model: FusedModel) -> None:
+    """Whatever is changed in an answer: it is none, or does not come out again."""
+    decision, features = image
+    try:
+        forged = Decision.model_validate_json(edited(decision.model_dump(mode="json"), edits))
+    except ValidationError:
+        return
+    result = survived(lambda: replay(_shown(forged, features), model))
+    named = {"image", "clip", "release"}  # whatever they are, the same comes out
+    same = forged.model_dump(exclude=named) == decision.model_dump(exclude=named)
+    if result is not None and result.ok:
+        assert (
+            same
+            or compare(decision, forged.model_copy(update={name: getattr(decision, name) for name in named})) < 1e-9
         )
