@@ -6,6 +6,7 @@ certificate of the forwarder. It does not start on a machine or in a container f
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +69,7 @@ def run_node(folder: Path, *, say: Callable[[str], None] = typer.echo) -> None:
         ConsiliumError: the folder is none, or something but the two sockets can be reached from here.
     """
     settings = read_settings(folder)
-    require_no_way_out()
+    require_fence()
     with (
         ended_by_sigterm(),
         tempfile.TemporaryDirectory(prefix="consilium-node-") as work,
@@ -87,17 +88,20 @@ def run_node(folder: Path, *, say: Callable[[str], None] = typer.echo) -> None:
         keep_online(node, say)
 
 
-def require_no_way_out(ipv4: Path = IPV4_ROUTES, ipv6: Path = IPV6_ROUTES) -> None:
-    """Does nothing, unless packets can leave: then the fence is not standing.
+def require_fence(ipv4: Path = IPV4_ROUTES, ipv6: Path = IPV6_ROUTES, user: int | None = None) -> None:
+    """Does nothing, unless the fence is not standing: packets could leave, or nothing is out of reach.
 
     Args:
         ipv4: the kernel's table of routes, as this process sees it.
         ipv6: the same.
+        user: number of the OS user; this process's.
 
     Raises:
-        ConsiliumError: there is a route that is not loopback's, or the kernel does not say.
+        ConsiliumError: there is a route that is not loopback's, the kernel does not say, or this is root.
     """
     cure = "start it with consilium-node.service, or in a container without a network"
+    if (os.geteuid() if user is None else user) == 0:
+        raise ConsiliumError("a node must not run as root", where="node", cure=cure)
     try:
         v4 = [line.split()[0] for line in ipv4.read_text(encoding="ascii").splitlines()[1:]]
         v6 = [line.split()[-1] for line in ipv6.read_text(encoding="ascii").splitlines()] if ipv6.exists() else []

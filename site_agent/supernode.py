@@ -36,6 +36,8 @@ RETRY_SECONDS = 10.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 ONLINE = b"SuperNode ID"
+MAX_LINE = 300
+HANGS = b"flwr.supercore.run.RunNotRunningException"  # after a 403 its main thread is gone, and the process stays
 UNREACHABLE = b"Connection attempt failed"
 REASONS = {
     b"CERTIFICATE_VERIFY_FAILED": "{} is not the SuperLink that the kit vouches for",
@@ -43,6 +45,7 @@ REASONS = {
     b"400 Bad Request": "the gate at {} asks for a certificate: consilium site certificate, consilium site fence",
     b"terminated gracefully": "the gate at {} does not know this site's certificate, or not with this node key",
     b"connection has been closed (EOF)": "the way to {} is shut: is the forwarder running?",
+    b"403 Forbidden": "{}, or a proxy on the way, answers this site with 403",
     b"502 Bad Gateway": "the forwarder does not reach {}, or that is not the gate that the kit vouches for",
 }
 PROGRAM = "#!{python}\nfrom site_agent.flower_executor import {call}\n\n{call}({told})\n"
@@ -275,19 +278,25 @@ def _until_it_ends(node: Node, say: Callable[[str], None]) -> tuple[bool, str]:
     try:
         with undisturbed():
             process = start(node)
-        while process.poll() is None:
+        hangs = False
+        while process.poll() is None and not hangs:
             for line in log.new_lines():
                 for mark in [mark for mark in news if mark in line]:
                     say(news.pop(mark))
                 if line.startswith(SAYS.encode()) and line not in heard:
-                    say(line.removeprefix(SAYS.encode()).decode(errors="replace"))
+                    say(_printable(line.removeprefix(SAYS.encode())))
                     heard.add(line)
+                hangs = hangs or line.startswith(HANGS)
             time.sleep(POLL_SECONDS)
         return ONLINE not in news, _reason(node)
     finally:
         with undisturbed():
             if process is not None:
                 stop(process)
+
+
+def _printable(line: bytes) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in line.decode(errors="replace"))[:MAX_LINE]
 
 
 def _reason(node: Node) -> str:

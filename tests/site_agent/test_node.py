@@ -7,9 +7,10 @@ import pytest
 
 from federated.errors import ConsiliumError
 from site_agent import node
-from site_agent.node import read_settings, require_no_way_out, run_node
+from site_agent.node import read_settings, require_fence, run_node
 from site_agent.supernode import Node
 
+USER = 60102
 HEADER = "Iface\tDestination\tGateway \tFlags\n"
 LOCAL_V6 = "0" * 32 + " 80 " + "0" * 32 + " 00 " + "0" * 32 + " 00000000 00000002 00000000 80200001       lo\n"
 SETTINGS = """
@@ -35,8 +36,8 @@ def _routes(tmp_path: Path, v4: str, v6: str = LOCAL_V6) -> tuple[Path, Path]:
 
 
 def test_a_machine_with_nothing_but_loopback_will_do(tmp_path: Path) -> None:
-    require_no_way_out(*_routes(tmp_path, ""))
-    require_no_way_out(_routes(tmp_path, "")[0], tmp_path / "no IPv6 here")
+    require_fence(*_routes(tmp_path, ""), user=USER)
+    require_fence(_routes(tmp_path, "")[0], tmp_path / "no IPv6 here", user=USER)
 
 
 @pytest.mark.parametrize(
@@ -48,19 +49,24 @@ def test_a_machine_with_nothing_but_loopback_will_do(tmp_path: Path) -> None:
 )
 def test_a_way_out_is_named_and_nothing_starts(tmp_path: Path, v4: str, v6: str, named: str) -> None:
     with pytest.raises(ConsiliumError, match=rf"a node must not have a network, this one has {named}; start it with"):
-        require_no_way_out(*_routes(tmp_path, v4, v6))
+        require_fence(*_routes(tmp_path, v4, v6), user=USER)
+
+
+def test_root_is_behind_no_fence(tmp_path: Path) -> None:
+    with pytest.raises(ConsiliumError, match="a node must not run as root; start it with"):
+        require_fence(*_routes(tmp_path, ""), user=0)
 
 
 def test_a_kernel_that_does_not_say_counts_as_one_that_does_not_fence(tmp_path: Path) -> None:
     with pytest.raises(ConsiliumError, match="does not say what can be reached"):
-        require_no_way_out(tmp_path / "missing")
+        require_fence(tmp_path / "missing", user=USER)
 
 
 def test_the_node_is_started_with_its_folder_the_relay_and_the_reviewed_bundle(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Node] = []
-    monkeypatch.setattr(node, "require_no_way_out", lambda: None)
+    monkeypatch.setattr(node, "require_fence", lambda: None)
     monkeypatch.setattr(node, "keep_online", lambda made, _say: started.append(made))
     before = signal.getsignal(signal.SIGTERM)
     run_node(folder)
@@ -79,7 +85,7 @@ def test_a_node_does_not_start_where_something_can_be_reached(folder: Path, monk
     def no() -> None:
         raise ConsiliumError("a way out", where="node")
 
-    monkeypatch.setattr(node, "require_no_way_out", no)
+    monkeypatch.setattr(node, "require_fence", no)
     monkeypatch.setattr(node, "keep_online", lambda *_: pytest.fail("started"))
     with pytest.raises(ConsiliumError, match="a way out"):
         run_node(folder)

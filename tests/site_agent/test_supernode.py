@@ -17,7 +17,7 @@ from federated.errors import ConsiliumError
 from site_agent import supernode
 from site_agent.flower_executor import COURIER_TASK, OTHER_TASKS
 from site_agent.home import SiteHome
-from site_agent.supernode import LogReader, Node, environment, keep_online, start, stop, write_programs
+from site_agent.supernode import HANGS, LogReader, Node, environment, keep_online, start, stop, write_programs
 
 # Stands in for flower-supernode: notes how it was started and when it is asked to end, and says the next thing.
 PROGRAM = """#!{python}
@@ -230,3 +230,27 @@ def test_what_the_gate_says_is_told_with_what_to_do(node: Node, said: str, told:
     with pytest.raises(KeyboardInterrupt):
         keep_online(replace(node, gate="fed:443"), say, retry=0.1)
     assert say.lines[0].startswith(told)
+
+
+def test_a_supernode_that_hangs_after_a_refusal_is_ended_and_started_again(node: Node) -> None:
+    trace = "httpx.HTTPStatusError: Client error '403 Forbidden'\nflwr.supercore.run.RunNotRunningException"
+    _prepare(node, trace, ONLINE)
+    say = Listener(enough=2)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(node, say, retry=0.1)
+    assert say.lines[0].startswith("hub:18000, or a proxy on the way, answers this site with 403")
+    assert "online" in say.lines[1]
+
+
+def test_flower_still_raises_what_this_is_known_by() -> None:
+    from flwr.supercore.run import RunNotRunningException
+
+    assert f"{RunNotRunningException.__module__}.{RunNotRunningException.__qualname__}".encode() == HANGS
+
+
+def test_signs_that_no_person_can_read_do_not_reach_the_log(node: Node) -> None:
+    _prepare(node, f"{ONLINE}\nconsilium: \x1b[2Jall is well\n")
+    say = Listener(enough=2)
+    with pytest.raises(KeyboardInterrupt):
+        keep_online(node, say, retry=0.1)
+    assert say.lines[1] == "?[2Jall is well"
