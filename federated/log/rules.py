@@ -45,6 +45,8 @@ class Walk:
         approvers: public key -> key that approves releases now.
         plan: digest of the change plan that releases are made under now.
         planned: how many releases two approvers signed.
+        declared: candidate -> the plan that was pinned when it was first made.
+        undeclared: numbers of releases under a plan that came after their candidate.
         last: time of the last entry.
     """
 
@@ -60,6 +62,8 @@ class Walk:
     approvers: dict[str, SSlibKey] = field(default_factory=dict)
     plan: str | None = None
     planned: int = 0
+    declared: dict[str, str | None] = field(default_factory=dict)
+    undeclared: list[int] = field(default_factory=list)
     last: str = ""
 
 
@@ -203,6 +207,10 @@ def _undone(walk: Walk, entry: Entry) -> None:
         raise ContractError("is about what was never taken in", where=entry.event)
 
 
+def _proposed(walk: Walk, entry: Entry) -> None:
+    walk.declared.setdefault(str(entry.subject), walk.plan)
+
+
 def _released(walk: Walk, entry: Entry) -> None:
     _require_plan(walk, entry)
     walk.released.add(str(entry.concerns))
@@ -235,6 +243,8 @@ def _require_plan(walk: Walk, entry: Entry) -> None:
     federation, candidate = walk.trust.federation, str(entry.concerns)
     require_approved(approvals, walk.approvers.values(), federation, candidate, entry.plan)
     walk.planned += 1
+    if walk.declared.get(candidate) != entry.plan:
+        walk.undeclared.append(len(walk.releases) + 1)
 
 
 def _recalled(walk: Walk, entry: Entry) -> None:
@@ -250,6 +260,7 @@ RULES: dict[str, Callable[[Walk, Entry], None]] = {
     "rejected": _arrived,
     "dropped": _undone,
     "withdraw": _undone,
+    "candidate": _proposed,
     "release": _released,
     "roll back": _rolled_back,
     "recall": _recalled,

@@ -163,6 +163,10 @@ def _left_open(walk: Walk, since: int) -> Iterator[Check]:
     if since:
         found = f"{since} entries after the last that was witnessed rest on the coordinator alone"
         yield Check(name="since", ok=None, found=found)
+    if walk.undeclared:
+        numbers = ", ".join(map(str, walk.undeclared))
+        found = f"release {numbers}: its candidate was there before the change plan was pinned that it was held against"
+        yield Check(name="plans", ok=None, found=found)
     ended = {party.public for party in walk.trust.parties if party.revoked}
     late = sorted(walk.owners[public] for keys in walk.sites.values() for public in keys if public in ended)
     if late:

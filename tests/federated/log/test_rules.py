@@ -100,6 +100,21 @@ def test_a_plan_may_be_kept_to_without_being_pinned() -> None:
     assert log.walked().planned == 1
 
 
+@pytest.mark.parametrize("later", ["nothing", "the candidate", "the plan", "both plans"])
+def test_a_plan_that_came_after_its_candidate_was_not_declared_before(later: str) -> None:
+    """Nobody lied, and whoever pinned it may have known the figures."""
+    log = Log()
+    first = {"the plan": [], "both plans": [OTHER_PLAN]}.get(later, [PLAN])
+    for plan in first:
+        log.plan(plan)
+    log.add("candidate", subject=CANDIDATE, number=1)
+    if later != "nothing":
+        log.plan()
+        log.add("candidate", subject=CANDIDATE, number=1)  # it came back
+    log.release(_approval(EVE), _approval(FAY))
+    assert log.walked().undeclared == ([1] if later in ("the plan", "both plans") else [])
+
+
 def _without_approvals(log: Log) -> None:
     log.release()
 
