@@ -111,18 +111,29 @@ class Decisions:
         Raises:
             ConsiliumError: there is none, or there are several.
         """
-        found = [given for given in self if name in (None, given.name)]
+        found = self._named(name)
         found = [given for given in found if self._is_asked(given)] or found
         found.sort(key=lambda given: given.decision.image is None)
-        chosen = {given.name: given for given in reversed(found)}
         if not found:
             what = "holds no decision" if name is None else f"holds no decision on '{name}'"
             raise ConsiliumError(what, where=str(self.path), cure="the names are those of its lines")
-        if len(chosen) > 1:
-            some = ", ".join([given.name for given in found[:SOME]])
-            cure = f"name one with --image: {some}{' …' if len(found) > SOME else ''}"
-            raise ConsiliumError(f"holds {len(found)} decisions", where=str(self.path), cure=cure)
-        return chosen[found[0].name]
+        names = list(dict.fromkeys(given.name for given in found))
+        if len(names) > 1:
+            some = ", ".join(names[:SOME]) + (" …" if len(names) > SOME else "")
+            raise ConsiliumError("holds several decisions", where=str(self.path), cure=f"name one with --image: {some}")
+        return found[0]
+
+    def _named(self, name: str | None) -> list[Given]:
+        """All of a name; where none is named, no more than show that there are several."""
+        found: list[Given] = []
+        names: set[str] = set()
+        for given in self:
+            if name in (None, given.name):
+                found.append(given)
+                names.add(given.name)
+            if len(names) > SOME:
+                break
+        return found
 
     def _is_asked(self, given: Given) -> bool:
         return self._release is None or self._release.digest == given.decision.release

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from federated.audit import given as module
 from federated.audit.given import Decisions
 from federated.errors import ConsiliumError
 from tests.opened_making import with_opened
@@ -33,10 +34,18 @@ def test_a_file_of_predictions(with_decisions: Any, tmp_path: Path) -> None:
     assert list(found.opened()) == []
     assert found.model(found.choose("1.png").decision) is None
     assert found.choose("c").decision.image is None
-    with pytest.raises(ConsiliumError, match=r"holds 3 decisions; name one with --image: 0.png, 1.png, c$"):
+    with pytest.raises(ConsiliumError, match=r"holds several decisions; name one with --image: 0.png, 1.png, c$"):
         found.choose(None)
     with pytest.raises(ConsiliumError, match=r"holds no decision on '9\.png'"):
         found.choose("9.png")
+
+
+def test_of_many_some_are_named(with_decisions: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SOME", 1)
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(decision.json_line() for decision in with_decisions[2]) + "never read\n")
+    with pytest.raises(ConsiliumError, match=r"holds several decisions; name one with --image: 0.png …$"):
+        Decisions(path, None, None).choose(None)
 
 
 def test_an_opened_decision_and_its_release(with_decisions: Any, tmp_path: Path) -> None:
