@@ -78,7 +78,7 @@ def export(
         bool, typer.Option("--with-features", help="Contributions of features whole, where you may hand them on.")
     ] = False,
 ) -> None:
-    """Put what you were given into one bundle, as the coordinator's own is.
+    """Put what you were given into one bundle, as the coordinator's own is; or add to that one, as a draw of yours.
 
     Of a contribution with a Gram matrix that its site keeps from other sites, of features and of networks the bundle
     has what was signed, and not the tensors.

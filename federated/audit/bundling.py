@@ -52,16 +52,20 @@ class BundleWriter:
         limit = limit_of(name)
         if limit is None or len(data) > limit:
             raise ContractError(f"with {len(data)} bytes is no member of a bundle", where=name)
-        if name not in self.members:
+        if name not in self.members and not self._has_parcel(name):
             self._writer.add(name, data)
             self.members[name] = Member(digest=digest(data), bytes=len(data), kind=kind, why=why)
 
     def add_parcel(self, parcel: Parcel, why: Why | None = None) -> None:
         """A whole parcel, or where it is said why not, its head."""
         folder, kept = (PARCELS, parcel) if why is None else (HEADS, replace(parcel, tensors=b""))
-        name = f"{parcel.digest.removeprefix('sha256:')}.parcel"
-        if not {f"{PARCELS}/{name}", f"{HEADS}/{name}"} & set(self.members):
-            self.add(f"{folder}/{name}", kept.to_bytes(), kind=read_passage(parcel).kind, why=why)
+        name = f"{folder}/{parcel.digest.removeprefix('sha256:')}.parcel"
+        self.add(name, kept.to_bytes(), kind=read_passage(parcel).kind, why=why)
+
+    def _has_parcel(self, name: str) -> bool:
+        """Whole, or as far as its head."""
+        folder, _, file = name.partition("/")
+        return folder in (PARCELS, HEADS) and bool({f"{PARCELS}/{file}", f"{HEADS}/{file}"} & self.members.keys())
 
     def add_log(self, folder: Place) -> None:
         """A log from its folder.

@@ -1,4 +1,4 @@
-"""A bundle from loose files: what an auditor was given by hospitals and coordinator, one after the other."""
+"""A bundle from loose files, and from other bundles: what an auditor was given by hospitals and coordinator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from federated.audit.bundle import parse_keys
+from federated.audit.bundle import Bundle, is_bundle, open_bundle, parse_keys
 from federated.audit.bundling import BundleWriter, add_predictions, new_bundle
 from federated.audit.contents import DRAWS, KEYS, PLANS, PREDICTIONS, Contents, limit_of
 from federated.audit.kept_back import reason_to_keep
@@ -28,6 +28,7 @@ WHERE = "audit export"
 class _Sorted:
     """Files by what they are."""
 
+    bundles: list[Bundle] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
     parcels: dict[str, Path] = field(default_factory=dict)
     predictions: list[Path] = field(default_factory=list)
@@ -42,7 +43,7 @@ def export_bundle(paths: Sequence[Path], out: Path, *, with_features: bool = Fal
     """Writes a new bundle of these files.
 
     Args:
-        paths: parcels, one folder of a log, predictions, trust file, change plans and draws.
+        paths: bundles, parcels, one log (a folder, or in a bundle), predictions, trust file, change plans, draws.
         out: a file whose name ends in ``.bundle``, or a folder.
         with_features: contributions of features whole.
 
@@ -74,14 +75,18 @@ def _fill(bundle: BundleWriter, found: _Sorted, *, with_features: bool) -> None:
         for data in files:
             bundle.add(f"{folder_name}/{digest(data).removeprefix('sha256:')}.{suffix}", data)
     add_predictions(bundle, found.predictions)
+    for other in found.bundles:
+        for name, member in other.contents.members.items():
+            bundle.add(name, other.read(name), kind=member.kind, why=member.why)
 
 
 def _sort(path: Path, found: _Sorted) -> None:
-    if path.is_dir():
+    if is_bundle(path):
+        _sort_bundle(open_bundle(path), found)
+    elif path.is_dir():
         found.federations.add(_federation_of(path))
         found.logs.append(path)
-        if len(found.logs) > 1:
-            raise ConsiliumError("two folders cannot both be the log", where=str(path), cure="give one of them")
+        _require_one_log(path, found)
     elif is_parcel(path):
         parcel = _parcel(path)
         found.federations.add(read_passage(parcel).federation)
@@ -96,6 +101,18 @@ def _sort(path: Path, found: _Sorted) -> None:
     else:
         cure = "predictions are called NAME.jsonl, in small letters; parcels may be called as they like"
         raise ConsiliumError("is nothing that a bundle holds", where=str(path), cure=cure)
+
+
+def _sort_bundle(bundle: Bundle, found: _Sorted) -> None:
+    found.federations.add(bundle.federation)
+    found.bundles.append(bundle)
+    found.manifests |= {head.digest: head.manifest for head in bundle.heads("candidate")}
+    _require_one_log(bundle.path, found)
+
+
+def _require_one_log(path: Path, found: _Sorted) -> None:
+    if len(found.logs) + sum(bundle.log_folder() is not None for bundle in found.bundles) > 1:
+        raise ConsiliumError("is a second log, and there can be one", where=str(path), cure="give one of them")
 
 
 def _sort_toml(data: bytes, found: _Sorted) -> None:

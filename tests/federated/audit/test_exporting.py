@@ -80,7 +80,7 @@ def test_what_belongs_to_no_record_is_named(whole: Any, tmp_path: Path, trust: P
     with pytest.raises(ConsiliumError, match="audit export: holds no record"):
         export_bundle([trust], tmp_path / "a.bundle")
     whole.journal(tmp_path / "log")
-    with pytest.raises(ConsiliumError, match="two folders cannot both be the log"):
+    with pytest.raises(ConsiliumError, match="is a second log, and there can be one"):
         export_bundle([tmp_path / "log", tmp_path / "log"], tmp_path / "a.bundle")
     (tmp_path / "log" / "checkpoint").unlink()
     with pytest.raises(ConsiliumError, match="holds no log"):
@@ -111,3 +111,28 @@ def test_two_predictions_of_one_name_are_refused(whole: Any, tmp_path: Path) -> 
         (tmp_path / name / "a.jsonl").write_text(json.dumps({"name": name}))
     with pytest.raises(ConsiliumError, match="has the same name as another; rename one of them"):
         export_bundle([*files, *(tmp_path / name / "a.jsonl" for name in ("one", "two"))], tmp_path / "a.bundle")
+
+
+def test_something_is_added_to_a_bundle(whole: Any, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "draw.json").write_bytes(b"{}")
+    contents = export_bundle([bundle, tmp_path / "draw.json"], tmp_path / "b.bundle")
+    before = open_bundle(bundle).contents.members
+    added = set(contents.members) - set(before)
+    assert added == {f"draws/{digest(b'{}').removeprefix('sha256:')}.json"}
+    assert {name: contents.members[name] for name in before} == before
+    whole.journal(tmp_path / "log")
+    with pytest.raises(ConsiliumError, match="is a second log, and there can be one; give one of them"):
+        export_bundle([bundle, tmp_path / "log"], tmp_path / "c.bundle")
+
+
+def test_what_is_given_whole_takes_the_place_of_its_head(make_record: Any, make_sample: Any, tmp_path: Path) -> None:
+    record = make_record()
+    name = record.send(*make_sample("features", site="ada"))
+    record.kept = {name: "coordinator"}
+    path = record.write(tmp_path / "a.bundle")
+    (tmp_path / "features.parcel").write_bytes(record.parcels[name].to_bytes())
+    for said, why in ((True, None), (False, "coordinator")):
+        out = tmp_path / f"{said}.bundle"
+        export_bundle([path, tmp_path / "features.parcel"], out, with_features=said)
+        assert open_bundle(out).head(name).why == why
+        assert all(audit.ok for audit in verify_bundle(open_bundle(out), record.trust, witnesses=2))
