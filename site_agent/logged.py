@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 NOT_YET = "the coordinator has not told of it yet"
+LEFT_OUT = "the coordinator has told of what left after it, and not of this: is it left out of the log?"
 NOT_OURS = "the log holds it under this site's key, and the ledger does not know it: who else has the key?"
 
 
@@ -51,7 +52,16 @@ def verify_receipts(home: SiteHome) -> list[Logged]:
     """
     with transaction(home.state_path) as connection:
         rows = sent(connection)
-    return [*(verified(home, row) for row in rows), *strange(home, [row.digest for row in rows])]
+    found = [verified(home, row) for row in rows]
+    last = max((each.sequence for each in found if each.state == "logged"), default=0)
+    return [*(_left_out(each, last) for each in found), *strange(home, [row.digest for row in rows])]
+
+
+def _left_out(one: Logged, last: int) -> Logged:
+    """A parcel that came before one that the log tells of has to be in it too."""
+    if one.state != "waiting" or one.sequence > last:
+        return one
+    return one.model_copy(update={"state": "wrong", "found": LEFT_OUT})
 
 
 def strange(home: SiteHome, digests: Collection[str]) -> list[Logged]:

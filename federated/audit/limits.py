@@ -34,6 +34,10 @@ LIMITS = (
         "With one witness two histories shown to two auditors cannot be told apart.",
     ),
     Limit(
+        "Whose hand signed.",
+        "A signature shows which key signed, not which person: who holds the keys of two approvers is two approvers.",
+    ),
+    Limit(
         "What was never logged.",
         "Talks between people, images shown on a screen, answers that no program wrote down.",
     ),

@@ -14,7 +14,7 @@ from federated.signing import verified_by
 from federated.statements import read_statement
 from site_agent.commands import app
 from site_agent.ledger import sent, transaction
-from site_agent.logged import NOT_OURS, NOT_YET, verify_receipts
+from site_agent.logged import LEFT_OUT, NOT_OURS, NOT_YET, verify_receipts
 from site_agent.witness import checkpoint_path, told_path, witness
 
 if TYPE_CHECKING:
@@ -52,6 +52,19 @@ def test_what_follows_is_told_with_what_follows(federation: Federation, ada: Sit
     _witness(federation, ada)
     assert [(kind, state) for kind, state, _ in _states(ada)] == [("statistics", "logged"), ("report", "logged")]
     assert len(list(told_path(ada, "").parent.iterdir())) == 2
+
+
+def test_what_is_left_out_while_later_ones_are_told_of_is_wrong(federation: Federation, ada: SiteHome) -> None:
+    """The coordinator took it and keeps quiet about it."""
+    federation.coordinator.propose()
+    federation.exchange(ada)
+    federation.exchange(ada)
+    _witness(federation, ada)
+    first, second = verify_receipts(ada)
+    told_path(ada, first.digest).unlink()
+    assert _states(ada) == [("statistics", "wrong", LEFT_OUT), ("report", "logged", second.found)]
+    told_path(ada, second.digest).unlink()
+    assert [state for _, state, _ in _states(ada)] == ["waiting", "waiting"]
 
 
 def test_an_entry_that_was_changed_here_is_wrong(federation: Federation, ada: SiteHome) -> None:
