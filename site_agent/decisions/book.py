@@ -100,19 +100,19 @@ class Book:
         with details(self._details) as connection:
             return find(connection, number)
 
-    def opened(self, number: int) -> tuple[Record, Decision | None, Array | None, Detail]:
-        """A record whole, held against what lies beside it.
+    def opened(self, number: int) -> tuple[Record, Decision | None, Array | None, Detail | None]:
+        """A record whole, held against what lies beside it; beside a flag nothing is needed.
 
         Raises:
             ConsiliumError: there is no such record, or its patient was forgotten.
             ContractError: what lies beside it was changed.
         """
         record, detail = self.record(number), self.detail(number)
-        if detail is None:
+        if detail is None and record.event == "decision":
             raise ConsiliumError(GONE, where=f"record {number}")
-        decision = answer_of(detail)
-        check_opened(record, decision, detail.features)
-        return record, decision, detail.features, detail
+        decision, features = (answer_of(detail), detail.features) if detail else (None, None)
+        check_opened(record, decision, features)
+        return record, decision, features, detail
 
     def numbers_of(self, word: str) -> list[int]:
         """Records of decisions on an image or clip, by its keyed name."""

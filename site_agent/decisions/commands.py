@@ -60,7 +60,8 @@ def show(decision: Number, home: Home = HERE, as_json: Json = False) -> None:
     opened = open_home(home)
     with book_of(opened) as book:
         record, answer, _, detail = book.opened(number_of(opened, book, decision))
-    words = {name: opened.archive.name(sealed) for name, sealed in _sealed(detail).items() if sealed is not None}
+    beside = _sealed(detail) if detail else {}
+    words = {name: opened.archive.name(sealed) for name, sealed in beside.items() if sealed is not None}
     said = {"record": record.model_dump(mode="json", exclude_none=True), "here": words}
     answered = {} if answer is None else {"decision": answer.model_dump(mode="json")}
     if as_json:

@@ -82,7 +82,9 @@ def _draft(home: SiteHome, book: Book, number: int, size: int, draw: Digest | No
         draw=draw,
     )
     label = record.truth or (decision.best if decision is not None else "")
-    facts = Facts(KIND, None, None, {("test", label): frozenset({detail.patient})}, 1.0, len(data))
+    facts = Facts(
+        KIND, None, None, {("test", label): frozenset({detail.patient if detail else record.patient})}, 1.0, len(data)
+    )
     return Draft(manifest, data, facts)
 
 

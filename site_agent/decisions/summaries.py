@@ -137,7 +137,7 @@ def _periods(book: Book, told: Sequence[tuple[Told, bool]]) -> list[Period]:
     begin = max((each.last + 1 for each, _ in told), default=0)
     runs: list[list[Record]] = []
     for record in book.records(begin):
-        if runs and record.event == "decision" and record.release != _release(runs[-1]):
+        if runs and record.event == "decision" and _release(runs[-1]) not in (None, record.release):
             runs.append([])
         if not runs:
             runs.append([])

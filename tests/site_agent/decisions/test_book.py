@@ -47,6 +47,7 @@ def test_records_are_numbered_and_read_again(home: SiteHome) -> None:
     with book_of(home) as book:
         assert [record.number for record in book.records()] == [0, 1, 2]
         record, answer, features, detail = book.opened(1)
+        assert detail is not None
         assert (record.number, answer, detail.word) == (1, an_answer(), "w1")
         assert features is not None
         assert features_digest(features) == record.features

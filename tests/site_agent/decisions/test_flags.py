@@ -26,6 +26,7 @@ def test_a_flag_is_a_record_after_the_decision(ada: SiteHome, records: list[Reco
     assert (made.release, made.patient) == (records[3].release, records[3].patient)
     with book_of(ada) as book:
         record, answer, features, detail = book.opened(4)
+        assert detail is not None
     assert (record, answer, features) == (made, None, None)
     assert detail.who is not None
     assert detail.note is not None

@@ -38,6 +38,7 @@ def _bytes(home: SiteHome) -> bytes:
 def test_answers_and_features_go_and_the_log_stays(ada: SiteHome, patient: str) -> None:
     with book_of(ada) as book:
         before, _, features, detail = book.opened(0)
+        assert detail is not None
         assert (detail.patient, book.size) == (patient, 16)
         assert features is not None
         root = book.root(16)
@@ -98,5 +99,6 @@ def test_a_backup_holds_the_log(ada: SiteHome, patient: str, tmp_path_factory: p
     restore(folder / "ada.backup", folder / "ada", "a passphrase of some length")
     with book_of(SiteHome(folder / "ada")) as book:
         record, answer, _, detail = book.opened(0)
+        assert detail is not None
         assert (record.number, detail.patient, answer_of(detail)) == (0, patient, answer)
     assert all(parse_manifest(parcel.manifest) for parcel in Outbox(SiteHome(folder / "ada")).parcels())

@@ -28,6 +28,7 @@ def test_every_answer_leaves_a_record(ada: SiteHome, clinic: Clinic) -> None:
     with book_of(ada) as book:
         for record, line in zip(records, lines, strict=True):
             _, answer, _, detail = book.opened(record.number)
+            assert detail is not None
             assert answer is not None
             check_decision(answer)
             named = answer.model_copy(update={"image": line.image, "clip": line.clip})

@@ -196,6 +196,24 @@ def test_the_truth_that_was_told_is_counted(ada: SiteHome, clinic: Clinic, limit
     assert submit_summary(ada, draft).state == "outbox"
 
 
+def test_flags_before_the_next_answer_are_counted_with_it(ada: SiteHome, clinic: Clinic, limits: Limit) -> None:
+    limits(cell=1, batch=1)
+    records = clinic.answer({"dark": 6})[6:]
+    _send(ada)
+    for record in records:
+        flag(ada, str(record.number), "light", why="follow-up", by="x")
+    with pytest.raises(ConsiliumError, match="nothing was decided since the last summary"):
+        draft_summary(ada)
+    clinic.answer({"dark": 2})
+    draft = draft_summary(ada)
+    manifest: Any = draft.manifest
+    assert (manifest.first, manifest.last) == (12, 21)
+    flagged = unpack_tensors(draft.tensors, manifest)["flagged"]
+    with book_of(ada) as book:
+        answered = [answer for record in records if (answer := book.opened(record.number)[1]) and answer.label]
+    assert flagged.sum() == len(answered) > 0
+
+
 def test_patients_who_come_again_are_told_of_again(
     federation: Federation, ada: SiteHome, clinic: Clinic, limits: Limit
 ) -> None:
