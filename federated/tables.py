@@ -22,6 +22,7 @@ WORDS = (
     "labels",
     "architecture",
     "images of",
+    "hospital",
     "displayed",
     "against",
     "before",

@@ -33,11 +33,7 @@ def decision_check(record: Record, opened: Opened) -> Check:
 
 def growth_audits(record: Record) -> Iterator[Audit]:
     """Site by site, whether the decision log that its summaries name only grew."""
-    by_site: dict[str, list[SummaryManifest]] = {}
-    for head in record.bundle.heads("summary"):
-        by_site.setdefault(head.manifest.site, []).append(head.manifest)
-    for site, manifests in sorted(by_site.items()):
-        ordered = sorted(manifests, key=lambda manifest: (manifest.size, manifest.last))
+    for site, ordered in record.summaries.items():
         yield Audit(file=f"decisions of {site}", kind="decision log", digest=None, checks=(_growth(ordered),), by=site)
 
 
@@ -61,8 +57,7 @@ def _sums(opened: Opened, release: ReleaseManifest) -> str:
 def _shown(record: Record, opened: Opened, release: ReleaseManifest) -> str:
     manifest: DecisionManifest = opened.manifest
     check_shown(manifest, opened.tensors, release)
-    own = (head.manifest for head in record.bundle.heads("summary") if head.manifest.site == manifest.site)
-    check_tree(manifest, own)
+    check_tree(manifest, iter(record.summaries.get(manifest.site, ())))
     return f"record {manifest.record.number} of {manifest.size}, as it was logged at {manifest.record.at}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from federated.audit.blocks import Block
@@ -12,6 +13,7 @@ from federated.audit.contents import PARCELS
 from federated.audit.logged import LogIndex
 from federated.envelope import Opened
 from federated.keys import TrustFile
+from federated.manifest import SummaryManifest
 
 Value = TypeVar("Value")
 
@@ -83,6 +85,15 @@ class Record:
 
     def _is_whole(self, name: str) -> bool:
         return str(self.bundle.member_of(name)).startswith(PARCELS)
+
+    @cached_property
+    def summaries(self) -> dict[str, list[SummaryManifest]]:
+        """What each site's summaries say of its decision log, in the order of its growth, and nothing else of them."""
+        found: dict[str, list[SummaryManifest]] = {}
+        for head in self.bundle.heads("summary"):
+            said = head.manifest.model_copy(update=dict.fromkeys(("tensors", "labels", "sites", "suppressed"), ()))
+            found.setdefault(said.site, []).append(said)
+        return {site: sorted(some, key=lambda said: (said.size, said.last)) for site, some in sorted(found.items())}
 
     @property
     def keys_then(self) -> TrustFile:

@@ -217,7 +217,7 @@ def _weight_tables(rows: Sequence[Weight]) -> list[Table]:
         for row in rows
         if row.source == "answers"
     ]
-    columns = ("images of", "label", "answers", "site", "weight", "contribution", "evidence")
+    columns = ("hospital", "label", "answers", "site", "weight", "contribution", "evidence")
     return [
         table("what it is made of: shares of the training weight", ("label", "site", "share", "patients"), made),
         table("what hospitals told of its answers: means", columns, answered),

@@ -9,6 +9,7 @@ import pytest
 from federated.audit.bundle import open_bundle
 from federated.audit.record import Record
 from federated.keys import TrustFile
+from tests.answering import Answering
 
 
 @pytest.fixture
@@ -43,3 +44,13 @@ def test_keys_that_were_ended_are_known(record: Record) -> None:
     ended = tuple(party.model_copy(update={"revoked": True}) for party in record.keys.parties)
     then = replace(record, keys=TrustFile(federation="test", parties=ended)).keys_then
     assert then == record.keys
+
+
+def test_summaries_are_known_in_the_order_of_growth_and_small(whole: Any, tmp_path: Path) -> None:
+    answering = Answering(whole)
+    answering.tell(answering.tree(), first=3, since=3)
+    answering.tell(answering.tree(3))
+    found = answering.write(tmp_path / "a.bundle").summaries
+    assert {site: [said.size for said in some] for site, some in found.items()} == {"ada": [3, 6]}
+    assert [said.root for said in found["ada"]] == [answering.tree(3).root, answering.tree().root]
+    assert {(said.labels, said.suppressed) for said in found["ada"]} == {((), ())}
