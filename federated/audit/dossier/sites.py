@@ -27,13 +27,15 @@ CALIBRATION = {
 }
 GRAM = {"released": "in the release", "kept": "kept from other sites", "imputed": "not sent"}
 COUNTED = (
-    "Clips of validation patients by true label, as each hospital counted them on the candidate and signed "
-    "them; nothing was refused in this count, and an answer below the true label counts as right. There is no "
-    "interval: clips of one patient are not independent, and the counts do not tell patients apart."
+    "Clips of validation patients by true label, as each hospital counted them on the candidate and signed them; "
+    "nothing was refused in this count, and an answer below the true label counts as right. The same patients chose "
+    "ridge, scatter and temperature, so that the figures lean to the good side; what each hospital found on its test "
+    "patients stays there. There is no interval: clips of one patient are not independent, and the counts do not tell "
+    "patients apart."
 )
 MEASURES = Line(
     topic="Measures",
-    text="Share of right answers, by label and hospital, among patients that took no part in learning there.",
+    text="Share of right answers, by label and hospital, among patients whom no expert learnt from.",
     source="the program",
     items=("TRIPOD+AI 12e",),
 )
