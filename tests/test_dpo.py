@@ -1,4 +1,4 @@
-"""The data-protection officer's page names every kind that can leave, every field, number and filter of it, and the limits."""
+"""The data-protection officer's page names every kind that can leave, with all its fields, numbers and filters."""
 
 from __future__ import annotations
 
