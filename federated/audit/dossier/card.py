@@ -101,7 +101,10 @@ def _made(manifest: ReleaseManifest) -> tuple[Line, ...]:
         "Each label is fitted on the hospitals that label it; directions in which hospitals differ within a label are "
         "penalised; each hospital's p-value for an image is shown, and decides on refusal."
     )
-    parted = "By patient, for ever: training, validation, calibration and test. Test patients take part in no fit and no choice."
+    parted = (
+        "By patient, for ever: training, validation, calibration and test. Test patients take part in no fit and in no "
+        "choice."
+    )
     return (
         Line(topic="Model", text=made, source=MANIFEST, items=("TRIPOD+AI 12c",)),
         Line(topic="How data were parted", text=parted, source=PROGRAM, items=("TRIPOD+AI 12a",)),
