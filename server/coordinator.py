@@ -163,7 +163,7 @@ class Coordinator:
     def approvals(self, assessment: Assessment) -> list[str]:
         """Who has approved a candidate with exactly these figures."""
         with self.registry.transaction() as session:
-            return list(change_plans.approvals_of(session, self.artefacts, assessment))
+            return sorted(change_plans.approvals_of(session, self.artefacts, assessment))
 
     def approve(self, approval: bytes) -> str:
         """Keeps an approval of the newest candidate; the approver's name."""
