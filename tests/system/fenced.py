@@ -106,7 +106,6 @@ def _install(hospital: Machine) -> None:
         hospital.run("install", "-m", "755", f"/shared/{name}", f"{venv}/bin/{name}")
     shutil.copy(UNITS / "consilium.sysusers", shared / "consilium.sysusers")
     hospital.run("systemd-sysusers", "/shared/consilium.sysusers")
-    hospital.run("install", "-d", "-o", "consilium", "-g", "consilium", "-m", "700", "/srv/consilium")
     for name in SERVICES:
         hospital.add_unit(UNITS / f"{name}.service")
 
@@ -123,7 +122,8 @@ def _join(hospital: Machine, coordinator: Coordinator) -> None:
     shared.chmod(0o755)
     told = spoken_fingerprint(fingerprint(bytes.fromhex(public_hex(coordinator.home.key()))))
     at_home = ("--home", "/srv/consilium")
-    joined = as_agent(hospital, "site", "join", "/shared/ada.kit.json", "--fingerprint", told, *at_home)
+    joined = hospital.run(CONSILIUM, "site", "join", "/shared/ada.kit.json", "--fingerprint", told, *at_home)
+    hospital.run("chown", "-R", "consilium:consilium", "/srv/consilium")
     spoken = joined.partition("telephone: ")[2].splitlines()[0]
     hospital.run("cp", "/srv/consilium/request.json", "/shared/request.json")
     coordinator.enrol(shared / "request.json", spoken)

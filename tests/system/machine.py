@@ -28,7 +28,8 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
 root=/mnt/root
 mkdir -p $root/before $root/shared $root/opt/consilium
-for folder in run tmp var/tmp srv root home dev; do mount -t tmpfs tmpfs $root/$folder; done
+for folder in run srv root home dev; do mount -t tmpfs -o mode=755 tmpfs $root/$folder; done
+for folder in tmp var/tmp; do mount -t tmpfs tmpfs $root/$folder; done
 {devices}
 mkdir $root/dev/shm $root/dev/pts $root/dev/mqueue $root/dev/hugepages
 mount -t devpts -o newinstance,ptmxmode=666 devpts $root/dev/pts
