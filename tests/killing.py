@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-STRIDE = 1 if int(os.environ.get("CONSILIUM_FUZZ", "1")) > 1 else 7
+STRIDE = 1 if int(os.environ.get("CONSILIUM_FUZZ", "1")) > 1 else 11
 DEAD, DONE, FAILED = 9, 0, 3
 LEFTOVER = "."  # how names of files begin that were being written
 
