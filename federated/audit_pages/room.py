@@ -80,4 +80,4 @@ def percent(share: float | None) -> str:
     """A share, for a person."""
     if share is None:
         return "–"
-    return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"

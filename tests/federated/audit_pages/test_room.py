@@ -24,7 +24,7 @@ def test_a_release_that_is_not_there(asked: str, room: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(None, "–"), (0.0, "0 %"), (0.004, "under 1 %"), (0.256, "26 %"), (1, "100 %")]
+    ("share", "said"), [(None, "–"), (0.0, "0 %"), (0.004, "< 1 %"), (0.256, "26 %"), (1, "100 %")]
 )
 def test_shares_as_people_say_them(share: float | None, said: str) -> None:
     assert percent(share) == said

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -17,6 +20,8 @@ from federated.web.serving import address, listening, tls_context
 from tests.federated.web.certificates import Pair, authority, leaf
 from tests.federated.web.house import bearer, house, token
 from tests.federated.web.running import served
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_it_answers_and_every_answer_bears_the_headers(tmp_path: Path) -> None:
@@ -99,3 +104,29 @@ def test_a_first_line_that_never_ends_is_cut_off(tmp_path: Path) -> None:
     with served(house(tmp_path), Door(port=0)) as port, socket.create_connection(("127.0.0.1", port)) as caller:
         caller.sendall(b"GET /" + b"x" * 40_000)
         assert b" 400 " in caller.recv(100).splitlines()[0]
+
+
+SERVED = """
+import sys
+from pathlib import Path
+from federated.web.door import Door
+from federated.web.serving import serve
+from tests.federated.web.house import house
+serve(house(Path(sys.argv[1]), loopback=True), Door(port=0), announce=lambda where: print(where, flush=True))
+"""
+
+
+@pytest.mark.parametrize(("ends", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_it_says_where_and_what_was_asked_and_ends_when_told(ends: signal.Signals, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        home = process.stdout.readline().strip()
+        answer = httpx.get(f"{home}thing/one?name=quiet", trust_env=False)
+        process.send_signal(ends)
+        _, said = process.communicate(timeout=20)
+    assert answer.status_code == 200
+    assert "this machine GET /thing/one 200" in said
+    assert "quiet" not in said
+    assert "Traceback" not in said
+    assert process.returncode == code
