@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from federated.audit.opening import open_release
 from federated.deciding import decide_alone
@@ -131,13 +132,19 @@ def predict(
 
 
 def _decided(model: FusedModel, seen: Seen) -> list[Decision]:
-    """One decision an image, then one a clip, each by itself, so that it can be decided again to the last bit."""
+    """One decision an image, then one a clip, each by itself and by one thread, so that it can be decided again."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, clip in enumerate(seen.clips):
         rows[clip].append(row)
-    named = enumerate(zip(seen.images, seen.clips, strict=True))
-    images = [decide_alone(model, seen.features[[row]], image, clip) for row, (image, clip) in named]
-    return images + [decide_alone(model, seen.features[mine], None, clip) for clip, mine in rows.items()]
+    asked: list[tuple[list[int], str | None, str]] = [
+        ([row], image, clip) for row, (image, clip) in enumerate(zip(seen.images, seen.clips, strict=True))
+    ]
+    asked += [(mine, None, clip) for clip, mine in rows.items()]
+    with threadpool_limits(1):  # the last digits of a sum depend on the number of threads
+        return [
+            decide_alone(model, seen.features[mine], image, clip)
+            for mine, image, clip in track(asked, total=len(asked), what="deciding")
+        ]
 
 
 def _predicted(model: FusedModel, out: Path, decisions: Sequence[Decision], seen: Seen) -> Predicted:
