@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 RENEW = "get a newer list: consilium site run, or consilium site import what the coordinator exports"
-OTHER = "adopt one that stands: consilium site status shows them"
+OTHER = "adopt one that stands (consilium site status), or take in the coordinator's newest list"
 NOTHING = "no release answers here"
 
 
