@@ -85,15 +85,18 @@ def rotate(session: Session, path: Path, federation: str) -> str:
 def revoke(session: Session, site: str) -> None:
     """A site's keys and its approvers' no longer count; what it contributed stays until it is withdrawn.
 
+    Again is no work.
+
     Raises:
         ConsiliumError: there is no such site.
     """
     row = find_site(session, site)
-    row.state = "revoked"
+    before, row.state = row.state == "revoked", "revoked"
     own = ((KeyRow.role == "site") & (KeyRow.name == site)) | (KeyRow.site == site)
     ended = list(session.scalars(select(KeyRow.public).where(own, KeyRow.revoked.is_(False)).order_by(KeyRow.id)))
     session.execute(update(KeyRow).where(own).values(revoked=True))
-    record(session, "revoke", site=site, entry={"ended": ended})
+    if ended or not before:
+        record(session, "revoke", site=site, entry={"ended": ended} if ended else None)  # invited, and never let in
 
 
 def find_site(session: Session, site: str) -> SiteRow:

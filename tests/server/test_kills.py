@@ -57,6 +57,11 @@ def _enrol(world: World) -> Work:
     return lambda coordinator: coordinator.enrol(path, told)
 
 
+def _revoke(world: World) -> Work:
+    world.join("ada")
+    return lambda coordinator: coordinator.revoke("ada")
+
+
 def _propose(world: World) -> Work:
     _accept(world)(world.coordinator)
     return lambda coordinator: coordinator.propose()
@@ -130,6 +135,7 @@ def _approved(world: World) -> Work:
 
 STEPS: dict[str, tuple[Callable[[World], Work], int]] = {
     "enrol": (_enrol, 30),
+    "revoke": (_revoke, 10),
     "accept": (_accept, 30),
     "propose": (_propose, 30),
     "release": (_release, 30),

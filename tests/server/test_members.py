@@ -169,3 +169,17 @@ def test_a_newcomer_gets_the_release_that_stands(world: World) -> None:
     summary = run_event(world.coordinator, world)
     world.join("ben")
     assert [parcel.digest for parcel in world.coordinator.outgoing("ben")] == [summary.release]
+
+
+def test_revoking_again_is_no_work_and_an_invitation_can_be_taken_back(world: World) -> None:
+    world.join("ada")
+    for _ in range(2):
+        world.coordinator.revoke("ada")
+    kit = world.coordinator.invite("ben")
+    world.coordinator.revoke("ben")
+    assert kit.site == "ben"
+    assert [site["state"] for site in world.coordinator.status()["sites"]] == ["revoked", "revoked"]
+    events = [each["event"] for each in world.coordinator.status()["events"]]
+    assert events.count("revoke") == 2
+    with pytest.raises(ConsiliumError, match="this site is revoked already"):
+        world.coordinator.invite("ben")
