@@ -91,6 +91,19 @@ class Door:
         """What a site's node says of itself."""
         return b64encode(node_keys(self.coordinator.home)[site]).decode()
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the gate is."""
+        host, _, port = self.outside.rpartition(":")
+        return host, int(port)
+
+    def context(self, shown: tuple[Path, Path] | None) -> ssl.SSLContext:
+        """What a client believes, and shows."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        if shown is not None:
+            context.load_cert_chain(*shown)
+        return context
+
     def status(
         self,
         path: str,
@@ -99,11 +112,7 @@ class Door:
         method: str = "POST",
     ) -> int:
         """What is answered to whoever shows this certificate; 0 where the gate hangs up."""
-        context = ssl.create_default_context(cafile=str(self.authority))
-        if shown is not None:
-            context.load_cert_chain(*shown)
-        host, _, port = self.outside.rpartition(":")
-        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+        connection = http.client.HTTPSConnection(*self.address, context=self.context(shown), timeout=30)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in (*headers, ("Content-Type", "application/protobuf"), ("Content-Length", "0")):
@@ -150,6 +159,19 @@ def _answers(door: Door) -> bool:
     return False
 
 
+def _asked(connection: http.client.HTTPSConnection, headers: dict[str, str]) -> int:
+    """What is answered on a connection that is kept open; NOT_LISTED where it was cut off or the gate refuses."""
+    try:
+        if connection.sock is None:
+            connection.connect()
+        connection.auto_open = 0
+        connection.request("POST", PULL, body=b"", headers=headers)
+        answer = connection.getresponse()
+        return NOT_LISTED if answer.read() == b"not on the list of this gate\n" else answer.status
+    except (http.client.HTTPException, OSError):
+        return NOT_LISTED
+
+
 def _undisturbed(door: Door) -> bool:
     """Whether nothing has come of all the knocking: the nodes are those of enrolled sites, and there is no run."""
     from flwr.proto.control_pb2 import ListRunsRequest
@@ -181,10 +203,7 @@ def test_no_way_of_writing_a_path_leads_elsewhere(door: Door) -> None:
 
 
 def test_a_body_does_not_smuggle_a_second_call(door: Door) -> None:
-    certificate, key = standing(door.sites["ada"])
-    context = ssl.create_default_context(cafile=str(door.authority))
-    context.load_cert_chain(certificate, key)
-    host, _, port = door.outside.rpartition(":")
+    context = door.context(standing(door.sites["ada"]))
     inner = b"POST /v1/control/list-nodes HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
     kind = "Content-Type: application/protobuf\r\n"
     head = f"POST {PULL} HTTP/1.1\r\nHost: x\r\n{kind}flwr-public-key: {door.key('ada')}\r\n"
@@ -194,7 +213,7 @@ def test_a_body_does_not_smuggle_a_second_call(door: Door) -> None:
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 0\r\n",
     ):
-        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=10)
+        connection = http.client.HTTPSConnection(*door.address, context=context, timeout=10)
         connection.connect()
         connection.sock.settimeout(3)
         connection.sock.sendall((head + lengths + "\r\n").encode() + b"0\r\n\r\n" + inner)
@@ -239,8 +258,13 @@ def test_certificates_of_other_makers_and_for_other_uses_are_refused(door: Door,
 def test_who_is_struck_is_out_as_soon_as_the_list_is_read_again(door: Door) -> None:
     assert door.of("ben", PULL) == 401
     before = standing(door.sites["ben"])
+    kept = http.client.HTTPSConnection(*door.address, context=door.context(before), timeout=30)
+    headers = {"flwr-public-key": door.key("ben"), "content-type": "application/protobuf"}
+    assert _asked(kept, headers) == 401
     strike(door.coordinator.home, "ben")
     door.gate.read_again()
+    wait_until(lambda: _asked(kept, headers) != 401)  # a connection that was open outlives nothing
+    kept.close()
     wait_until(lambda: door.of("ben", PULL) == NOT_LISTED)
     take(door.sites["ben"], issue(door.coordinator.home, ask(door.sites["ben"]))[1])
     door.gate.read_again()
