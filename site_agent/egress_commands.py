@@ -86,16 +86,15 @@ def approve(
     from site_agent.egress import Gate
 
     opened = open_home(home)
-    signing = _approver_key(opened, key)
     with opened.lock():
         gate = Gate(opened)
         for digest in _waiting(gate, digests or [], everything=everything):
             typer.echo("\n".join(gate.preview(gate.draft(digest)).lines()))
             if reject is not None:
-                gate.reject(digest, signing, reject)
+                gate.reject(digest, _approver_key(opened, key), reject)
                 typer.echo(f"{tables.short(digest)} stays here for good")
             elif yes or typer.confirm(f"let {tables.short(digest)} leave?"):
-                typer.echo(f"{tables.short(digest)}: {gate.approve(digest, signing).state}")
+                typer.echo(f"{tables.short(digest)}: {gate.approve(digest, _approver_key(opened, key)).state}")
 
 
 def receipts(

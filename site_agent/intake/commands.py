@@ -68,5 +68,7 @@ def quarantine(
     found = set_aside(opened.archive, keys or [])
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
-    else:
+    elif found:
         tables.print_aside(found)
+    else:
+        typer.echo("nothing was refused, set aside or kept apart")

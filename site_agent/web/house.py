@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from federated.web.exchange import Answer, Route, Seen
+from federated.web.limits import Buckets
 from federated.web.site import site
 from site_agent.web import data, decisions, departures, experts, pending, releases
 
@@ -41,12 +42,16 @@ SHOWN: tuple[tuple[str, Page], ...] = (
     ("/releases", releases.releases),
     ("/releases/{number}", releases.release),
 )
-DONE: tuple[tuple[str, Page], ...] = (
+SIGNED: tuple[tuple[str, Callable[[SiteHome, Buckets, Seen], Answer]], ...] = (
     ("/pending/{digest}/approve", pending.approve),
     ("/pending/{digest}/reject", pending.reject),
+)
+CHOSEN: tuple[tuple[str, Page], ...] = (
     ("/releases/{number}/evaluate", releases.evaluate),
     ("/releases/{number}/choose", releases.choose),
 )
+DONE = (*SIGNED, *CHOSEN)
+GUESSES, GUESSES_RATE = 5.0, 1 / 60  # wrong passphrases at once, and a second after that
 
 
 def hospital(home: SiteHome, access: Access, door: Door) -> Gate:
@@ -57,9 +62,11 @@ def hospital(home: SiteHome, access: Access, door: Door) -> Gate:
         access: who is let in, as viewer or as approver.
         door: where they are reached.
     """
+    guesses = Buckets(GUESSES, GUESSES_RATE)
     routes = [
         *(Route(path, VIEWER, partial(page, home)) for path, page in SHOWN),
         Route("/pending/{digest}/draft", APPROVER, partial(pending.whole, home)),
-        *(Route(path, APPROVER, partial(page, home), ("POST",)) for path, page in DONE),
+        *(Route(path, APPROVER, partial(page, home, guesses), ("POST",)) for path, page in SIGNED),
+        *(Route(path, APPROVER, partial(page, home), ("POST",)) for path, page in CHOSEN),
     ]
     return site(home.config.site, routes, access, door=door, nav=NAV, packages=("site_agent.web",))

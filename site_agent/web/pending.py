@@ -13,7 +13,7 @@ from federated.keys import read_key_file, read_private_key
 from federated.manifest import manifest_bytes, unpack_tensors
 from federated.pages.paging import pager
 from federated.pkcs8 import is_encrypted
-from federated.web.exchange import Answer, Attachment, Missing, Moved, Rendered, Seen
+from federated.web.exchange import Answer, Attachment, Missing, Moved, Refused, Rendered, Seen
 from site_agent.adopt import REASON_LENGTH
 from site_agent.egress import Gate, Preview
 from site_agent.web.wording import KINDS, digest_of, subject_of
@@ -21,6 +21,7 @@ from site_agent.web.wording import KINDS, digest_of, subject_of
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from federated.web.limits import Buckets
     from site_agent.drafts import Draft
     from site_agent.home import SiteHome
 
@@ -65,24 +66,25 @@ def whole(home: SiteHome, seen: Seen) -> Answer:
     return Attachment(data, "application/octet-stream", f"{found.digest.removeprefix('sha256:')[:12]}.draft")
 
 
-def approve(home: SiteHome, seen: Seen) -> Answer:
+def approve(home: SiteHome, guesses: Buckets, seen: Seen) -> Answer:
     """Lets one out under the approver's own signature, after every filter once more."""
     digest = digest_of(seen.path)
-    key = approver_key(home, seen.form.get("passphrase", ""))
+    key = approver_key(home, seen.form.get("passphrase", ""), guesses)
     with home.lock(WAIT_SECONDS):
         Gate(home).approve(digest, key)
     return Moved(f"/left/{seen.path['digest']}")
 
 
-def reject(home: SiteHome, seen: Seen) -> Answer:
+def reject(home: SiteHome, guesses: Buckets, seen: Seen) -> Answer:
     """Keeps one here for good, with a reason."""
     digest = digest_of(seen.path)
-    key = approver_key(home, seen.form.get("passphrase", ""))
+    key = approver_key(home, seen.form.get("passphrase", ""), guesses)
     with home.lock(WAIT_SECONDS):
         Gate(home).reject(digest, key, seen.form.get("reason", "")[:REASON_LENGTH])
     return Moved("/pending")
 
 
+GUESSED = "the approver's key"
 WAIT_SECONDS = 10.0  # for another command to let go of the home
 
 
@@ -94,16 +96,28 @@ def key_state(home: SiteHome) -> str:
     return "passphrase" if is_encrypted(read_key_file(path)) else "here"
 
 
-def approver_key(home: SiteHome, passphrase: str) -> Ed25519PrivateKey:
+def approver_key(home: SiteHome, passphrase: str, guesses: Buckets) -> Ed25519PrivateKey:
     """The approver's key, opened for this one form and kept nowhere.
+
+    Args:
+        home: the site's.
+        passphrase: as the form says.
+        guesses: how many wrong ones are taken, whoever asks.
 
     Raises:
         ConsiliumError: it is kept elsewhere, or the passphrase is another.
+        Refused: too many were.
     """
     if not home.approver_key_path.exists():
         cure = "consilium site approve --key FILE, where the key is"
         raise ConsiliumError("is kept elsewhere", where="the approver's key", cure=cure)
-    return read_private_key(home.approver_key_path, passphrase)
+    if guesses.left(GUESSED) < 1:
+        raise Refused(429, "Too many wrong passphrases; wait some minutes, or approve on the command line.")
+    try:
+        return read_private_key(home.approver_key_path, passphrase)
+    except ConsiliumError:
+        guesses.take(GUESSED)
+        raise
 
 
 def _draft(home: SiteHome, seen: Seen) -> tuple[Gate, Draft]:

@@ -64,6 +64,17 @@ def test_an_approver_lets_a_draft_out_or_keeps_it(run: Run, federation: Federati
     assert run("work").out == "nothing new\n"
 
 
+def test_what_waits_is_shown_before_anybody_asks_for_a_key(run: Run, federation: Federation, ada: SiteHome) -> None:
+    federation.allow(ada, "statistics", statistics={"approval": "each"})
+    assert run("work").code == 0
+    ada.approver_key_path.unlink()
+    assert "waiting: " in run("approve").err
+    told = run("approve", "--all", "--yes")
+    assert told.code == 1
+    assert "could be inferred: " in told.out
+    assert "the approver keeps the key elsewhere; name it with --key" in told.err
+
+
 def test_only_an_approvers_key_approves(run: Run, federation: Federation, ada: SiteHome) -> None:
     federation.allow(ada, statistics={"approval": "each"})
     run("work")

@@ -32,7 +32,13 @@ def test_every_receipt_is_there_with_what_the_log_says(north: SiteHome) -> None:
 def test_a_receipt_shows_who_and_which_limits_and_the_proof(north: SiteHome) -> None:
     first, viewer = Gate(north).receipts()[0], browser(north, "viewer")
     shown = html.unescape(viewer.get(f"/left/{first.digest[7:]}").text)
-    for part in (first.when.rstrip("Z").replace("T", " "), first.digest, str(first.policy), str(first.approver), *first.filters.values()):
+    for part in (
+        first.when.rstrip("Z").replace("T", " "),
+        first.digest,
+        str(first.policy),
+        str(first.approver),
+        *first.filters.values(),
+    ):
         assert part in shown
     assert "logged as it left" in shown
     kept = viewer.get(f"/left/{first.digest[7:]}/receipt.json")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import html
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -29,7 +29,7 @@ def _waits(home: SiteHome) -> str:
     return Gate(home).pending()[0].digest.removeprefix("sha256:")
 
 
-def _post(person: TestClient, path: str, **form: str) -> object:
+def _post(person: TestClient, path: str, **form: str) -> Any:
     shown = person.get("/pending/" + path.split("/")[2]).text
     return person.post(path, data={"csrf": mark_of(shown), **form})
 
@@ -60,7 +60,7 @@ def test_the_draft_is_the_very_bytes_and_an_approvers_to_keep(north: SiteHome) -
 def test_an_approver_lets_it_out_and_sees_the_receipt(own: SiteHome) -> None:
     name, approver = _waits(own), browser(own, "approver")
     answer = _post(approver, f"/pending/{name}/approve")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/left/{name}")  # type: ignore[attr-defined]
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/left/{name}")
     assert Gate(own).pending() == []
     last = Gate(own).receipts()[-1]
     assert (last.digest, last.approval) == (f"sha256:{name}", "each")
@@ -74,15 +74,24 @@ def test_a_passphrase_is_asked_for_and_kept_nowhere(own: SiteHome, caplog: pytes
     assert 'type="password"' in approver.get(f"/pending/{name}").text
     with caplog.at_level(logging.DEBUG):
         wrong = _post(approver, f"/pending/{name}/approve", passphrase="three words here")
-        assert wrong.status_code == 400  # type: ignore[attr-defined]
-        assert "the passphrase is another" in wrong.text  # type: ignore[attr-defined]
-        assert _post(approver, f"/pending/{name}/approve").status_code == 400  # type: ignore[attr-defined]
+        assert wrong.status_code == 400
+        assert "the passphrase is another" in wrong.text
+        assert _post(approver, f"/pending/{name}/approve").status_code == 400
         assert _waits(own) == name
-        assert _post(approver, f"/pending/{name}/approve", passphrase=WORDS).status_code == 303  # type: ignore[attr-defined]
+        assert _post(approver, f"/pending/{name}/approve", passphrase=WORDS).status_code == 303
     assert Gate(own).pending() == []
     assert not any(words in caplog.text for words in (WORDS, "three words here"))
     kept = [path for path in own.path.rglob("*") if path.is_file() and WORDS.encode() in path.read_bytes()]
     assert kept == []
+
+
+def test_a_passphrase_is_not_guessed_at_the_form(own: SiteHome) -> None:
+    encrypt(own.approver_key_path, WORDS, keyring=False)
+    name, approver = _waits(own), browser(own, "approver")
+    for number in range(5):
+        assert _post(approver, f"/pending/{name}/reject", passphrase=f"guess number {number}").status_code == 400
+    assert _post(approver, f"/pending/{name}/approve", passphrase=WORDS).status_code == 429
+    assert _waits(own) == name
 
 
 def test_without_the_key_the_page_gives_the_command(own: SiteHome, tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_without_the_key_the_page_gives_the_command(own: SiteHome, tmp_path: Pat
 def test_it_is_kept_here_for_good_with_a_reason(own: SiteHome) -> None:
     name, approver = _waits(own), browser(own, "approver")
     before = len(Gate(own).receipts())
-    assert _post(approver, f"/pending/{name}/reject", reason=HOSTILE).status_code == 303  # type: ignore[attr-defined]
+    assert _post(approver, f"/pending/{name}/reject", reason=HOSTILE).status_code == 303
     assert Gate(own).pending() == []
     assert len(Gate(own).receipts()) == before
     assert approver.post(f"/pending/{name}/approve", data={"csrf": mark_of(approver.get("/").text)}).status_code == 400
@@ -123,7 +132,7 @@ def test_what_the_policy_refuses_meanwhile_has_no_button_and_does_not_leave(own:
     shown = approver.get(f"/pending/{name}").text
     assert "was changed after an approver signed it" in shown
     assert "Approve and sign" not in shown
-    assert _post(approver, f"/pending/{name}/approve").status_code == 400  # type: ignore[attr-defined]
+    assert _post(approver, f"/pending/{name}/approve").status_code == 400
     assert _waits(own) == name
 
 
