@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 import httpx
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MessageType, MetricRecord, RecordDict
 from flwr.cli.build import build_fab_from_disk
 from flwr.common.serde import fab_to_proto, user_config_to_proto
 from flwr.proto.control_pb2 import (
@@ -54,6 +54,7 @@ CODE = re.compile(r"[a-z]{1,20}")
 ONLINE, UNREGISTERED = "online", "unregistered"
 POLL_SECONDS = 0.2  # each look is a request, and both ends of it may be one small machine
 NODE_UNAVAILABLE = 5
+UNREVIEWED = "BundleRefusedError"  # what a site's program raises at a bundle that nobody there has reviewed
 EXAMPLES = "num-examples"
 EXCHANGE, WITNESS = "query.exchange", "query.witness"
 Request = TypeVar("Request")
@@ -228,7 +229,7 @@ STRATEGIES: dict[str, Callable[[Plan], FedAvg]] = {
 def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
     """A site's parcels, or its code; what is not an answer of that site is a code too."""
     if reply.has_error():
-        return Unreached("offline" if reply.error.code == NODE_UNAVAILABLE else "failed")
+        return Unreached(_why(reply.error))
     answer, parcels = reply.content.get("answer"), reply.content.get("parcels")
     if not (isinstance(answer, ConfigRecord) and isinstance(parcels, ArrayRecord)):
         return Unreached("invalid")
@@ -240,6 +241,13 @@ def read_answer(reply: Message, site: str) -> list[bytes] | Unreached:
     if code != "ok":
         return Unreached(code if CODE.fullmatch(code) else "invalid")
     return [parcels[key].data for key in sorted(parcels)] if name == site else Unreached("invalid")
+
+
+def _why(error: Error) -> str:
+    """A word for an error that Flower answers with instead of a site; its text is nobody's business."""
+    if error.code == NODE_UNAVAILABLE:
+        return "offline"
+    return "unreviewed" if UNREVIEWED in (error.reason or "") else "failed"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from server.flower_app import HOME_VARIABLE, STRATEGIES, FlowerRoute, read_answe
 from server.flower_app import app as server_app
 from shared_models.averaged_models import averaged_model
 from site_agent.flower_app import app as courier
+from site_agent.flower_executor import BundleRefusedError
 from site_agent.service import Service, Settled
 from tests.server.conftest import IMAGES, SHIFTS, Draft, Site, World
 from tests.server.test_averaging import plan
@@ -204,6 +205,20 @@ def test_what_a_hostile_bundle_might_answer_is_a_code(content: dict[str, Any], c
     request = Message(content=RecordDict(), dst_node_id=1, message_type="query.exchange")
     reply = Message(content=RecordDict(content), reply_to=over_the_wire(request, "m1"))
     assert read_answer(reply, "east") == Unreached(code)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Error(code=5, reason="Node Unavailable"), "offline"),
+        (Error(code=2, reason=f"{BundleRefusedError}:<'refused a bundle'>"), "unreviewed"),
+        (Error(code=2, reason="<class 'KeyError'>:<'patient 4711'>"), "failed"),
+        (Error(code=2), "failed"),
+    ],
+)
+def test_an_error_of_flowers_is_a_word_and_its_text_stays_where_it_is(error: Error, code: str) -> None:
+    request = Message(content=RecordDict(), dst_node_id=1, message_type="query.exchange")
+    assert read_answer(Message(error, reply_to=over_the_wire(request, "m1")), "east") == Unreached(code)
 
 
 def _enrol(world: World, names: tuple[str, ...], folder: Path, stack: ExitStack) -> FakeGrid:
