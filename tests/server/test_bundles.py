@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.audit.bundle import Bundle, open_bundle
 from federated.audit.contents import WHY
 from federated.audit.outcome import Audit
 from federated.audit.whole import verify_bundle
+from federated.enrolment import Rotation, write_rotation
 from federated.errors import ConsiliumError
+from federated.keys import public_hex
 from federated.manifest import unpack_tensors
 from server.averaging import run_average
 from server.bundles import write_bundle
@@ -200,3 +203,23 @@ def test_an_artefact_that_was_lost_is_named(world: World, tmp_path: Path) -> Non
 
 def test_every_reason_is_told_in_words() -> None:
     assert all(words and words[0].islower() for words in WHY.values())
+
+
+def test_keys_that_were_replaced_or_revoked_vouch_for_what_came_before(world: World, tmp_path: Path) -> None:
+    _two_releases(world)
+    ada = world.members["ada"]
+    new = Ed25519PrivateKey.generate()
+    keys = {"old_public": public_hex(ada.key), "new_public": public_hex(new)}
+    rotation = Rotation.model_validate({"federation": "test", "site": "ada", **keys})
+    write_rotation(rotation, ada.key, new, tmp_path / "rotation.json")
+    world.coordinator.rotate(tmp_path / "rotation.json")
+    ada.key = new
+    ada.put(ada.statistics("b0002"))
+    run_event(world.coordinator, world)
+    world.coordinator.revoke("ben")
+    bundle = _bundle(world, tmp_path / "a.bundle")
+    audits = _verify(world, bundle, witnesses=1)
+    assert all(audit.ok for audit in audits), audits[-1]
+    signed = {audit.by: audit.checks[0].ok for audit in audits if audit.kind == "statistics"}
+    assert signed == {"ada": True, "ben": True, "cem": True}
+    assert [party.revoked for party in world.coordinator.trust().parties if party.role == "site"].count(True) == 2
