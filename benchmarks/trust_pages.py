@@ -177,8 +177,9 @@ def _index(path: Path, manifests: list[ReleaseManifest]) -> Index:
         right = {site.name: (9 * np.eye(LABELS, dtype=int) + 1).tolist() for site in manifest.sites}
         builder.release(name, manifest, cards_of(manifest, right), "size")
         tensors, sites = _sums(rng, len(manifest.sites)), tuple(site.name for site in manifest.sites)
+        told = int(tensors["answered"].sum() + tensors["abstained"].sum())
         for site in sites:
-            summary = _summary(manifest.number, name, site, sites)
+            summary = _summary(manifest.number, name, site, sites, told)
             builder.summary(digest(b"%d" % number), summary, tensors)
             builder.entry(number, _told(site, digest(b"%d" % number)))
             number += 1
@@ -225,10 +226,10 @@ def _sums(rng: np.random.Generator, sites: int) -> Tensors:
     }
 
 
-def _summary(number: int, release: str, site: str, sites: tuple[str, ...]) -> SummaryManifest:
-    said: dict[str, Any] = {"first": 100 * number, "last": 100 * number + 99, "size": 100 * number + 100, "since": 0}
-    said |= {"site": site, "sites": sites, "release": release, "labels": CODES, "decisions": 100, "patients": 80}
-    return SummaryManifest.model_construct(**said, suppressed=("wrong.label-00",), root="0" * 64, proof=())
+def _summary(number: int, release: str, site: str, sites: tuple[str, ...], told: int) -> SummaryManifest:
+    said: dict[str, Any] = {"first": 1000 * number, "last": 1000 * number + 999, "size": 1000 * number + 1000}
+    said |= {"site": site, "sites": sites, "release": release, "labels": CODES, "decisions": told, "patients": told}
+    return SummaryManifest.model_construct(**said, suppressed=("wrong.label-00",), root="0" * 64, since=0, proof=())
 
 
 def _told(site: str, subject: str) -> Entry:

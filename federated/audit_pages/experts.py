@@ -92,7 +92,7 @@ def expert(room: Room, seen: Seen) -> Rendered:
     found = room.index.expert(release.place, site)
     if found is None:
         raise Missing(f"Release {release.number} has no expert '{site}'.")
-    place = release.facts["sites"].index(site)
+    at = qualified_at(room, release, release.facts["sites"].index(site))
     contributions = [(digest, room.index.entry_of(digest)) for digest in found.card.contributions]
     context = {
         "heading": site,
@@ -101,7 +101,8 @@ def expert(room: Room, seen: Seen) -> Rendered:
         "expert": shown(room, release, found),
         "labels": _labels(found),
         "over": _over_releases(room, release, site),
-        "at": _at_hospitals(qualified_at(room, release, place), site),
+        "at": _at_hospitals(at, site),
+        "left_out": max(0, len(at) - PER_PAGE),
         "rows": _rows(release, found),
         "contributions": contributions,
     }
@@ -114,12 +115,12 @@ def _labels(expert: Expert) -> Svg:
 
 
 def _at_hospitals(shares: dict[str, float], site: str) -> Svg | None:
-    values = [
-        Value(name, share, percent(share), "s0" if share >= cards.FOREIGN else "differ")
-        for name, share in shares.items()
-    ]
+    """Where the expert is at home first; of many hospitals those at both ends."""
+    found = sorted(shares.items(), key=lambda each: -each[1])
+    found = found if len(found) <= PER_PAGE else [*found[: PER_PAGE // 2], *found[-PER_PAGE // 2 :]]
+    values = [Value(name, share, percent(share), "s0" if share >= cards.FOREIGN else "differ") for name, share in found]
     title = f"Share of each hospital's clips for which {site} was qualified"
-    return bar(values[:PER_PAGE], title=title, most=1.0, limit=cards.FOREIGN) if values else None
+    return bar(values, title=title, most=1.0, limit=cards.FOREIGN) if values else None
 
 
 UPTO = """

@@ -154,6 +154,25 @@ class Index:
         sums = self.sums(release)
         return [_expert(row, sums) for row in rows]
 
+    def shares(self, sites: Sequence[str], upto: int, count: int) -> tuple[list[int], list[list[float | None]]]:
+        """Of some sites the share of the evidence behind answers, over the last releases that summaries tell of.
+
+        Args:
+            sites: one row each.
+            upto: place of the last release.
+            count: of releases, at most.
+
+        Returns:
+            Numbers of the releases, and the shares; None where a release does not hold the site.
+        """
+        places = [place for place in self.told_of if place <= upto][-count:]
+        numbers = dict(self.rows("SELECT place, number FROM releases"))
+        rows = []
+        for site in sites:
+            found = dict(self.rows(SHARES, site, *(places[:1] or [0]), upto))
+            rows.append([found.get(place) for place in places])
+        return [int(numbers[place]) for place in places], rows
+
     def decision(self, number: int) -> tuple[str, str | None, Explanation] | None:
         """Where a decision comes from, whose it is, and the decision explained."""
         found = self.rows("SELECT source, site, explanation FROM decisions WHERE id = ?", number)
@@ -168,6 +187,7 @@ class Index:
         return None if found[0][0] is None else int(found[0][0])
 
 
+SHARES = "SELECT release, share FROM experts WHERE site = ? AND release BETWEEN ? AND ?"
 BEFORE = """
 SELECT number FROM releases WHERE place < ? AND (? IS NULL OR place IN (SELECT release FROM experts WHERE site = ?))
 ORDER BY place DESC LIMIT 1

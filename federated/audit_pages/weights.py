@@ -24,6 +24,9 @@ MEASURES = {
 }
 
 
+RELEASES = 40  # beside each other
+
+
 def weights(room: Room, seen: Seen) -> Rendered:
     """Experts by labels, of one release."""
     release, measure = room.chosen(seen), measure_of(seen)
@@ -40,6 +43,7 @@ def weights(room: Room, seen: Seen) -> Rendered:
         "rows": [(expert.card.site, *map(_figure, _of(expert, measure, release))) for expert in found] if sums else [],
         "sums": sums,
         "pager": pages,
+        "over": over_releases(room, release, [expert.card.site for expert in found]) if sums else None,
         "removals": removals(room),
     }
     return Rendered("audit_weights.html", context)
@@ -62,6 +66,16 @@ def plot(release: Release, found: Sequence[Expert], measure: str) -> Svg:
     values = [_of(expert, measure, release) for expert in found]
     title = f"Mean {MEASURES[measure][0]}, experts by labels that were answered"
     return heat_map(names, release.concepts, values, title=title, most=1.0 if measure == "weights" else None)
+
+
+def over_releases(room: Room, release: Release, sites: Sequence[str]) -> Svg | None:
+    """Experts by releases, up to the one that is shown; nothing where there is only one."""
+    numbers, shares = room.index.shares(sites, release.place, RELEASES)
+    if len(numbers) < 2:
+        return None
+    return heat_map(
+        sites, [str(number) for number in numbers], shares, title="Share of the evidence, experts by releases"
+    )
 
 
 def table(room: Room, seen: Seen) -> Attachment:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from federated.audit_pages.experts import expert, experts, foreign, qualified_at
-from federated.audit_pages.room import Room
+from federated.audit_pages.experts import _at_hospitals, expert, experts, foreign, qualified_at
+from federated.audit_pages.room import PER_PAGE, Room
 from federated.web.access import Person
 from federated.web.exchange import Rendered, Seen
 
@@ -46,3 +46,13 @@ def test_contributions_are_found_in_the_log(room: Room) -> None:
 def test_over_releases_only_those_that_hold_it(room: Room) -> None:
     assert "release 1" not in str(_context(room, "cem")["over"])
     assert "release 1" in str(_context(room, "ada")["over"])
+
+
+def test_of_many_hospitals_both_ends_are_shown() -> None:
+    shares = {f"h{number:03d}": number / 100 for number in range(100)}
+    plot = str(_at_hospitals(shares, "ada"))
+    assert plot.count("<rect") == PER_PAGE
+    assert "h099" in plot
+    assert "h000" in plot
+    assert "h050" not in plot
+    assert _at_hospitals({}, "ada") is None

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from federated.audit_pages.room import Room
-from federated.audit_pages.weights import MEASURES, _cell, measure_of, removals, table, weights
+from federated.audit_pages.weights import MEASURES, _cell, measure_of, over_releases, removals, table, weights
 from federated.web.access import Person
 from federated.web.exchange import Attachment, Rendered, Seen
 
@@ -54,3 +54,18 @@ def test_share_beside_effect(room: Room) -> None:
     assert {row[0] for row in rows} == {"ada", "ben", "cem"}
     effects = [float(row[3]) for row in rows]
     assert effects == sorted(effects, reverse=True)
+
+
+def test_over_releases_an_expert_is_there_from_its_first_on(room: Room) -> None:
+    numbers, shares = room.index.shares(["ada", "cem"], 1, 40)
+    assert numbers == [1, 2]
+    assert [[share is None for share in row] for row in shares] == [[False, False], [True, False]]
+    expert = room.index.expert(1, "cem")
+    assert expert is not None
+    assert shares[1][1] == expert.share
+    release = room.index.release(1)
+    first = room.index.release(0)
+    assert release is not None
+    assert first is not None
+    assert "experts by releases" in str(over_releases(room, release, ["ada"]))
+    assert over_releases(room, first, ["ada"]) is None, "one release is no course"
