@@ -7,6 +7,7 @@ it is worth nothing once any of the three is another one.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,7 +15,7 @@ from pydantic import StringConstraints
 from securesystemslib.signer import SSlibKey
 
 from federated.contract import Digest, Frozen, Name
-from federated.errors import ContractError, SignatureError
+from federated.errors import ContractError, SignatureError, cannot_read
 from federated.signing import verified_by
 from federated.statements import Statement, read_statement, sign_statement
 
@@ -60,6 +61,19 @@ def sign_approval(assessment: Assessment, key: Ed25519PrivateKey) -> bytes:
         substantial=bool(assessment.outside),
     )
     return sign_statement("candidate", assessment.candidate, PREDICATE_TYPE, approval, [key])
+
+
+def read_approval_bytes(path: Path) -> bytes:
+    """An approval's file, no more of it than an approval is long.
+
+    Raises:
+        ConsiliumError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_APPROVAL_BYTES + 1)
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def read_approval(data: bytes) -> Statement[Approval]:

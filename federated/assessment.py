@@ -14,18 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from federated.canonical import canonical, digest
 from federated.change_plan import Change, Criterion, Planned, changed_sites, changes
 from federated.contract import Digest, Frozen, Name, Tensors
+from federated.errors import ContractError, cannot_read
+from federated.faults import first_fault
 from federated.in_distribution import ALONE, BINS, calibration_source, p_values
 from federated.manifest import ReleaseManifest, ReportManifest, manifest_digest
 
 DECIMALS = 9
+MAX_BYTES = 2**20
 NO_RELEASE_BEFORE = "no release before"
 
 
@@ -128,6 +133,49 @@ def assess(planned: Planned, candidate: Judged, before: Judged | None) -> Assess
         outside=tuple(each for each in differs if each not in planned.plan.may_change),
         findings=tuple(_finding(criterion, candidate, before) for criterion in planned.plan.criteria),
     )
+
+
+def read_assessment(path: Path) -> Assessment:
+    """An assessment from its file, in the form that approvals name the digest of.
+
+    Raises:
+        ConsiliumError: it cannot be read, is too long, or is none.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if len(data) > MAX_BYTES:
+        raise ContractError(f"more than {MAX_BYTES} bytes are no assessment", where=str(path))
+    try:
+        found = Assessment.model_validate_json(data)
+    except ValidationError as error:
+        cure = "ask the coordinator for one: consilium coordinator approve --figures FILE"
+        raise ContractError(first_fault(error), where=str(path), cure=cure) from error
+    if found.to_bytes() != data:
+        raise ContractError("is not in canonical form (RFC 8785)", where=str(path))
+    return found
+
+
+def require_planned(assessment: Assessment, planned: Planned) -> None:
+    """Whether verdicts follow from the figures and the plan; the figures themselves are computed from reports.
+
+    Raises:
+        ContractError: they are of another plan, or say something else of a figure or a change than it does.
+    """
+    if assessment.plan != planned.digest:
+        raise ContractError("is held against another plan than this one", where="assessment")
+    if tuple(finding.criterion for finding in assessment.findings) != planned.plan.criteria:
+        raise ContractError("has other criteria than the plan", where="assessment")
+    for finding in assessment.findings:
+        first = finding.criterion.measure in AGAINST_BEFORE and assessment.before is None
+        met = first or finding.criterion.met(finding.found)
+        if finding.ok != met:
+            said = "met" if finding.ok else "not met"
+            raise ContractError(f"calls {finding.criterion.measure} {said}, which it is not", where="assessment")
+    if assessment.outside != tuple(each for each in assessment.changes if each not in planned.plan.may_change):
+        raise ContractError("says something else than the plan of what may change", where="assessment")
 
 
 def _finding(criterion: Criterion, candidate: Judged, before: Judged | None) -> Finding:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from federated import draw_commands, influence_commands
+from federated import approval_commands, draw_commands, influence_commands
 from federated.audit import bundle_commands, explain_commands, release_commands
 from federated.audit.dossier import commands as dossier_commands
 from federated.audit_pages import commands as page_commands
@@ -28,6 +28,7 @@ DEFAULT_WITNESSES = 2
 
 for command in (influence_commands.influence, influence_commands.compare, influence_commands.conflicts):
     app.command()(command)
+app.command()(approval_commands.approve)
 app.command()(draw_commands.draw)
 app.command()(draw_commands.opened)
 app.command()(bundle_commands.export)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from federated.approval_commands import print_assessment
 from federated.errors import ConsiliumError
 from federated.tables import print_json, print_tables, table
 from server.options import HERE, Home, Json, open_coordinator, wake
 
 if TYPE_CHECKING:
-    from federated.assessment import Assessment, Finding
+    from federated.assessment import Assessment
     from server.coordinator import Coordinator
 
 SHORT = 12  # digits of a digest
@@ -56,16 +57,23 @@ def release(
 
 def approve(
     key: Annotated[Path | None, typer.Option(help="Your private key; without it, nothing is approved.")] = None,
+    approval: Annotated[
+        Path | None, typer.Option(help="What an approver signed elsewhere: consilium audit approve.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(help="Write the figures, for an approver elsewhere.")] = None,
     plan: PlanFile = None,
     substantial: Substantial = False,
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
     """Show the newest candidate held against its change plan, and approve it with your key."""
-    from federated.approval import sign_approval
+    from federated.approval import read_approval_bytes, sign_approval
+    from federated.files import write_whole
     from federated.passphrases import unlocked_key
     from server.change_plans import require_met
 
+    if key is not None and approval is not None:
+        raise ConsiliumError("--key and --approval are two ways to approve", where="approve", cure="give one of them")
     coordinator = open_coordinator(home)
     assessment = coordinator.assess(_read_plan(plan))
     if as_json:
@@ -73,10 +81,17 @@ def approve(
         print_json(assessment.model_dump(mode="json") | approved)
     else:
         _print_assessment(coordinator, assessment)
-    if key is None:
+    if figures is not None:
+        write_whole(figures, assessment.to_bytes())
+        typer.echo(f"wrote {figures}; an approver signs it: consilium audit approve {figures.name}", err=as_json)
+    if approval is not None:
+        signed = read_approval_bytes(approval)
+    elif key is not None:
+        require_met(assessment, substantial=substantial)
+        signed = sign_approval(assessment, unlocked_key(key))
+    else:
         return
-    require_met(assessment, substantial=substantial)
-    name = coordinator.approve(sign_approval(assessment, unlocked_key(key)))
+    name = coordinator.approve(signed)
     wake(coordinator.home)
     typer.echo(f"{name} approves candidate {_short(assessment.candidate)}", err=as_json)
 
@@ -196,19 +211,8 @@ def _assessed(coordinator: Coordinator, data: bytes | None) -> Assessment | None
 
 
 def _print_assessment(coordinator: Coordinator, assessment: Assessment) -> None:
-    rows = [_cells(finding) for finding in assessment.findings]
-    print_tables(table("criteria of the change plan", ("measure", "of", "found", "limit", "verdict"), rows))
-    changed = ", ".join(assessment.changes) or "nothing"
-    outside = f"; not in the plan: {', '.join(assessment.outside)}" if assessment.outside else ""
-    typer.echo(f"changed since the release before: {changed}{outside}")
+    print_assessment(assessment)
     typer.echo(f"approved by: {', '.join(coordinator.approvals(assessment)) or 'nobody'}")
-
-
-def _cells(finding: Finding) -> tuple[str, ...]:
-    figure = "" if finding.found is None else f"{finding.found:.4g}"
-    found = " ".join(part for part in (figure, f"({finding.note})" if finding.note else "") if part)
-    criterion = finding.criterion
-    return criterion.measure, criterion.subject, found, criterion.limit, "met" if finding.ok else "FAILS"
 
 
 def _export(coordinator: Coordinator, out: Path) -> list[str]:

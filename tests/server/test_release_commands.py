@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from federated.canonical import digest
+from federated.commands import app as audit
 from federated.errors import ConsiliumError
 from federated.keys import create_private_key, fingerprint, public_hex, spoken_fingerprint
 from federated.log.verification import entries_of
@@ -91,6 +92,25 @@ def test_a_release_from_plan_to_log(world: World, here: Here, people: dict[str, 
     assert "release " in said.splitlines()[-1]
     entry = list(entries_of(world.coordinator.home.log_path, "test"))[-1]
     assert (entry.event, entry.plan, len(entry.approvals)) == ("release", digest(PLAN.encode()), 2)
+
+
+def test_an_approver_signs_far_from_the_coordinator(
+    world: World, here: Here, people: dict[str, Path], plan: Path, tmp_path: Path
+) -> None:
+    _run("plan", plan, *here)
+    _arrive(world, "ada")
+    figures = tmp_path / "figures.json"
+    assert "an approver signs it: consilium audit approve figures.json" in _run("approve", "--figures", figures, *here)
+    for name, key in people.items():
+        signed = tmp_path / f"{name}.approval"
+        words = [str(word) for word in ("approve", figures, "--plan", plan, "--key", key, "--out", signed)]
+        shown = CliRunner().invoke(audit, words, catch_exceptions=False)
+        assert shown.exit_code == 0, shown.output
+        assert "balanced-accuracy" in shown.output
+        assert f"{name} approves candidate " in _run("approve", "--approval", signed, *here)
+    assert "release " in _run("release", *here).splitlines()[-1]
+    with pytest.raises(ConsiliumError, match="two ways to approve"):
+        _run("approve", "--key", people["eve"], "--approval", tmp_path / "eve.approval", *here)
 
 
 def test_a_failing_criterion_is_a_row_and_one_line(
