@@ -70,7 +70,7 @@ def export(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Parcels, the folder of the log, predictions (.jsonl), plans and keys (.toml), draws (.json)."
+            help="Bundles, parcels, the log's folder, predictions (.jsonl), plans and keys (.toml), draws (.json)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="A new file NAME.bundle, or a new folder.")],
