@@ -16,7 +16,7 @@ from federated.pkcs8 import is_encrypted
 from federated.web.exchange import Answer, Attachment, Missing, Moved, Refused, Rendered, Seen
 from site_agent.adopt import REASON_LENGTH
 from site_agent.egress import Gate, Preview
-from site_agent.web.wording import KINDS, digest_of, subject_of
+from site_agent.web.wording import KINDS, digest_of, in_words, subject_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -45,10 +45,12 @@ def draft(home: SiteHome, seen: Seen) -> Answer:
     gate, found = _draft(home, seen)
     preview = gate.preview(found)
     manifest = json.loads(preview.manifest)
+    meanings = {each.code: each.meaning for each in home.vocabulary.concepts}
     context = {
         "heading": _title(found),
         "what": KINDS[preview.kind],
         "preview": preview,
+        "inferences": [in_words(line, meanings) for line in preview.inferences],
         "hex": preview.digest.removeprefix("sha256:"),
         "fields": [(name, _value(value)) for name, value in manifest.items() if name != "tensors"],
         "numbers": _numbers(found, preview),

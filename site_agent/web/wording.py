@@ -22,6 +22,7 @@ KINDS: Mapping[str, str] = {
     "withdrawal": "Which contributions this hospital takes back",
 }
 ABBREVIATION = re.compile(r"\(([A-Za-z0-9/ -]{1,12})\)$")
+WORD = re.compile(r"[^\s,:;]+")
 HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,6 +38,17 @@ def short_of(meaning: str) -> str:
     """The abbreviation that stands in brackets at the end, as plots have room for; else the words themselves."""
     found = ABBREVIATION.search(meaning)
     return found.group(1) if found else meaning
+
+
+def in_words(line: str, meanings: Mapping[str, str]) -> str:
+    """A line with what each code in it stands for beside the code."""
+
+    def told(found: re.Match[str]) -> str:
+        code = found.group()
+        meaning = meanings.get(code, code)
+        return code if meaning == code else f"{code} ({short_of(meaning)})"
+
+    return WORD.sub(told, line)
 
 
 def digest_of(path: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from federated.manifest import SITE_KINDS
 from federated.web.exchange import Missing
-from site_agent.web.wording import KINDS, digest_of, short_of
+from site_agent.web.wording import KINDS, digest_of, in_words, short_of
 
 
 def test_every_kind_that_a_site_sends_has_words() -> None:
@@ -30,3 +30,9 @@ def test_an_address_names_a_digest() -> None:
 )
 def test_plots_take_the_abbreviation(meaning: str, short: str) -> None:
     assert short_of(meaning) == short
+
+
+def test_a_code_is_followed_by_what_it_stands_for_and_a_longer_number_is_none() -> None:
+    meanings = {"399214001": "apical four-chamber (A4C)", "dark": "dark"}
+    said = in_words("train, label 399214001: dark, not 3992140011", meanings)
+    assert said == "train, label 399214001 (A4C): dark, not 3992140011"
