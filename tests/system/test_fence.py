@@ -20,7 +20,7 @@ from federated.envelope import parse_parcel
 from server.client_certificates import strike, write_list
 from site_agent.flower_executor import own_bundle
 from tests.e2e.hospitals import wait_until
-from tests.system.fenced import PLANTED, PLAX, SERVICES, SITE, UNITS, Fenced, fenced
+from tests.system.fenced import CONSILIUM, PLANTED, PLAX, SERVICES, SITE, UNITS, Fenced, fenced
 
 pytestmark = [
     pytest.mark.system,
@@ -291,9 +291,20 @@ def test_where_the_policy_lets_something_out_it_gets_the_sealed_parcels_and_no_m
     assert {path: said for path, said in found["taken"].items() if said.startswith("read")} == {}
 
 
-def test_with_the_reviewed_bundle_the_site_takes_part_as_if_nothing_had_been(hospital: Fenced) -> None:
+def test_a_site_that_has_reviewed_another_bundle_keeps_out_until_it_reviews_this_one(hospital: Fenced) -> None:
+    fence = ("site", "fence", "/etc/consilium", "--home", "/srv/consilium")
     hospital.stop_node()
-    hospital.run_node_as("/opt/consilium/.venv/bin/consilium site node /etc/consilium/node")
+    hospital.machine.run(CONSILIUM, *fence, "--bundle", "sha256:" + "0" * 64)
+    hospital.machine.run("systemctl", "restart", "consilium-forwarder.service")
+    hospital.run_node_as(f"{CONSILIUM} site node /etc/consilium/node")
+    wait_until(lambda: hospital.link.online() == {SITE})
+    refused = hospital.link.run_event(60.0)
+    assert {answer.unreached for answers in refused.rounds for answer in answers} == {"unreviewed"}
+    assert refused.accepted == ()
+    hospital.stop_node()
+    hospital.machine.run(CONSILIUM, *fence)
+    hospital.machine.run("systemctl", "restart", "consilium-forwarder.service")
+    hospital.machine.run("systemctl", "start", "consilium-node.service")
     wait_until(lambda: hospital.link.online() == {SITE})
     summary = hospital.link.run_event(60.0)
     assert summary.number == 1
