@@ -220,7 +220,7 @@ def _cells(
     for place, (column, value) in enumerate(zip(columns, row, strict=True)):
         x = left + side * place
         if value is None:
-            yield f'<circle class="rest" cx="{x + side / 2:.1f}" cy="{y + cell / 2:.1f}" r="1.5"/>'
+            yield f'<circle class="rest" cx="{x + side / 2:.1f}" cy="{y + cell / 2:.1f}" r="3"/>'
         elif value:
             said = f"{words(name)}, {words(column)}: {figure(value)}"
             kind, fade = "heat" if value > 0 else "cold", min(1.0, 0.08 + 0.92 * abs(value) / full)

@@ -202,7 +202,7 @@ class _House:
         common = {
             "house": self.title,
             "nav": self.nav if who else (),
-            "here": request.url.path,
+            "here": request.scope["path"],
             "who": who,
             "csrf": who.csrf if who else "",
         }
@@ -212,7 +212,7 @@ class _House:
     def refusal(self, request: Request, refused: Refused) -> Response:
         """A page that says why there is none."""
         if refused.status == 401:
-            return self.ask_token(request, 401, to=request.url.path, fault="")
+            return self.ask_token(request, 401, to=request.scope["path"], fault="")
         context = {"heading": TITLES.get(refused.status, "Not so"), "said": refused.said}
         response = self.page(request, Rendered("message.html", context, refused.status))
         if refused.status in {408, 413}:

@@ -55,7 +55,20 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(tmp_path: Path, caplog: pytes
     assert "chmod 600" in caplog.text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.example", "localhost@evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.nip.example",
+        "localhost@evil",
+        "[::1",
+        "[",
+        "a]b",
+        "x#",
+        "?",
+    ],
+)
 def test_another_host_name_is_refused_before_anything_else(host: str, tmp_path: Path) -> None:
     value = token(tmp_path)
     answer = client(house(tmp_path), **bearer(value)).get("/", headers={"host": host})
