@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +95,30 @@ def test_processes_of_an_event_get_the_key_and_no_passphrase(
     finally:
         link._stop()
     assert not Path(environment[VARIABLE]).exists()
+
+
+def test_a_process_that_nobody_can_type_into_opens_the_home(sealed: CoordinatorHome) -> None:
+    """As Flower starts the coordinator's part of an event, with nothing but the SuperLink's environment."""
+    passphrases._given.append(WORDS)
+    told = "import sys; from pathlib import Path; from federated.keys import public_hex; from server.home import "
+    told += "CoordinatorHome; print(public_hex(CoordinatorHome(Path(sys.argv[1])).key()))"
+    command = [sys.executable, "-c", told, str(sealed.path)]
+    link = SuperLink(sealed, "127.0.0.1:18000")
+    link._lend_key()
+    try:
+        environment = link._environment()
+        done = _alone(command, environment)
+    finally:
+        link._stop()
+    assert done.stdout.strip() == public_hex(sealed.key())
+    assert "nobody to ask for its passphrase" in _alone(command, environment).stderr
+
+
+def _alone(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A process without a terminal."""
+    return subprocess.run(
+        command, env=environment, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_a_plain_key_is_lent_to_nobody(world: World) -> None:
