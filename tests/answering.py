@@ -8,13 +8,16 @@ from typing import Any
 
 from federated.audit.bundle import open_bundle
 from federated.audit.record import Record
+from federated.deciding import decide_alone
 from federated.decision_summary import concepts_of
 from federated.draw import Draw
-from federated.manifest import SummaryManifest, pack_tensors, parse_manifest
-from tests.decision_making import Tree, a_flag, a_record, an_answer, rows, sums, told
+from federated.fused_model import FusedModel
+from federated.manifest import SummaryManifest, pack_tensors, parse_manifest, unpack_tensors
+from tests.decision_making import Tree, a_flag, a_record, rows, sums, told
 from tests.opened_making import an_opened
 
 WIDTH, RECORDS = 24, 6
+CLIP = "c" * 32
 
 
 class Answering:
@@ -26,8 +29,9 @@ class Answering:
         _, self.release = max((m.number, name) for name, m in named.items() if m.kind == "release")
         self.manifest = named[self.release]
         self.sites = [site.name for site in self.manifest.sites]
-        answers = [an_answer(f"{number:032x}", self.manifest.labels, self.sites, self.release) for number in range(5)]
-        self.answers = dict(enumerate(answers))
+        tensors = unpack_tensors(whole.parcels[self.release].tensors, self.manifest)
+        model = FusedModel.from_release(self.manifest, tensors)
+        self.answers = {number: decide_alone(model, rows(number, WIDTH), f"{number:032x}", CLIP) for number in range(5)}
         self.leaves = [a_record(number, answer, rows(number, WIDTH)) for number, answer in self.answers.items()]
         self.leaves.append(a_flag(5, 0, release=self.release, truth="plax"))
 

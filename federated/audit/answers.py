@@ -31,6 +31,19 @@ def decision_check(record: Record, opened: Opened) -> Check:
     return outcome("record", lambda: _shown(record, opened, release))
 
 
+def answer_check(record: Record, opened: Opened) -> Check | None:
+    """An opened answer, decided again from the features that were opened with it; of a flag there is none."""
+    from federated.audit.replay import decided_again
+
+    manifest: DecisionManifest = opened.manifest
+    if manifest.decision is None:
+        return None
+    if manifest.release not in record.whole:
+        return Check(name="answer", ok=None, found="not decided again: the release that answered is not here whole")
+    found, _ = decided_again(record.model(manifest.release), manifest.decision, opened.tensors["features"])
+    return found
+
+
 def growth_audits(record: Record) -> Iterator[Audit]:
     """Site by site, whether the decision log that its summaries name only grew."""
     for site, ordered in record.summaries.items():

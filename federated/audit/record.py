@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from federated.audit.blocks import Block
 from federated.audit.bundle import Bundle, Head
@@ -14,6 +14,9 @@ from federated.audit.logged import LogIndex
 from federated.envelope import Opened
 from federated.keys import TrustFile
 from federated.manifest import SummaryManifest
+
+if TYPE_CHECKING:
+    from federated.fused_model import FusedModel
 
 Value = TypeVar("Value")
 
@@ -58,6 +61,20 @@ class Record:
     index: LogIndex = field(default_factory=LogIndex)
     witnessed: int = 0
     summed: dict[tuple[str, tuple[str, ...]], Block] = field(default_factory=dict)
+    _model: FusedModel | None = None
+
+    def model(self, release: str) -> FusedModel:
+        """A release that is there whole, ready to answer; the last one is kept, since many answers are by the same.
+
+        Raises:
+            ContractError: it is not what a release holds.
+        """
+        from federated.fused_model import FusedModel
+
+        if self._model is None or self._model.digest != release:
+            opened = self.whole[release]
+            self._model = FusedModel.from_release(opened.manifest, opened.tensors)
+        return self._model
 
     @property
     def manifests(self) -> Mapping[str, Any]:

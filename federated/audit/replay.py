@@ -68,7 +68,7 @@ def replay(opened: Opened, model: FusedModel) -> Replay:
         outcome("release", lambda: _is_the_release(manifest, model)),
     ]
     if checks[-1].ok:
-        found, difference = _decided_again(model, decision, features)
+        found, difference = decided_again(model, decision, features)
     else:
         found, difference = Check(name="answer", ok=None, found="not decided again: the release is another"), None
     equal: Equality | None = None
@@ -126,8 +126,14 @@ def _is_the_release(manifest: DecisionManifest, model: FusedModel) -> str:
     return f"number {model.manifest.number}, {model.digest}"
 
 
-def _decided_again(model: FusedModel, told: Decision, features: Array) -> tuple[Check, float | None]:
-    """What came out, in words, and the largest difference of any number where the answer is the same."""
+def decided_again(model: FusedModel, told: Decision, features: Array) -> tuple[Check, float | None]:
+    """What came out, in words, and the largest difference of any number where the answer is the same.
+
+    Args:
+        model: the release that answered.
+        told: the answer.
+        features: (n, `manifest.width`), as they were shown with it.
+    """
     why_not = not_replayable(model, features)
     if why_not is not None:
         return Check(name="answer", ok=None, found=f"not decided again: {why_not}"), None

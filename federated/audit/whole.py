@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
-from federated.audit.answers import decision_check, draw_audits, growth_audits, summary_check
+from federated.audit.answers import answer_check, decision_check, draw_audits, growth_audits, summary_check
 from federated.audit.bundle import Bundle, Head
 from federated.audit.contents import ASSESSMENTS, CONTENTS, KEYS, LOG, PLANS, PREDICTIONS
 from federated.audit.kept_back import require_reason
@@ -243,8 +243,13 @@ def _summary(record: Record, _: Head, opened: Opened | None) -> Iterator[Check]:
 
 
 def _decision(record: Record, _: Head, opened: Opened | None) -> Iterator[Check]:
-    if opened is not None:
-        yield decision_check(record, opened)
+    if opened is None:
+        return
+    shown = decision_check(record, opened)
+    yield shown
+    again = answer_check(record, opened) if shown.ok else None
+    if again is not None:
+        yield again
 
 
 def _expert(record: Record, head: Head, _: Opened | None) -> Iterator[Check]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from federated.audit.answers import decision_check, draw_audits, growth_audits, summary_check
+from federated.audit.answers import answer_check, decision_check, draw_audits, growth_audits, summary_check
 from federated.audit.whole import verify_bundle
-from tests.answering import RECORDS, Answering
+from tests.answering import RECORDS, WIDTH, Answering
+from tests.decision_making import a_record, rows
 
 
 @pytest.fixture
@@ -87,6 +88,35 @@ def test_another_answer_than_the_logged_one_is_named(answering: Answering, tmp_p
     record = answering.write(tmp_path / "a.bundle")
     check = decision_check(record, record.whole[name])
     assert (check.ok, check.found) == (False, "record 1: the answer is not the one that was logged")
+
+
+def test_an_answer_that_the_release_does_not_give_is_named(answering: Answering, tmp_path: Path) -> None:
+    told = answering.answers[1]
+    best = told.model_copy(update={"weights": dict.fromkeys(told.weights, 0.5)})
+    answering.answers[1] = best
+    answering.leaves[1] = a_record(1, best, rows(1, WIDTH))
+    tree = answering.tree()
+    answering.tell(tree)
+    name = answering.open(tree, 1)
+    record = answering.write(tmp_path / "a.bundle")
+    assert decision_check(record, record.whole[name]).ok, "the hospital logged what it tells"
+    check = answer_check(record, record.whole[name])
+    assert check is not None
+    assert (check.ok, "weights of" in check.found) == (False, True)
+    audits = list(verify_bundle(record.bundle, record.keys, witnesses=2))
+    assert audits[-1].kind == "decision"
+    assert not audits[-1].ok
+
+
+def test_an_answer_comes_out_again_and_a_flag_answers_nothing(answering: Answering, tmp_path: Path) -> None:
+    tree = answering.tree()
+    answering.tell(tree)
+    names = [answering.open(tree, number) for number in (0, 5)]
+    record = answering.write(tmp_path / "a.bundle")
+    answer, flag = (answer_check(record, record.whole[name]) for name in names)
+    assert answer is not None
+    assert (answer.ok, answer.found) == (True, "bit for bit the same")
+    assert flag is None
 
 
 def test_a_decision_in_another_tree_is_named(answering: Answering, tmp_path: Path) -> None:
