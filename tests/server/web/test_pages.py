@@ -94,6 +94,7 @@ def test_releases_with_accuracy_cost_and_choices(busy: World, tmp_path: Path) ->
     one = _text(browser.get("/releases/2").text)
     assert digests[1] in one
     assert re.search(r"ben .*own .*refused", one)
+    assert "a4c 8" in one, "patients are told label by label, as one may have images of several"
     assert browser.get("/releases/1").text.count('role="alert"') == 1
     assert [browser.get(f"/releases/{wrong}").status_code for wrong in ("3", "x", "-1", "2.0")] == [404] * 4
 
