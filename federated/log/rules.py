@@ -42,6 +42,9 @@ class Walk:
         releases: digest -> number.
         told: (kind, digest) of what the coordinator made, which sites may answer.
         released: candidates that a release was made of.
+        standing: number of each release that was not recalled -> its candidate.
+        newest: candidate that may be released again, with more reports: that of the newest release, while it stands.
+        spent: assessments that a release was approved by.
         approvers: public key -> key that approves releases now.
         plan: digest of the change plan that releases are made under now.
         planned: how many releases two approvers signed.
@@ -59,6 +62,9 @@ class Walk:
     releases: dict[str, int] = field(default_factory=dict)
     told: set[tuple[str, str]] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
+    standing: dict[int, str] = field(default_factory=dict)
+    newest: str | None = None
+    spent: set[str] = field(default_factory=set)
     approvers: dict[str, SSlibKey] = field(default_factory=dict)
     plan: str | None = None
     planned: int = 0
@@ -212,22 +218,30 @@ def _proposed(walk: Walk, entry: Entry) -> None:
 
 
 def _released(walk: Walk, entry: Entry) -> None:
+    """A candidate is released once, and again only with more reports, while its release is the newest and stands."""
+    if entry.concerns in walk.released and entry.concerns != walk.newest:
+        what = "releases a candidate again that was recalled or followed by another"
+        raise ContractError(what, where=entry.event)
     _require_plan(walk, entry)
-    walk.released.add(str(entry.concerns))
     _numbered(walk, entry)
+    walk.released.add(str(entry.concerns))
+    walk.newest = entry.concerns
 
 
 def _rolled_back(walk: Walk, entry: Entry) -> None:
-    """What comes back was released once, under whatever plan there was then."""
-    if walk.plan is not None and entry.concerns not in walk.released:
-        raise ContractError("brings back what was never released", where=entry.event)
+    """What comes back was released once, under whatever plan there was then, and still stands."""
+    if entry.concerns not in walk.standing.values():
+        how = "was recalled" if entry.concerns in walk.released else "was never released"
+        raise ContractError(f"brings back what {how}", where=entry.event)
     _numbered(walk, entry)
+    walk.newest = None
 
 
 def _numbered(walk: Walk, entry: Entry) -> None:
     if entry.number != len(walk.releases) + 1:
         raise ContractError(f"has number {entry.number} after {len(walk.releases)}", where=entry.event)
     walk.releases[str(entry.subject)] = entry.number
+    walk.standing[entry.number] = str(entry.concerns)
 
 
 def _require_plan(walk: Walk, entry: Entry) -> None:
@@ -241,7 +255,10 @@ def _require_plan(walk: Walk, entry: Entry) -> None:
         return
     approvals = [each.encode() for each in entry.approvals]
     federation, candidate = walk.trust.federation, str(entry.concerns)
-    require_approved(approvals, walk.approvers.values(), federation, candidate, entry.plan)
+    approved = require_approved(approvals, walk.approvers.values(), federation, candidate, entry.plan)
+    if approved.assessment in walk.spent:
+        raise ContractError("brings approvals that another release was made by", where=entry.event)
+    walk.spent.add(approved.assessment)
     walk.planned += 1
     if walk.declared.get(candidate) != entry.plan:
         walk.undeclared.append(len(walk.releases) + 1)
@@ -250,6 +267,9 @@ def _require_plan(walk: Walk, entry: Entry) -> None:
 def _recalled(walk: Walk, entry: Entry) -> None:
     if walk.releases.get(str(entry.concerns)) != entry.number:
         raise ContractError(f"there was no such release {entry.number}", where=entry.event)
+    walk.standing.pop(int(entry.number or 0), None)
+    if entry.number == len(walk.releases):
+        walk.newest = None
 
 
 RULES: dict[str, Callable[[Walk, Entry], None]] = {

@@ -94,6 +94,16 @@ def test_a_release_under_a_plan_with_two_approvals_stands() -> None:
     assert (walk.plan, walk.planned, list(walk.releases.values())) == (PLAN, 1, [1, 2, 3])
 
 
+def test_a_candidate_is_released_again_with_more_reports() -> None:
+    log = Log()
+    log.plan()
+    log.release(_approval(EVE), _approval(FAY))
+    log.release(_approval(EVE, findings="later"), _approval(FAY, findings="later"))
+    log.add("recall", subject=digest(b"recall"), concerns=digest(b"2"), number=2)
+    log.release(event="roll back")
+    assert (log.walked().planned, log.walked().standing) == (2, {1: CANDIDATE, 3: CANDIDATE})
+
+
 def test_a_plan_may_be_kept_to_without_being_pinned() -> None:
     log = Log()
     log.release(_approval(EVE), _approval(FAY))
@@ -194,6 +204,32 @@ def _brings_back_what_never_was(log: Log) -> None:
     log.release(candidate=OTHER, event="roll back")
 
 
+def _recalled(log: Log) -> None:
+    log.release(_approval(EVE), _approval(FAY))
+    log.add("recall", subject=digest(b"recall"), concerns=digest(b"1"), number=1)
+
+
+def _released_again_after_its_recall(log: Log) -> None:
+    _recalled(log)
+    log.release(_approval(EVE), _approval(FAY))
+
+
+def _brought_back_after_its_recall(log: Log) -> None:
+    _recalled(log)
+    log.release(event="roll back")
+
+
+def _released_again_after_another(log: Log) -> None:
+    log.release(_approval(EVE), _approval(FAY))
+    log.release(_approval(EVE, candidate=OTHER), _approval(FAY, candidate=OTHER), candidate=OTHER)
+    log.release(_approval(EVE, findings="later"), _approval(FAY, findings="later"))
+
+
+def _approvals_twice(log: Log) -> None:
+    log.release(_approval(EVE), _approval(FAY))
+    log.release(_approval(EVE), _approval(FAY))
+
+
 def _approvals_of_no_plan(log: Log) -> None:
     log.entries.pop()
     log.release(_approval(EVE), _approval(FAY), plan=None)
@@ -226,6 +262,13 @@ LIES: dict[str, tuple[Callable[[Log], None], str]] = {
     "an approver who comes back": (_an_approver_again, "approver: brings a key that the log has had before"),
     "the end of a key that is none": (_ends_who_is_none, "approver ended: ends a key that approves nothing"),
     "a return of what was never released": (_brings_back_what_never_was, "roll back: brings back what was never"),
+    "a recalled release, made once more": (_released_again_after_its_recall, "a candidate again that was recalled"),
+    "a recalled release, brought back": (_brought_back_after_its_recall, "roll back: brings back what was recalled"),
+    "an older candidate in the place of a newer": (
+        _released_again_after_another,
+        "again that was recalled or f",
+    ),
+    "approvals used twice": (_approvals_twice, "release: brings approvals that another release was made by"),
     "approvals of no plan": (_approvals_of_no_plan, "release: brings approvals of no change plan"),
     "words in the place of an approval": (_words, "is not a DSSE envelope"),
 }
