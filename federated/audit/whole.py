@@ -162,7 +162,10 @@ def _log(record: Record, witnesses: int) -> Audit:
     folder = record.bundle.log_folder()
     if folder is None:
         found = "there is none: nothing shows what else there was, or that nothing was left out"
-        return Audit(file=LOG, kind="log", digest=None, checks=(Check(name="log", ok=None, found=found),))
+        if witnesses:
+            found = f"there is none, and {witnesses} witnesses of it are asked for; without a log: --witnesses 0"
+        check = Check(name="log", ok=False if witnesses else None, found=found)
+        return Audit(file=LOG, kind="log", digest=None, checks=(check,))
     checks = verify_log(folder, record.keys, witnesses=witnesses, each=record.index.add)
     record.witnessed = witnessed_size(folder, record.keys.federation)
     return Audit(file=LOG, kind="log", digest=None, checks=tuple(checks), by="the coordinator")

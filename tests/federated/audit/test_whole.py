@@ -116,7 +116,7 @@ def test_a_key_that_was_ended_vouches_for_what_came_before(whole: Any, tmp_path:
     )
     trust = whole.trust.model_copy(update={"parties": parties})
     assert all(audit.ok for audit in _verify(record.write(tmp_path / "a.bundle"), trust, witnesses=1))
-    without = _verify(record.write(tmp_path / "b.bundle", log=False), trust)
+    without = _verify(record.write(tmp_path / "b.bundle", log=False), trust, witnesses=0)
     assert "signature: ada: no key of this site counts: its key was revoked" in _lie(without)
 
 
@@ -132,9 +132,12 @@ def test_what_is_missing_is_no_lie_and_is_told(whole: Any, tmp_path: Path) -> No
 
 
 def test_a_record_without_a_log_says_what_that_means(whole: Any, tmp_path: Path) -> None:
-    audits = _verify(whole.write(tmp_path / "a.bundle", log=False), whole.trust)
+    path = whole.write(tmp_path / "a.bundle", log=False)
+    audits = _verify(path, whole.trust, witnesses=0)
     assert all(audit.ok for audit in audits)
     assert audits[1].checks[0].found == "there is none: nothing shows what else there was, or that nothing was left out"
+    asked = "log: there is none, and 2 witnesses of it are asked for; without a log: --witnesses 0"
+    assert _lie(_verify(path, whole.trust)) == f"log (): {asked}"
 
 
 def test_what_was_kept_back_is_told_with_the_reason(make_record: Any, tmp_path: Path) -> None:
