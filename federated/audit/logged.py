@@ -37,12 +37,16 @@ class LogIndex:
         releases: their entries, in order.
         withdrawn: digests of contributions that were taken back, and the number of the entry that says so.
         plans: digests of the change plans that there were.
+        made: release of a candidate -> number of its entry.
+        reports: (site, candidate) -> number of the entry and digest of each report, in order.
     """
 
     size: int = 0
     releases: list[Entry] = field(default_factory=list)
     withdrawn: dict[str, int] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)
+    reports: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
     _told: dict[tuple[str, str, str], Logged] = field(default_factory=dict)
 
     def add(self, number: int, entry: Entry) -> None:
@@ -53,8 +57,13 @@ class LogIndex:
             sealed = None if entry.envelope is None else hashlib.sha256(entry.envelope.encode()).digest()
             logged = Logged(number, entry.concerns, entry.choice, sealed)
             self._told.setdefault((kind, entry.site or "", entry.subject), logged)
+        if kind == "report":
+            about = (entry.site or "", str(entry.concerns))
+            self.reports.setdefault(about, []).append((number, str(entry.subject)))
         if kind == "release":
             self.releases.append(entry)
+        if entry.event == "release":
+            self.made[str(entry.subject)] = number
         if entry.event == "withdraw":
             self.withdrawn.setdefault(str(entry.subject), number)
         if entry.event == "plan":
@@ -63,6 +72,11 @@ class LogIndex:
     def find(self, kind: str, sender: str, digest: str) -> Logged | None:
         """The entry that tells of a parcel; None where there is none."""
         return self._told.get((kind, sender if kind in SITE_KINDS else "", digest))
+
+    def report(self, site: str, candidate: str, before: int) -> str | None:
+        """The last report of a site on a candidate that had come before an entry; None where none had."""
+        came = [digest for number, digest in self.reports.get((site, candidate), ()) if number < before]
+        return came[-1] if came else None
 
     def counts(self) -> dict[str, int]:
         """How many parcels of each kind were logged."""

@@ -41,7 +41,7 @@ def release_checks(record: Record, manifest: ReleaseManifest, digest: str) -> It
     yield outcome("contributions", lambda: _standing(record, manifest, digest))
     yield from lineage_checks(manifest, record.manifests)
     yield _candidate(record, manifest)
-    yield outcome("reports", lambda: _reports(record, manifest))
+    yield outcome("reports", lambda: _reports(record, manifest, digest))
     entry = next((each for each in record.index.releases if each.subject == digest), None)
     plan = approved_check(entry, _plan(record, entry), record.told) if entry is not None else None
     if plan is not None:
@@ -157,13 +157,27 @@ def _same_model(candidate: Any, manifest: ReleaseManifest) -> str:
     return "the model that sites reported on"
 
 
-def _reports(record: Record, manifest: ReleaseManifest) -> str:
+def _reports(record: Record, manifest: ReleaseManifest, digest: str) -> str:
+    _require_all(record, manifest, digest)
     named = {site.name: site.report for site in manifest.sites if site.report is not None}
     there = {name: record.manifests[report] for name, report in named.items() if report in record.manifests}
     for name, report in there.items():
         if not isinstance(report, ReportManifest) or (report.site, report.candidate) != (name, manifest.candidate):
             raise ContractError(f"what it names as the report of '{name}' is none, or about another candidate")
     return f"{len(there)} of the {len(named)} that calibrate it are here"
+
+
+def _require_all(record: Record, manifest: ReleaseManifest, digest: str) -> None:
+    """Whoever leaves out a report has other figures; what brings an older release back has the reports of its time."""
+    made = record.index.made.get(digest)
+    if made is None:
+        return
+    for site in manifest.sites:
+        came = record.index.report(site.name, str(manifest.candidate), made)
+        if came is None and site.report is not None:
+            raise ContractError(f"names a report of '{site.name}' that had not come, when it was released")
+        if came != site.report:
+            raise ContractError(f"leaves out the last report of '{site.name}' that had come, {came}")
 
 
 def _plan(record: Record, entry: Entry) -> bytes | None:

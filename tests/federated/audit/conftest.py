@@ -139,6 +139,7 @@ def release_of(
     previous: str | None,
     made_of: Callable[[list[SiteInput]], list[SiteInput]] = _same,
     told_as: Callable[[Built], Built] = _same,
+    heard: Callable[[dict[str, Any]], dict[str, Any]] = _same,
 ) -> str:
     """A candidate, the sites' reports on it, the release.
 
@@ -149,15 +150,17 @@ def release_of(
         previous: the release before.
         made_of: what the coordinator puts in the place of what sites sent.
         told_as: what it releases in the place of what it built.
+        heard: those of the reports, by site, that it calibrates the release by.
     """
     number = 1 + sum(entry.event == "release" for entry in record.entries)
     inputs = made_of(_inputs(federation, sent))
     candidate = federation.candidate_of(inputs, number=number, previous=previous)
     told = record.tell("candidate", candidate)
     reports = federation.reports(candidate, tuple(sent))
-    for _, manifest, tensors in reports.values():
-        record.send(manifest, pack_tensors(tensors)[0], concerns=told)
-    built = build_release(candidate.manifest, unpack_tensors(candidate.tensors, candidate.manifest), reports)
+    for _, manifest, counts in reports.values():
+        record.send(manifest, pack_tensors(counts)[0], concerns=told)
+    tensors = unpack_tensors(candidate.tensors, candidate.manifest)
+    built = build_release(candidate.manifest, tensors, heard(reports))
     assert built.manifest.candidate == told == manifest_digest(candidate.manifest)
     return record.tell("release", told_as(built), concerns=told)
 

@@ -184,6 +184,10 @@ MADE_UP: dict[str, tuple[dict[str, Any], str]] = {
         {"told_as": _kinder_calibration},
         r"\.parcel \(hub\): calibration: calibration.ada.clip: not what is recomputed",
     ),
+    "figures without those of one site": (
+        {"heard": lambda reports: {"ben": reports["ben"]}},
+        r"\.parcel \(hub\): reports: leaves out the last report of 'ada' that had come, sha256:",
+    ),
     "another temperature": (
         {"told_as": lambda built: _with(built, temperature=2.5)},
         r"\.parcel \(hub\): calibration: temperature 2.5, .* recomputed",
