@@ -28,7 +28,13 @@ def decision_check(record: Record, opened: Opened) -> Check:
     release = record.manifests.get(opened.manifest.release)
     if not isinstance(release, ReleaseManifest):
         return Check(name="record", ok=None, found="not held against its release, which is not here")
-    return outcome("record", lambda: _shown(record, opened, release))
+    told = list(record.summaries.get(opened.manifest.site, ()))
+    found = outcome(
+        "record", lambda: _shown(opened, release, told if _is_told(record, opened.manifest, told) else None)
+    )
+    if found.ok and not _is_told(record, opened.manifest, told):
+        return Check(name="record", ok=None, found=f"{found.found}; the summary that it was drawn from is not here")
+    return found
 
 
 def answer_check(record: Record, opened: Opened) -> Check | None:
@@ -47,7 +53,8 @@ def answer_check(record: Record, opened: Opened) -> Check | None:
 def growth_audits(record: Record) -> Iterator[Audit]:
     """Site by site, whether the decision log that its summaries name only grew."""
     for site, ordered in record.summaries.items():
-        yield Audit(file=f"decisions of {site}", kind="decision log", digest=None, checks=(_growth(ordered),), by=site)
+        checks = (_growth(ordered, record.has_all("summary", site)),)
+        yield Audit(file=f"decisions of {site}", kind="decision log", digest=None, checks=checks, by=site)
 
 
 def draw_audits(record: Record) -> Iterator[Audit]:
@@ -67,31 +74,50 @@ def _sums(opened: Opened, release: ReleaseManifest) -> str:
     return f"{opened.manifest.decisions} answers of {opened.manifest.patients} patients{told}"
 
 
-def _shown(record: Record, opened: Opened, release: ReleaseManifest) -> str:
+def _is_told(record: Record, manifest: DecisionManifest, told: list[SummaryManifest]) -> bool:
+    """Whether the tree of a decision that was drawn can be looked up: a bundle that lacks its summary blames nobody."""
+    named = manifest.draw is None or any(each.size == manifest.size for each in told)
+    return named or record.has_all("summary", manifest.site)
+
+
+def _shown(opened: Opened, release: ReleaseManifest, told: list[SummaryManifest] | None) -> str:
     manifest: DecisionManifest = opened.manifest
     check_shown(manifest, opened.tensors, release)
-    check_tree(manifest, iter(record.summaries.get(manifest.site, ())))
+    if told is not None:
+        check_tree(manifest, iter(told))
     return f"record {manifest.record.number} of {manifest.size}, as it was logged at {manifest.record.at}"
 
 
-def _growth(ordered: list[SummaryManifest]) -> Check:
-    """The first one here may go on from one that is not."""
+def _growth(ordered: list[SummaryManifest], is_whole: bool) -> Check:
+    """The first one here may go on from one that is not, and where some are not here, later ones as well."""
     first, *later = ordered
-    begun = first.since == 0
+    begun, gaps = first.since == 0, 0
     try:
         if begun:
             check_growth(first, None)
         for before, after in zip(ordered, later, strict=False):
-            check_growth(after, before)
+            if not is_whole and after.since != before.size and after.first > before.last:
+                gaps += 1
+            else:
+                check_growth(after, before)
     except ContractError as error:
         return Check(name="growth", ok=False, found=str(error))
     last, summaries = ordered[-1], f"{len(ordered)} summaries" if later else "one summary"
     found = f"{summaries} of one log that only grew, to {last.size} records"
+    if gaps:
+        return Check(
+            name="growth", ok=None, found=f"{summaries}; not held against those between them that are not here"
+        )
     return Check(name="growth", ok=True, found=found if begun else f"{found}; the first {first.since} are not shown")
 
 
 def _opened(record: Record, draw: Draw) -> tuple[Check, ...]:
+    """A draw is signed by nobody: where nothing of it was opened, nothing shows that the hospital ever got it."""
     if draw.summary not in record.whole:
         return (Check(name="draw", ok=None, found="the summary that it was drawn from is not here"),)
     answered = [each for each in record.bundle.parcels("decision") if each.manifest.draw == draw.digest]
-    return verify_opened(draw, record.whole[draw.summary], answered)
+    first, *others = verify_opened(draw, record.whole[draw.summary], answered)
+    if not answered and first.ok:
+        found = f"nothing of it is opened here, and nothing shows that '{draw.site}' was asked"
+        return (first, Check(name="records", ok=None, found=found))
+    return (first, *others)

@@ -82,6 +82,6 @@ class LogIndex:
         """How many parcels of each kind were logged."""
         return dict(sorted(Counter(kind for kind, _, _ in self._told).items()))
 
-    def digests(self, kind: str) -> list[str]:
-        """Parcels of a kind, in the order in which they were logged."""
-        return [digest for each, _, digest in self._told if each == kind]
+    def digests(self, kind: str, sender: str | None = None) -> list[str]:
+        """Parcels of a kind, of one sender where one is named, in the order in which they were logged."""
+        return [digest for each, by, digest in self._told if each == kind and sender in (None, by)]

@@ -112,6 +112,10 @@ class Record:
             found.setdefault(said.site, []).append(said)
         return {site: sorted(some, key=lambda said: (said.size, said.last)) for site, some in sorted(found.items())}
 
+    def has_all(self, kind: str, sender: str) -> bool:
+        """Whether every parcel of a kind that the log tells of from a sender is here, whole or as a head."""
+        return self.index.size > 0 and all(map(self._is_here, self.index.digests(kind, sender)))
+
     @property
     def keys_then(self) -> TrustFile:
         """With keys that count no more: for what the log shows to have come when they did."""

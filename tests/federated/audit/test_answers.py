@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from federated.audit.answers import answer_check, decision_check, draw_audits, growth_audits, summary_check
+from federated.audit.outcome import Check
+from federated.audit.record import Record
 from federated.audit.whole import verify_bundle
 from tests.answering import RECORDS, WIDTH, Answering
 from tests.decision_making import a_record, rows
@@ -72,6 +75,39 @@ def test_a_hospital_that_hides_a_decision_from_a_draw_is_named(answering: Answer
         ("record 3", "was drawn and is not opened")
     ]
     assert audit.by == "ada"
+
+
+def test_a_draw_that_nobody_answered_blames_nobody(answering: Answering, tmp_path: Path) -> None:
+    """Whoever makes a bundle can put a draw into it that the hospital has never seen."""
+    tree = answering.tree()
+    draw = answering.draw(answering.tell(tree), tree, RECORDS)
+    (audit,) = draw_audits(answering.write(tmp_path / "a.bundle", draw))
+    assert [(check.name, check.ok) for check in audit.checks] == [("draw", True), ("records", None)]
+    assert audit.checks[1].found == "nothing of it is opened here, and nothing shows that 'ada' was asked"
+
+
+def test_a_bundle_that_lacks_a_summary_blames_no_hospital(answering: Answering, tmp_path: Path) -> None:
+    told = [answering.tell(answering.tree(size), first=size - 2, since=size - 2) for size in (2, 4, RECORDS)]
+    tree = answering.tree(4)
+    name = answering.open(tree, 1, answering.draw(told[1], tree, 4).digest)
+    lacking = copy.deepcopy(answering)
+    del lacking.record.parcels[told[1]]
+    found = _answers(answering.write(tmp_path / "a.bundle"), name)
+    assert [check.ok for check in found] == [True, True]
+    found = _answers(lacking.write(tmp_path / "b.bundle"), name)
+    assert [(check.name, check.ok) for check in found] == [("growth", None), ("record", None)]
+    assert "not here" in found[0].found
+    assert "the summary that it was drawn from is not here" in found[1].found
+
+
+def _answers(record: Record, name: str) -> list[Check]:
+    """What is found of a decision log and of an opened decision, once the log was read."""
+    audits = list(verify_bundle(record.bundle, record.keys, witnesses=2))
+    assert all(audit.ok for audit in audits)
+    kinds = ("decision log", "decision")
+    checks = [check for kind in kinds for audit in audits if audit.kind == kind for check in audit.checks]
+    assert name in {audit.digest for audit in audits}
+    return [check for check in checks if check.name in ("growth", "record")]
 
 
 def test_a_draw_from_a_summary_that_is_not_here_is_told(answering: Answering, tmp_path: Path) -> None:
