@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NOT_YET = "the coordinator has not told of it yet"
 LEFT_OUT = "the coordinator has told of what left after it, and not of this: is it left out of the log?"
 NOT_OURS = "the log holds it under this site's key, and the ledger does not know it: who else has the key?"
+MADE_UP = (
+    "the log holds it under this site's name, and no key of this site signed it: whoever keeps the log made it up."
+)
 
 
 class Logged(Frozen):
@@ -68,24 +71,27 @@ def strange(home: SiteHome, digests: Collection[str]) -> list[Logged]:
     """What the log tells of under this site's key that is none of what left.
 
     Raises:
-        ContractError: what was told is damaged.
+        ContractError: what was told is damaged here.
     """
     known = {told_path(home, digest) for digest in digests}
     found = sorted(path for path in told_path(home, "").parent.glob("*.json") if path not in known)
-    return [_strange(path) for path in found]
+    return [_strange(home, path) for path in found]
 
 
-def _strange(path: Path) -> Logged:
+def _strange(home: SiteHome, path: Path) -> Logged:
+    """What stands in an entry is the coordinator's word, until a signature of this site is found in it."""
     told = parse_told(path.read_bytes())
     entry = read_entry(told.entry.encode()).predicate
-    passage = read_statement((entry.envelope or "").encode(), PREDICATE_TYPE, Passage).predicate
+    keys = [party.verifier() for party in home.trust().parties if party.role == "site"]
+    sequence, kind, what = 0, entry.kind or entry.event, MADE_UP
+    try:
+        said = read_statement((entry.envelope or "").encode(), PREDICATE_TYPE, Passage)
+    except ConsiliumError:
+        said = None
+    if said is not None and said.digest == entry.subject and verified_by(said.envelope, keys):
+        sequence, kind, what = said.predicate.sequence, said.predicate.kind, NOT_OURS
     return Logged(
-        sequence=passage.sequence,
-        kind=passage.kind,
-        digest=f"sha256:{path.stem}",
-        state="wrong",
-        entry=told.number,
-        found=NOT_OURS,
+        sequence=sequence, kind=kind, digest=f"sha256:{path.stem}", state="wrong", entry=told.number, found=what
     )
 
 

@@ -8,16 +8,22 @@ from typer.testing import CliRunner
 
 from federated.envelope import PREDICATE_TYPE, Passage
 from federated.keys import verifier
-from federated.log.told import parse_told
+from federated.log.checkpoints import origin_of
+from federated.log.entries import Entry, sign_entry
+from federated.log.journal import Journal
+from federated.log.told import parse_told, tell
 from federated.log.verification import entries_of, verify_log
+from federated.log.witness import Request
 from federated.signing import verified_by
-from federated.statements import read_statement
+from federated.statements import read_statement, sign_statement
 from site_agent.commands import app
 from site_agent.ledger import sent, transaction
-from site_agent.logged import LEFT_OUT, NOT_OURS, NOT_YET, verify_receipts
+from site_agent.logged import LEFT_OUT, MADE_UP, NOT_OURS, NOT_YET, verify_receipts
 from site_agent.witness import checkpoint_path, told_path, witness
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from site_agent.home import SiteHome
     from tests.site_agent.conftest import Federation
 
@@ -102,6 +108,29 @@ def test_what_somebody_else_sent_in_this_sites_name_comes_out(federation: Federa
     with transaction(ada.state_path) as connection:
         connection.execute("DELETE FROM sent")
     assert _states(ada) == [("statistics", "wrong", NOT_OURS)]
+
+
+@pytest.mark.parametrize("envelope", ["Maria Schmidt", "of another site"])
+def test_what_the_coordinator_made_up_in_this_sites_name_is_told_as_that(
+    federation: Federation, ada: SiteHome, tmp_path: Path, envelope: str
+) -> None:
+    """It can log what it likes, and show it with a proof; the receipts go on, and say whose word it is."""
+    key, subject = federation.coordinator.home.key(), "sha256:" + "7" * 64
+    passage = Passage.model_validate(
+        dict.fromkeys(("federation", "sender", "recipient", "kind"), "ada")
+        | {"sequence": 9, "previous": subject, "policy": None, "filters": {}, "approval": "none"}
+        | {"issued": "2026-11-21T06:00:00Z"}
+    )
+    sealed = sign_statement("ada", subject, PREDICATE_TYPE, passage, [key]).decode()
+    facts = {"federation": "shades", "at": "2026-11-21T06:00:00Z", "event": "accepted", "site": "ada"}
+    facts |= {"kind": "features", "subject": subject, "envelope": envelope if " S" in envelope else sealed}
+    raw = sign_entry(Entry.model_validate(facts), key)
+    lie = Journal(tmp_path / "lie", origin_of("shades"))
+    lie.append([raw], key)
+    assert lie.note is not None
+    witness(ada, Request(0, (), lie.note).to_bytes(), [tell(lie, 0, raw).to_bytes()])
+    *_, last = verify_receipts(ada)
+    assert (last.digest, last.sequence, last.kind, last.state, last.found) == (subject, 0, "features", "wrong", MADE_UP)
 
 
 def test_a_hospital_that_denies_what_it_sent_is_held_to_it_by_its_own_signature(
