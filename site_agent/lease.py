@@ -1,13 +1,14 @@
 """How long this site may answer by a release: the coordinator's list of those that stand, and the newest time seen.
 
 A home that was never handed a list answers as long as it likes. One that was answers by what the newest list names,
-until its lease is over. The newest time that was ever seen is kept, so that a clock that is put back lengthens nothing;
-it is never taken for more than the end of the lease, so that a clock that once ran ahead is mended by the next list.
+until its lease is over, which begins when the list was made, or when it came where it says that it was made later. The
+newest time that was ever seen is kept, so that a clock that is put back lengthens nothing; it is never taken for more
+than the end of the lease, so that a clock that once ran ahead is mended by the next list.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,10 +29,11 @@ NOTHING = "no release answers here"
 
 
 class Clock(Frozen):
-    """The newest time that was seen here."""
+    """The newest time that was seen here, and when the list that is held was taken in."""
 
     version: Literal[1] = 1
     seen: Annotated[str, StringConstraints(pattern=TIME)]
+    taken: Annotated[str, StringConstraints(pattern=TIME)] | None = None
 
 
 class Lease(Frozen):
@@ -63,12 +65,17 @@ def take(home: SiteHome, data: bytes) -> None:
     Raises:
         ConsiliumError: it is none, not the coordinator's, of another federation, or older than the one held.
     """
-    status, held = _read(home, data), newest(home)
+    status, held = _read(home, data), _held(home)
     if held is not None and status != held and not status.is_newer_than(held):
         what = f"of {status.issued} is older than the one held, of {held.issued}"
         raise SequenceError(what, where="list of releases")
     if status != held:
+        clock, now = _clock(home), _now()
+        seen = max(now, parse_time(clock.seen)) if clock else now
         write_whole(_status_path(home), data)
+        ends = min(seen, status.issued_at) + timedelta(days=status.lease_days)
+        kept = parse_time(clock.seen) if clock else min(seen, ends)
+        _write_clock(home, Clock(seen=write_time(kept), taken=write_time(seen)))
     time_of(home, status)
 
 
@@ -76,8 +83,15 @@ def newest(home: SiteHome) -> ReleaseStatus | None:
     """The list that is held, its signature checked once more; None where none ever came.
 
     Raises:
-        ConsiliumError: the file cannot be read, or is not the coordinator's.
+        ConsiliumError: the file cannot be read, is not the coordinator's, or was here and is gone.
     """
+    held = _held(home)
+    if held is None and _clock(home) is not None:
+        raise ConsiliumError("the list of releases that stand was here and is gone", where=str(home.path), cure=RENEW)
+    return held
+
+
+def _held(home: SiteHome) -> ReleaseStatus | None:
     path = _status_path(home)
     try:
         return _read(home, path.read_bytes())
@@ -94,8 +108,8 @@ def lease(home: SiteHome) -> Lease | None:
         return None
     return Lease(
         issued=status.issued,
-        until=write_time(status.expires_at),
-        expired=time_of(home, status) >= status.expires_at,
+        until=write_time(end_of(home, status)),
+        expired=time_of(home, status) >= end_of(home, status),
         standing=tuple(held.number for held in read_shelf(home).releases if held.digest in status.standing),
     )
 
@@ -117,7 +131,7 @@ def answering(home: SiteHome, name: str | None = None) -> Held:
     status = newest(home)
     if status is None:
         return held
-    if time_of(home, status) >= status.expires_at:
+    if time_of(home, status) >= end_of(home, status):
         what = f"the list of releases that stand is of {status.issued} and was good for {status.lease_days} days"
         raise ConsiliumError(what, where=where, cure=RENEW)
     if held.digest not in status.standing:
@@ -125,12 +139,20 @@ def answering(home: SiteHome, name: str | None = None) -> Held:
     return held
 
 
+def end_of(home: SiteHome, status: ReleaseStatus) -> datetime:
+    """From when on nothing may be answered by a list: one from a clock that runs ahead counts from when it came."""
+    clock = _clock(home)
+    taken = parse_time(clock.taken) if clock and clock.taken else status.issued_at
+    return min(taken + timedelta(days=status.lease_days), status.expires_at)
+
+
 def time_of(home: SiteHome, status: ReleaseStatus) -> datetime:
-    """The time, as far as this site can know: never before the list was made, nor before what was seen once."""
-    seen, now = _seen(home), max(_now(), status.issued_at)
-    kept = min(now, status.expires_at)
+    """The time, as far as this site can know: never before what was seen once, nor before the list was made or came."""
+    clock, end = _clock(home), end_of(home, status)
+    now = max(_now(), end - timedelta(days=status.lease_days))
+    seen, kept = parse_time(clock.seen) if clock else None, min(now, end)
     if seen is None or kept > seen:
-        write_whole(_clock_path(home), Clock(seen=write_time(kept)).model_dump_json().encode())
+        _write_clock(home, Clock(seen=write_time(kept), taken=clock.taken if clock else None))
     return max(now, seen) if seen is not None else now
 
 
@@ -138,16 +160,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _seen(home: SiteHome) -> datetime | None:
+def _clock(home: SiteHome) -> Clock | None:
     path = _clock_path(home)
     try:
-        return parse_time(Clock.model_validate_json(path.read_bytes()).seen)
+        clock = Clock.model_validate_json(path.read_bytes())
+        parse_time(clock.seen)
+        parse_time(clock.taken or clock.seen)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise cannot_read(path, error) from error
     except (ValidationError, ValueError) as error:
         raise ConsiliumError("was changed by hand or damaged", where=str(path), cure="restore the file") from error
+    return clock
+
+
+def _write_clock(home: SiteHome, clock: Clock) -> None:
+    write_whole(_clock_path(home), clock.model_dump_json(exclude_none=True).encode())
 
 
 def _read(home: SiteHome, data: bytes) -> ReleaseStatus:

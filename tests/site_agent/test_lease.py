@@ -132,6 +132,51 @@ def test_a_clock_that_once_ran_ahead_is_mended_by_the_next_list(known: Known, cl
     assert answering(known.home).number == 2
 
 
+def test_a_list_from_a_clock_that_runs_ahead_ends_with_its_lease_and_breaks_nothing(known: Known, clock: Clock) -> None:
+    """It counts from when it came; the next list, once the coordinator's clock is right, is good as ever."""
+    take(known.home, known.status(issued="2990-01-01T00:00:00Z"))
+    clock(29)
+    assert answering(known.home).number == 2
+    clock(31)
+    with pytest.raises(ConsiliumError, match=r"of 2990-01-01T00:00:00Z and was good for 30 days"):
+        answering(known.home)
+    take(known.home, known.status(number=10**6, issued=write_time(datetime.now(UTC) + timedelta(days=31))))
+    assert answering(known.home).number == 2
+    clock(62)
+    with pytest.raises(ConsiliumError, match="was good for 30 days"):
+        answering(known.home)
+
+
+def test_a_list_that_came_while_the_clock_was_behind_is_good_for_its_lease(known: Known, clock: Clock) -> None:
+    take(known.home, known.status())
+    clock(-1000)
+    take(known.home, known.status(number=10**6, issued=write_time(datetime.now(UTC) + timedelta(days=20))))
+    assert answering(known.home).number == 2
+    clock(31)
+    with pytest.raises(ConsiliumError, match="was good for 30 days"):
+        answering(known.home)
+
+
+def test_a_list_that_was_removed_is_missed(known: Known) -> None:
+    take(known.home, known.status())
+    (known.home.releases / "standing.json").unlink()
+    with pytest.raises(ConsiliumError, match="was here and is gone; get a newer list"):
+        answering(known.home)
+    take(known.home, known.status())
+    assert answering(known.home).number == 2
+
+
+def test_a_home_of_before_goes_on(known: Known, clock: Clock) -> None:
+    """It noted the newest time, and not when the list came."""
+    take(known.home, known.status())
+    (known.home.releases / "newest-time.json").write_text(f'{{"version":1,"seen":"{write_time(datetime.now(UTC))}"}}')
+    clock(29.9)
+    assert answering(known.home).number == 2
+    clock(30.1)
+    with pytest.raises(ConsiliumError, match="was good for 30 days"):
+        answering(known.home)
+
+
 def test_a_new_list_after_the_end_makes_it_answer_again(known: Known, clock: Clock) -> None:
     take(known.home, known.status())
     clock(40)
