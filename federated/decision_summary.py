@@ -7,7 +7,7 @@ Tensors of a summary, over its C labels and K sites:
     weights           (C, K)  sums of the sites' weights over what was answered
     contributions     (C, K)  sums of what each site added to the score of the best label
     evidence          (C, K + 3)  sums of the shares of evidence: sites, then `REST`
-    qualified         (K,)    clips for which the site is qualified (p >= alpha), of all that are counted
+    qualified         (K,)    clips for which the site is qualified (p > alpha), of all that are counted
     drift             (10,)   clips by this site's own p-value, in tenths; nothing where the release has no calibration
     flagged, wrong, wrong_confident  (C,)  answers with this label whose truth was told, by flags of the same records;
                               those that were wrong; those that were wrong with a probability of `CONFIDENT` or more

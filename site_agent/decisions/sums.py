@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from federated.decision import Decision
 from federated.decision_summary import CONFIDENT, DRIFT_BINS, FLAGS, NOBODY_QUALIFIED, OTHERWISE, REASONS, REST
 from federated.disclosure import Cell, Limits
 from federated.hierarchy import ancestors
+from federated.in_distribution import qualified
 from federated.manifest import ReleaseManifest, Tensors
 from federated.statistics import Array
 from federated.vocabulary import Vocabulary
@@ -110,7 +112,7 @@ def sum_up(
         "answered": np.array([len(kept.get(("answered", label), ())) for label in labels], dtype=np.int64),
         "abstained": np.array([len(kept.get(("abstained", reason), ())) for reason in REASONS], dtype=np.int64),
         **_parts(labels, sites, kept),
-        "qualified": _qualified(sites, counted, release.alpha, limits.cell, sheet),
+        "qualified": _qualified(sites, _own(release, site), counted, release.alpha, limits.cell, sheet),
         "drift": _drift(_own(release, site), counted, limits.cell, sheet),
         **_flagged(labels, release.vocabulary, truths, limits, sheet),
     }
@@ -184,17 +186,36 @@ def _parts(
 
 
 def _qualified(
-    sites: Sequence[str], answers: Sequence[Answer], alpha: float, least: int, sheet: _Sheet
+    sites: Sequence[str], own: str | None, answers: Sequence[Answer], alpha: float, least: int, sheet: _Sheet
 ) -> NDArray[np.int64]:
-    """(K,) clips for which each site is qualified; nothing where few patients are, or few are not."""
+    """(K,) clips for which each site is qualified; nothing where few patients are, or few are not.
+
+    Of the own site neither where that would part the tenth of p-values that holds alpha into few and others.
+    """
     found = np.zeros(len(sites), np.int64)
     for column, site in enumerate(sites):
-        sides = _by(answers, lambda answer, site=site: answer.decision.qualified[site] >= alpha)  # type: ignore[misc]
-        if any(len(people(side)) < least for side in sides.values()):
+        sides = _by(answers, partial(_is_qualified, site, alpha))
+        parts = [*sides.values(), *(_parted_tenth(sides, site) if site == own else ())]
+        if any(len(people(part)) < least for part in parts):
             sheet.hidden.append(f"qualified.{site}")
         else:
             found[column] = len(sides.get(True, ()))
     return found
+
+
+def _is_qualified(site: str, alpha: float, answer: Answer) -> bool:
+    return bool(qualified(np.asarray(answer.decision.qualified[site]), alpha))
+
+
+def _parted_tenth(sides: Mapping[bool, list[Answer]], site: str) -> list[list[Answer]]:
+    """Both parts of the tenth that has answers on both sides of alpha: told tenths and told sides differ by them."""
+    tenths = [_by(side, partial(_tenth, site)) for side in sides.values()]
+    both = set.intersection(*map(set, tenths)) if len(tenths) > 1 else set()
+    return [each[tenth] for each in tenths for tenth in both]
+
+
+def _tenth(site: str, answer: Answer) -> int:
+    return min(int(answer.decision.qualified[site] * DRIFT_BINS), DRIFT_BINS - 1)
 
 
 def _own(release: ReleaseManifest, site: str) -> str | None:
@@ -207,8 +228,7 @@ def _drift(site: str | None, answers: Sequence[Answer], least: int, sheet: _Shee
     found = np.zeros(DRIFT_BINS, np.int64)
     if site is None:
         return found
-    bins = _by(answers, lambda answer: min(int(answer.decision.qualified[site] * DRIFT_BINS), DRIFT_BINS - 1))
-    kept, hidden = _parted(bins, least)
+    kept, hidden = _parted(_by(answers, partial(_tenth, site)), least)
     for place, each in kept.items():
         found[place] = len(each)
     sheet.hidden += [f"drift.{place}" for place in hidden]

@@ -17,9 +17,9 @@ from tests.decision_making import LABELS, SITES, an_answer
 LIMITS = Limits(cell=3, batch=3)
 
 
-def _release(calibration: str = "own", vocabulary: Vocabulary | None = None) -> Any:
+def _release(calibration: str = "own", vocabulary: Vocabulary | None = None, alpha: float = 0.1) -> Any:
     sites = [SimpleNamespace(name=name, calibration=calibration) for name in SITES]
-    return SimpleNamespace(sites=sites, alpha=0.1, vocabulary=vocabulary or plain_vocabulary("v", list(LABELS)))
+    return SimpleNamespace(sites=sites, alpha=alpha, vocabulary=vocabulary or plain_vocabulary("v", list(LABELS)))
 
 
 def _answers(count: int, first: int = 0, **changes: Any) -> list[Answer]:
@@ -88,6 +88,27 @@ def test_few_who_are_not_qualified_hide_those_who_are() -> None:
     assert found.suppressed == ("qualified.ben",)
     more = _sum([*_answers(6), *_answers(3, 10, qualified=low)])
     assert (more.tensors["qualified"].tolist(), more.suppressed) == ([9, 6], ())
+
+
+def test_a_p_value_of_alpha_does_not_qualify() -> None:
+    """As the answer has it: with few calibration patients the least p-value there can be is alpha itself."""
+    found = _sum([*_answers(6), *_answers(3, 10, qualified=dict.fromkeys(SITES, 0.1))])
+    assert found.tensors["qualified"].tolist() == [6, 6]
+
+
+def test_qualification_and_drift_together_part_no_tenth_into_few() -> None:
+    """Alpha is 0.15 here: who is not qualified, less who is in the first tenth, are the few from 0.1 to 0.15."""
+
+    def at(p: float, count: int, first: int) -> list[Answer]:
+        return _answers(count, first, qualified=dict.fromkeys(SITES, 0.5) | {"ada": p})
+
+    def told(few: int) -> Sums:
+        answers = [*at(0.05, 10, 0), *at(0.12, few, 20), *at(0.18, 6, 40), *at(0.5, 9, 60)]
+        return sum_up(_release(alpha=0.15), LABELS, "ada", answers, (), LIMITS)
+
+    assert told(1).suppressed == ("qualified.ada",)
+    assert told(1).tensors["drift"].tolist() == [10, 7, 0, 0, 0, 9, 0, 0, 0, 0]
+    assert (told(3).suppressed, told(3).tensors["qualified"].tolist()) == ((), [15, 28])
 
 
 def test_drift_is_of_the_own_calibration() -> None:
