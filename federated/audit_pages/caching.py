@@ -83,11 +83,17 @@ def _sweep(folder: Path, newest: Path) -> None:
 
 
 def require_folder(path: Path) -> Path:
-    """A folder for indexes.
+    """A folder for indexes, which nobody else may write to: what lies there is shown as if it had been verified here.
 
     Raises:
-        ConsiliumError: a file is there.
+        ConsiliumError: a file is there, or others can change what lies there.
     """
-    if path.exists() and not path.is_dir():
+    if not path.exists():
+        return path
+    if not path.is_dir():
         raise ConsiliumError("is no folder", where=str(path), cure="give --cache FOLDER")
+    status = path.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        what = "others can change what lies there, and it would be shown as verified"
+        raise ConsiliumError(what, where=str(path), cure="give --cache FOLDER, a folder of your own")
     return path

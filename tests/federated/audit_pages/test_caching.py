@@ -70,3 +70,12 @@ def test_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         require_folder(tmp_path / "file")
     with pytest.raises(ConsiliumError, match="cannot be written"):
         cached(tmp_path / "file" / "below", ("a",), _make)
+
+
+def test_a_folder_that_others_may_write_to_holds_no_indexes(tmp_path: Path) -> None:
+    """Whoever can put an index there decides what is shown as verified."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(ConsiliumError, match="others can change what lies there"):
+        require_folder(tmp_path)
+    tmp_path.chmod(0o755)
+    assert require_folder(tmp_path) == tmp_path
