@@ -27,7 +27,7 @@ from federated.manifest import (
 )
 from federated.release import Built, SiteInput, build_candidate, build_release
 from server.artefacts import Artefacts
-from server.change_plans import permit, reports_on
+from server.change_plans import PlanError, permit, reports_on
 from server.contributions import Stored, expert_cards, load, load_manifest, site_inputs
 from server.deliveries import enqueue, sent_to
 from server.experts import heads_in, trained_gate
@@ -68,7 +68,10 @@ def propose(session: Session, artefacts: Artefacts, home: CoordinatorHome) -> st
     """
     inputs, newest = _inputs_digest(session, home), newest_candidate(session)
     if newest is not None and newest.inputs == inputs and newest.state == "current":
-        return None if _is_released(session, newest.digest) else newest.digest
+        if _is_released(session, newest.digest):
+            return None
+        if _is_next(session, load_manifest(artefacts, newest.digest)):
+            return newest.digest
     sites = site_inputs([load(artefacts, row.digest) for row in counted_parcels(session)], home.vocabulary())
     if not sites:
         return None
@@ -101,6 +104,12 @@ def release(
     reports = reports_on(session, artefacts, candidate.digest)
     if latest is not None and latest.candidate == candidate.digest and _used(artefacts, latest) == _digests(reports):
         return None
+    if not _is_released(session, candidate.digest) and not _is_next(session, source.manifest):
+        what, cure = (
+            "was made after another release than the newest",
+            "make one anew: consilium coordinator release --candidate",
+        )
+        raise PlanError(what, where="candidate", cure=cure)
     permitted = permit(session, artefacts, home, source.manifest, reports, given=plan, substantial=substantial)
     with threadpool_limits(1):
         built = build_release(
@@ -320,6 +329,12 @@ def _require_extension(home: CoordinatorHome, artefacts: Artefacts, newest: Cand
             where=str(home.path / "vocabulary.toml"),
             cure="append new concepts at the end and leave the others as they were",
         )
+
+
+def _is_next(session: Session, candidate: ReleaseManifest) -> bool:
+    """Whether what a candidate was made after, and compared with, is still the newest release."""
+    latest = newest_release(session)
+    return candidate.previous == (latest.digest if latest else None)
 
 
 def _is_released(session: Session, candidate: str) -> bool:

@@ -105,9 +105,22 @@ def _again(entry: Entry, plan: bytes, known: Mapping[str, Opened]) -> Assessment
     candidate = _opened(str(entry.concerns), known, "the candidate").manifest
     if not isinstance(release, ReleaseManifest) or release.candidate != entry.concerns:
         raise ContractError("was made of another candidate than the log says", where="release")
+    if _before(release, known) != candidate.previous:
+        raise ContractError("approvers compared it with another release than the one before it", where=NAME)
     before = _opened(candidate.previous, known, "the release before").manifest if candidate.previous else None
     judged = Judged(candidate, judged_of(release, known).reports)
     return assess(planned, judged, judged_of(before, known) if before is not None else None)
+
+
+def _before(release: ReleaseManifest, known: Mapping[str, Opened]) -> str | None:
+    """The last release of another candidate: one that was made again with more reports follows its like."""
+    name = release.previous
+    while name is not None:
+        earlier = _opened(name, known, "a release before it").manifest
+        if not isinstance(earlier, ReleaseManifest) or earlier.candidate != release.candidate:
+            break
+        name = earlier.previous
+    return name
 
 
 def _require_signed(entry: Entry, assessment: Assessment) -> None:

@@ -220,6 +220,29 @@ def test_approvals_are_of_the_reports_that_are_here(world: World) -> None:
         world.coordinator.release()
 
 
+def test_a_candidate_that_an_older_release_overtook_is_made_anew(world: World) -> None:
+    """Approvers compared it with a release that sites do not have any more."""
+    _planned(world)
+    for name in ("", "cem"):
+        _arrive(world, *([name] if name else []))
+        _approve(world, EVE, FAY)
+        assert world.coordinator.release() is not None
+    ada = world.members["ada"]
+    ada.put(ada.statistics("b0002"))
+    waiting = run_event(world.coordinator, world).candidate
+    _approve(world, EVE, FAY)
+    world.coordinator.rollback(1)
+    with pytest.raises(PlanError, match="candidate: was made after another release than the newest; make one anew"):
+        world.coordinator.release()
+    summary = run_event(world.coordinator, world)
+    assert summary.candidate not in (None, waiting)
+    _approve(world, EVE, FAY)
+    assert world.coordinator.release() is not None
+    found = approved_check(_entries(world)[-1], PLAN, _known(world))
+    assert found is not None
+    assert (found.ok, found.found) == (True, "2 criteria met, 2 approvals")
+
+
 def test_a_plan_that_was_edited_is_another_one(world: World) -> None:
     _planned(world)
     approval = sign_approval(world.coordinator.assess(), EVE)

@@ -171,6 +171,23 @@ def test_what_is_not_among_the_files_is_said(world: World) -> None:
         assert not needed or found.found.endswith("is not among the files")
 
 
+def test_a_candidate_that_was_compared_with_another_release_than_the_one_before_it_is_named(world: World) -> None:
+    """It waited while an older release was brought back, of which approvers saw nothing."""
+    (first,) = [each.manifest for each in world.known.values() if (each.manifest.kind, _number(each)) == ("release", 1)]
+    between = first.model_copy(update={"number": 2, "previous": manifest_digest(first)})
+    world.release = world.release.model_copy(update={"number": 3, "previous": manifest_digest(between)})
+    for made in (between, world.release):
+        _know(world.known, made, {})
+    assert _lie(world.check()) == "approvers compared it with another release than the one before it"
+
+
+def test_a_release_made_again_with_more_reports_is_compared_as_it_was(world: World) -> None:
+    again = world.release.model_copy(update={"number": 3, "previous": manifest_digest(world.release)})
+    _know(world.known, again, {})
+    world.release = again
+    assert world.check().ok is True
+
+
 def _brought_back(world: World, **changes: Any) -> Entry:
     """The first release again, as the third."""
     (first,) = [each.manifest for each in world.known.values() if (each.manifest.kind, _number(each)) == ("release", 1)]
