@@ -5,7 +5,7 @@ Or, where it brings an older one back, whether it is that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from federated.approval import read_approval
@@ -28,7 +28,9 @@ class MissingError(ConsiliumError):
     """A file without which the figures cannot be computed again."""
 
 
-def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]) -> Check | None:
+def approved_check(
+    entry: Entry, plan: bytes | None, known: Mapping[str, Opened], recalled: Collection[str] = ()
+) -> Check | None:
     """The figures that approvers signed, held against those that the reports give; or whether it is an older release.
 
     Whose signatures the approvals bear is asked where the log is verified.
@@ -37,12 +39,13 @@ def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]
         entry: of the release, in a log that was verified.
         plan: the change plan's bytes, where they are among the files.
         known: parcels by digest: the release, its candidate, the reports on it, and of the release before the same.
+        recalled: releases that had been recalled by then.
 
     Returns:
         What was found; `ok` is None where files are missing. None for a new release without a plan.
     """
     if entry.event == "roll back":
-        return _returned(entry, known)
+        return _returned(entry, known, recalled)
     if entry.plan is None:
         return None
     try:
@@ -59,17 +62,18 @@ def approved_check(entry: Entry, plan: bytes | None, known: Mapping[str, Opened]
     return Check(name=NAME, ok=True, found=f"{met} criteria met, {len(entry.approvals)} approvals{told}")
 
 
-def _returned(entry: Entry, known: Mapping[str, Opened]) -> Check:
-    """Nobody approves what is brought back, so that it has to be what a release before was, but for its place."""
-    name = str(entry.subject)
-    content, earlier = None, name
+def _returned(entry: Entry, known: Mapping[str, Opened], recalled: Collection[str]) -> Check:
+    """Nobody approves what is brought back, so that it has to be what a release that stood was, but for its place."""
+    content, earlier, gone = None, str(entry.subject), ""
     while earlier in known and isinstance(manifest := known[earlier].manifest, ReleaseManifest):
         own = manifest.model_dump(exclude={"number", "previous"})
-        if content is not None and own == content:
+        if content is not None and own == content and earlier not in recalled:
             return Check(name=RETURNED, ok=True, found=f"has the content of release {manifest.number}")
+        if content is not None and own == content:
+            gone = gone or f", but for release {manifest.number}, which had been recalled"
         content = content or own
         if manifest.previous is None:
-            return Check(name=RETURNED, ok=False, found="has the content of no release before it")
+            return Check(name=RETURNED, ok=False, found=f"has the content of no release before it{gone}")
         earlier = manifest.previous
     return Check(name=RETURNED, ok=None, found="not looked at: a release before it is not among the files")
 

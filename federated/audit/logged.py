@@ -37,6 +37,7 @@ class LogIndex:
         releases: their entries, in order.
         withdrawn: digests of contributions that were taken back, and the number of the entry that says so.
         plans: digests of the change plans that there were.
+        recalled: release -> number of the entry that says so.
         made: release of a candidate -> number of its entry.
         reports: (site, candidate) -> number of the entry and digest of each report, in order.
     """
@@ -45,6 +46,7 @@ class LogIndex:
     releases: list[Entry] = field(default_factory=list)
     withdrawn: dict[str, int] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
+    recalled: dict[str, int] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     reports: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
     _told: dict[tuple[str, str, str], Logged] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class LogIndex:
             self.releases.append(entry)
         if entry.event == "release":
             self.made[str(entry.subject)] = number
+        if entry.event == "recall":
+            self.recalled.setdefault(str(entry.concerns), number)
         if entry.event == "withdraw":
             self.withdrawn.setdefault(str(entry.subject), number)
         if entry.event == "plan":

@@ -43,7 +43,9 @@ def release_checks(record: Record, manifest: ReleaseManifest, digest: str) -> It
     yield _candidate(record, manifest)
     yield outcome("reports", lambda: _reports(record, manifest, digest))
     entry = next((each for each in record.index.releases if each.subject == digest), None)
-    plan = approved_check(entry, _plan(record, entry), record.told) if entry is not None else None
+    plan = None
+    if entry is not None:
+        plan = approved_check(entry, _plan(record, entry), record.told, _recalled_before(record, digest))
     if plan is not None:
         yield plan
 
@@ -178,6 +180,12 @@ def _require_all(record: Record, manifest: ReleaseManifest, digest: str) -> None
             raise ContractError(f"names a report of '{site.name}' that had not come, when it was released")
         if came != site.report:
             raise ContractError(f"leaves out the last report of '{site.name}' that had come, {came}")
+
+
+def _recalled_before(record: Record, digest: str) -> set[str]:
+    """Releases that had been recalled when one was made."""
+    released = record.index.find("release", "", digest)
+    return {name for name, number in record.index.recalled.items() if released and number < released.number}
 
 
 def _plan(record: Record, entry: Entry) -> bytes | None:

@@ -205,6 +205,16 @@ def test_what_is_brought_back_is_what_it_was(world: World) -> None:
     assert world.check(_brought_back(world)).found == "has the content of release 1"
 
 
+def test_what_was_recalled_does_not_come_back(world: World) -> None:
+    entry, first = _brought_back(world), str(world.release.previous)
+    found = approved_check(entry, PLAN, world.known, {first})
+    assert found is not None
+    assert _lie(found) == "has the content of no release before it, but for release 1, which had been recalled"
+    found = approved_check(entry, PLAN, world.known, {manifest_digest(world.release)})
+    assert found is not None
+    assert found.ok is True
+
+
 def test_something_else_in_the_place_of_an_older_release_is_named(world: World) -> None:
     """Which nobody approved, since bringing one back needs no approval."""
     found = world.check(_brought_back(world, alpha=0.5))
