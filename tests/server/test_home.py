@@ -59,7 +59,7 @@ def test_a_home_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     [
         (None, "is not a coordinator's home"),
         ("federation = ", "cannot be read"),
-        ("since = 2030-01-01", "cannot be read"),
+        ("since = 2030-01-01", "federation: is missing"),
         ("federation = 'Test'", "federation"),
     ],
 )
