@@ -53,7 +53,7 @@ def answer_check(record: Record, opened: Opened) -> Check | None:
 def growth_audits(record: Record) -> Iterator[Audit]:
     """Site by site, whether the decision log that its summaries name only grew."""
     for site, ordered in record.summaries.items():
-        checks = (_growth(ordered, record.has_all("summary", site)),)
+        checks = (_growth(ordered, record.has_summaries(site)),)
         yield Audit(file=f"decisions of {site}", kind="decision log", digest=None, checks=checks, by=site)
 
 
@@ -77,7 +77,7 @@ def _sums(opened: Opened, release: ReleaseManifest) -> str:
 def _is_told(record: Record, manifest: DecisionManifest, told: list[SummaryManifest]) -> bool:
     """Whether the tree of a decision that was drawn can be looked up: a bundle that lacks its summary blames nobody."""
     named = manifest.draw is None or any(each.size == manifest.size for each in told)
-    return named or record.has_all("summary", manifest.site)
+    return named or record.has_summaries(manifest.site)
 
 
 def _shown(opened: Opened, release: ReleaseManifest, told: list[SummaryManifest] | None) -> str:

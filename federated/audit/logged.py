@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from federated.log.entries import Entry
@@ -86,6 +87,10 @@ class LogIndex:
         """How many parcels of each kind were logged."""
         return dict(sorted(Counter(kind for kind, _, _ in self._told).items()))
 
-    def digests(self, kind: str, sender: str | None = None) -> list[str]:
-        """Parcels of a kind, of one sender where one is named, in the order in which they were logged."""
-        return [digest for each, by, digest in self._told if each == kind and sender in (None, by)]
+    def digests(self, kind: str) -> list[str]:
+        """Parcels of a kind, in the order in which they were logged."""
+        return [digest for each, _, digest in self._told if each == kind]
+
+    def senders(self, kind: str) -> Iterator[tuple[str, str]]:
+        """Sender and digest of each parcel of a kind."""
+        return ((sender, digest) for each, sender, digest in self._told if each == kind)

@@ -112,9 +112,14 @@ class Record:
             found.setdefault(said.site, []).append(said)
         return {site: sorted(some, key=lambda said: (said.size, said.last)) for site, some in sorted(found.items())}
 
-    def has_all(self, kind: str, sender: str) -> bool:
-        """Whether every parcel of a kind that the log tells of from a sender is here, whole or as a head."""
-        return self.index.size > 0 and all(map(self._is_here, self.index.digests(kind, sender)))
+    def has_summaries(self, site: str) -> bool:
+        """Whether every summary that the log tells of from a site is here, whole or as a head."""
+        return self.index.size > 0 and site not in self._lacking
+
+    @cached_property
+    def _lacking(self) -> frozenset[str]:
+        """Sites of which a summary is not here."""
+        return frozenset(site for site, name in self.index.senders("summary") if not self._is_here(name))
 
     @property
     def keys_then(self) -> TrustFile:
