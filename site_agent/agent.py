@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 log = logging.getLogger(__name__)
+WRONG = (ContractError, SignatureError, SequenceError)
 
 
 def work(home: SiteHome, *, adopting: bool = False, floor: float | None = None) -> WorkSummary:
@@ -85,7 +86,9 @@ def receive(home: SiteHome, parcels: Sequence[bytes]) -> list[ConsiliumError]:
         try:
             take = partial(lease.take, home) if is_status(parcel) else Inbox(home).put
             take(parcel)
-        except (ContractError, SignatureError, SequenceError) as error:
+        except ConsiliumError as error:
+            if not (is_status(parcel) or isinstance(error, WRONG)):
+                raise  # it could not be kept: the coordinator sends it again
             log.warning("a parcel was not taken in: %s", error)
             errors.append(error)
     return errors

@@ -247,6 +247,14 @@ def test_a_list_that_was_changed_here_is_noticed(known: Known) -> None:
         answering(known.home)
 
 
+def test_a_file_that_was_damaged_here_stops_no_exchange(known: Known) -> None:
+    take(known.home, known.status())
+    (known.home.releases / "newest-time.json").write_text("{}")
+    (error,) = receive(known.home, [known.status()])
+    assert "was changed by hand or damaged; restore the file" in str(error)
+    assert exchange(known.home, [known.status()], []) == exchange(known.home, [], [])
+
+
 def test_a_recalled_release_answers_under_no_name(known: Known) -> None:
     shelf = adopt.read_shelf(known.home)
     gone = shelf.named("1").model_copy(update={"state": "recalled", "reason": "an artefact"})
