@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +41,7 @@ WORDS = (
 )
 FOLDED = ("label", "labels", "calibration", "architecture", "before", "after", "nearest", "name")
 WHOLE = 24
+FOLD, GAP = 6, 2  # columns on the screen: of what is folded, and between columns
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -60,23 +61,32 @@ def print_tables(*tables: Table) -> None:
     """Those that have rows."""
     from rich.console import Console
 
-    console = Console()
+    screen = Console().width
     for each in tables:
         if each.row_count:
-            console.print(each)
+            Console(width=max(screen, least_width(each))).print(each)  # rather too wide than without a name
+
+
+def least_width(made: Table) -> int:
+    """Width under which some column would lose what stays in one piece."""
+    return 2 + sum(GAP + (column.min_width or FOLD) for column in made.columns)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Names of sites up to 24 characters stay in one piece; longer ones and labels are folded, never cut."""
+    """Cells up to 24 characters stay in one piece, longer ones and labels are folded; nothing is ever cut."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for index, name in enumerate(columns):
         lines = [line for row in rows for line in row[index].splitlines()]
-        whole = name not in FOLDED and max(map(len, lines), default=0) <= WHOLE
-        made.add_column(name, justify="left" if name in WORDS else "right", overflow="fold", no_wrap=whole)
+        longest = max(map(cell_len, [name, *lines]))
+        whole = name not in FOLDED and max(map(cell_len, lines), default=0) <= WHOLE
+        justify: Literal["left", "right"] = "left" if name in WORDS else "right"
+        least = longest if whole else None
+        made.add_column(name, justify=justify, overflow="fold", min_width=least, no_wrap=whole)
     for row in rows:
         made.add_row(*map(Text, row))  # a label of somebody's file may look like markup
     return made

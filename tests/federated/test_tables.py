@@ -24,6 +24,21 @@ def test_words_are_left_numbers_right_and_nothing_is_cut(
     assert first.index("1.0") == second.index("12.5") + 1
 
 
+def test_a_screen_too_narrow_for_a_table_cuts_no_name_and_no_digest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    columns = ("site", "what", "parcels", "class sums", "weights", "entry")
+    rows = [
+        ("north", "unchanged", "0", "5acd9bed", "b9e954b7", "2026-11-21T10:02:27"),
+        ("south", "other contributions", "1", "2fb21565 > cedd1cd5", "fc9ccc72", "quarantined"),
+    ]
+    print_tables(table("sites", columns, rows))
+    shown = capsys.readouterr().out
+    words = {word for row in (columns, *rows) for cell in row for word in cell.split()}
+    assert {word for word in words if word not in shown} == set()
+
+
 def test_numbers_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [number(each) for each in (0.12345, -1.0, -0.0001, None)] == ["0.123", "-1.000", "0.000", "-"]
     print_json({"a": [1, None]})
