@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.claims import Measured, Row, at_least, at_most, told
 from benchmarks.processes import watch
+from benchmarks.trust_coordinator import Size, measure_coordinator
 from benchmarks.trust_pages import measure_pages
 from federated.audit.bundling import new_bundle
 from federated.canonical import digest
@@ -32,6 +33,7 @@ LONG, PROOFS, SEED = 1_000_000, 200, 7
 AUDITED = 100_000
 QUICK = 100  # how many times less
 FEW = {"sites": 10, "releases": 10}  # of pages, instead of a hundred and a thousand
+LARGE, SMALL = Size(sites=100, releases=1_000, summaries=100_000), Size(sites=10, releases=10, summaries=100)
 PER_SECOND, PROOF_MS, AUDIT_SECONDS, AUDIT_MB, PAGE_MS = 1_000, 5.0, 60.0, 500.0, 300.0
 NOTE = """An entry is a signed statement of a parcel with the hospital's own envelope in it, about 2 kB. Appending
 signs the entries and the checkpoint and flushes every file to the disk before the checkpoint is replaced.
@@ -39,7 +41,8 @@ The long log holds short entries, since a proof sees their hashes alone; a proof
 made anew each time. The auditor's pass is the command `consilium audit verify` in a process of its own:
 both signatures of every entry, the hospital's numbers, and the tree. Pages are those of `consilium audit serve`
 with a hundred sites, a thousand releases and a summary of each site for each release, asked for without a network;
-of them entries counts summaries. Their index is made once of a bundle, from summaries that are already read."""
+of them entries counts summaries. Their index is made once of a bundle, from summaries that are already read. Pages of
+the coordinator are those of `consilium coordinator web` over as much; it reads all releases once, when it begins."""
 
 
 def measure(*, quick: bool) -> Measured:
@@ -51,6 +54,7 @@ def measure(*, quick: bool) -> Measured:
             *_prove(Path(folder) / "long", LONG // less),
             *_audit(Path(folder) / "audit", AUDITED // less),
             *({**_row("", 0), **row} for row in measure_pages(_made(Path(folder) / "pages"), **(FEW if quick else {}))),
+            *({**_row("", 0), **row} for row in measure_coordinator(Path(folder), SMALL if quick else LARGE)),
         ]
     found = {str(row["what"]): row for row in rows}
 
