@@ -26,6 +26,7 @@ FREE = ("/login", "/style.css")  # what is shown to everybody
 BURST, RATE = 200.0, 20.0  # requests at once, and a second after that
 TRIES, TRIES_RATE = 10.0, 1 / 12  # wrong tokens
 METHODS = ("GET", "HEAD", "POST")
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")  # what proxies add
 
 
 class Gate:
@@ -90,7 +91,8 @@ class Gate:
         if "authorization" in headers:
             return self._by_token(headers["authorization"], client)
         cookie = read_cookie(headers, self._sessions.cookie)
-        return (self._sessions.find(cookie) if cookie else None) or self._access.anybody()
+        elsewhere = any(name in headers for name in FORWARDED)  # whoever comes through a proxy is not this machine
+        return (self._sessions.find(cookie) if cookie else None) or (None if elsewhere else self._access.anybody())
 
     def _by_token(self, header: str, client: str) -> Person | None:
         scheme, _, token = header.partition(" ")

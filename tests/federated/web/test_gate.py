@@ -151,3 +151,10 @@ def test_what_is_no_cookie_of_ours(cookie: str) -> None:
     from starlette.datastructures import Headers
 
     assert read_cookie(Headers(raw=[(b"cookie", cookie.encode())]), "name") is None
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_who_comes_through_a_proxy_is_not_this_machine(name: str, tmp_path: Path) -> None:
+    gate = house(tmp_path, loopback=True)
+    assert client(gate).get("/").status_code == 200
+    assert client(gate).get("/", headers={name: "192.0.2.7"}).status_code == 401
