@@ -179,7 +179,9 @@ def parse_private_key(pem: bytes, passphrase: str | None, path: Path) -> Ed25519
     try:
         key = serialization.load_pem_private_key(pem, password=password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        what = "the passphrase is another, or the file is damaged" if locked else "is not a PEM key"
+        public = b"-----BEGIN PUBLIC KEY-----" in pem
+        other = "is the public key; name the private one" if public else "is not a PEM key"
+        what = "the passphrase is another, or the file is damaged" if locked else other
         raise ConsiliumError(what, where=str(path)) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsiliumError("is not an Ed25519 key", where=str(path))

@@ -27,7 +27,10 @@ MAX_LINES_BYTES = 2**16
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
 SERVICE = "consilium"
 IN_KEYRING = b"Passphrase: keyring\n\n"
-NOBODY = "run it in a terminal, or give --passphrase-file or --passphrase-fd after the name of the group"
+NOBODY = "run it in a terminal, or give --passphrase-file or --passphrase-fd before the command"
+NOBODY_NEW = (
+    "run it in a terminal, or give --new-passphrase-file; to join or init, --passphrase-file before the command"
+)
 _given: list[str] = []
 _opened: dict[str, tuple[Ed25519PrivateKey, str | None]] = {}
 
@@ -228,4 +231,4 @@ def _owner(path: Path) -> str:
 
 def _require_terminal(whose: str) -> None:
     if not sys.stdin.isatty():
-        raise ConsiliumError("there is nobody to ask for one", where=f"the passphrase for {whose}", cure=NOBODY)
+        raise ConsiliumError("there is nobody to ask for one", where=f"the passphrase for {whose}", cure=NOBODY_NEW)

@@ -60,7 +60,8 @@ def join(
     passphrases = new_passphrases(*whose) if encrypt else ()
     made = SiteHome.create(home, read, approver_key, (passphrases[0], passphrases[-1]) if passphrases else None)
     told = spoken_fingerprint(fingerprint_of(bytes.fromhex(public_hex(made.key()))))
-    typer.echo(f"made {home}; send {made.request_path} to the coordinator, and tell them by telephone: {told}")
+    typer.echo(f"made {home}, the home of {read.site} in {read.federation}")
+    typer.echo(f"send {made.request_path} to the coordinator, and tell them by telephone: {told}")
     typer.echo("nothing can leave until an approver has signed a policy: consilium site policy")
 
 

@@ -119,6 +119,8 @@ def _audience(facts: Facts, recipient: str, level_to_sites: int | None) -> tuple
         lines.append("every site and auditor gets the gate and cross heads learnt from it through releases")
     if facts.kind in ("weights", "report"):
         lines.append("every site and auditor gets what a release carries of it")
+    if facts.kind in ("summary", "decision"):
+        lines.append("an auditor gets all of it, in a bundle that the coordinator makes")
     if facts.kind == "report":
         lines.append("an auditor gets all of it where Gram matrices may go on to other sites, else its manifest")
     return tuple(lines)

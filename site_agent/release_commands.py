@@ -138,7 +138,8 @@ def _release(home: SiteHome, name: str | None) -> Held:
         return shelf.named(name)
     newest = shelf.newest("waiting") or shelf.newest("adopted", "pinned", "refused")
     if newest is None:
-        raise ConsiliumError("no release has come yet", where=str(home.path), cure="consilium site import, or run")
+        cure = "consilium site import and then work; or consilium site run"
+        raise ConsiliumError("no release has come yet", where=str(home.path), cure=cure)
     return newest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -193,6 +194,12 @@ def _counts(manifest: Any) -> str:
     return f"records {manifest.first} to {manifest.last} of {manifest.size}: {counted} are counted{hidden}"
 
 
+def told_unanswered(told: int, suppressed: Iterable[str]) -> str:
+    """How many clips got no answer, as far as it is told: a cell that is left out is no zero."""
+    left_out = any(cell.startswith("abstained.") for cell in suppressed)
+    return f"{told}, and some too few patients' to tell" if left_out else str(told)
+
+
 def _print_sums(draft: Draft) -> None:
     """The numbers that would leave, as means where they are sums."""
     from federated.manifest import unpack_tensors
@@ -209,7 +216,8 @@ def _print_sums(draft: Draft) -> None:
     print_table(
         "what would be told of each label", ("label", "answered", "flagged", "wrong", "sure and wrong", *parts), rows
     )
-    typer.echo(f"unanswered: {int(sums['abstained'].sum())}; your own p-values in tenths: {sums['drift'].tolist()}")
+    unanswered = told_unanswered(int(sums["abstained"].sum()), manifest.suppressed)
+    typer.echo(f"unanswered: {unanswered}; your own p-values in tenths: {sums['drift'].tolist()}")
 
 
 def _tell(steps: list[Step], as_json: bool) -> None:

@@ -94,11 +94,19 @@ def _pem(key: object, password: bytes | None = None) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)  # type: ignore[attr-defined]
 
 
+PUBLIC_PEM = (
+    Ed25519PrivateKey.generate()
+    .public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "is not a PEM key"),
         (b"no key", "is not a PEM key"),
+        (PUBLIC_PEM, "is the public key; name the private one"),
         (_pem(Ed25519PrivateKey.generate(), b"secret"), "is encrypted, and no passphrase was given"),
         (_pem(ec.generate_private_key(ec.SECP384R1())), "not an Ed25519 key"),
     ],

@@ -251,7 +251,7 @@ def test_a_new_passphrase_is_the_line_of_its_number_and_not_too_short(tmp_path: 
 
 
 def test_without_a_terminal_there_is_nobody_to_choose_one() -> None:
-    with pytest.raises(ConsiliumError, match="the passphrase for the site's key: there is nobody to ask"):
+    with pytest.raises(ConsiliumError, match=r"the site's key: there is nobody to ask .*--new-passphrase-file"):
         new_passphrase("the site's key")
 
 

@@ -97,6 +97,7 @@ def test_a_site_may_join_with_encrypted_keys_from_the_start(
     told = fingerprint(bytes.fromhex(kit.coordinator_public))
     done = run("--passphrase-file", words, "join", "kit.json", "--fingerprint", told, "--encrypt")
     assert done.code == 0
+    assert "ada, the home of ada in " in done.out
     home = SiteHome(tmp_path / "ada")
     key = read_private_key(home.site_key_path, SITE)
     assert public_hex(read_private_key(home.approver_key_path, APPROVER))

@@ -153,6 +153,12 @@ def test_preview_of_a_report_says_what_an_auditor_gets(open_home: SiteHome, make
     assert line not in Gate(open_home).preview(make_draft("statistics")).audience
 
 
+@pytest.mark.parametrize("kind", ["summary", "decision"])
+def test_what_auditors_get_of_answers_is_said(open_home: SiteHome, make_draft: MakeDraft, kind: str) -> None:
+    line = "an auditor gets all of it, in a bundle that the coordinator makes"
+    assert line in Gate(open_home).preview(make_draft(kind)).audience
+
+
 @pytest.mark.parametrize(("level", "said"), [(1, "its manifest, and no more of it"), (2, "this parcel itself")])
 def test_preview_of_statistics_says_what_an_auditor_gets(
     open_home: SiteHome, make_draft: MakeDraft, level: int, said: str

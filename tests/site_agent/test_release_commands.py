@@ -84,7 +84,7 @@ def test_predict_keeps_to_the_list_of_releases_that_stand(run: Run, federation: 
 
 
 def test_no_release_yet_is_one_line(run: Run, ada: SiteHome) -> None:
-    assert "no release has come yet; consilium site import, or run" in run("evaluate").err
+    assert "no release has come yet; consilium site import and then work; or consilium site run" in run("evaluate").err
 
 
 def test_a_floor_outside_0_to_1_is_refused(run: Run, ada: SiteHome) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from federated.draw import draw_from
 from federated.envelope import open_parcel
+from site_agent.decisions.commands import told_unanswered
 from site_agent.mailbox import Outbox
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def test_a_flag_is_set_and_listed(run: Run, clinic: Clinic, answered: Path) -> N
     assert "answer:" not in shown.out
     wrong = run("flag", 6, "--truth", "light", "--by", "x", "--why", "because")
     assert (wrong.code, "--why because: is none of the reasons" in wrong.err) == (1, True)
+
+
+def test_what_is_left_out_of_a_summary_is_shown_as_no_zero() -> None:
+    assert told_unanswered(3, ()) == "3"
+    assert told_unanswered(0, ("drift.2",)) == "0"
+    assert told_unanswered(0, ("abstained.nobody-qualified",)) == "0, and some too few patients' to tell"
 
 
 def test_sums_are_shown_before_they_leave(run: Run, ada: SiteHome, answered: Path) -> None:
