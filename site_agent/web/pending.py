@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +88,7 @@ def reject(home: SiteHome, guesses: Buckets, seen: Seen) -> Answer:
 
 
 GUESSED = "the approver's key"
+ONE_BY_ONE = threading.Lock()
 WAIT_SECONDS = 10.0  # for another command to let go of the home
 
 
@@ -113,13 +115,14 @@ def approver_key(home: SiteHome, passphrase: str, guesses: Buckets) -> Ed25519Pr
     if not home.approver_key_path.exists():
         cure = "consilium site approve --key FILE, where the key is"
         raise ConsiliumError("is kept elsewhere", where="the approver's key", cure=cure)
-    if guesses.left(GUESSED) < 1:
-        raise Refused(429, "Too many wrong passphrases; wait some minutes, or approve on the command line.")
-    try:
-        return read_private_key(home.approver_key_path, passphrase)
-    except ConsiliumError:
-        guesses.take(GUESSED)
-        raise
+    with ONE_BY_ONE:  # many at once would all be let through before the first was found wrong
+        if guesses.left(GUESSED) < 1:
+            raise Refused(429, "Too many wrong passphrases; wait some minutes, or approve on the command line.")
+        try:
+            return read_private_key(home.approver_key_path, passphrase)
+        except ConsiliumError:
+            guesses.take(GUESSED)
+            raise
 
 
 def _draft(home: SiteHome, seen: Seen) -> tuple[Gate, Draft]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from federated.envelope import parse_parcel
+from federated.errors import ConsiliumError
 from federated.key_files import encrypt
 from federated.keys import read_private_key
+from federated.web.exchange import Refused
+from federated.web.limits import Buckets
 from site_agent.egress import Gate
 from site_agent.policy import sign_policy
+from site_agent.web.pending import approver_key
 from tests.site_agent.web.conftest import browser, mark_of
 
 if TYPE_CHECKING:
@@ -92,6 +97,20 @@ def test_a_passphrase_is_not_guessed_at_the_form(own: SiteHome) -> None:
         assert _post(approver, f"/pending/{name}/reject", passphrase=f"guess number {number}").status_code == 400
     assert _post(approver, f"/pending/{name}/approve", passphrase=WORDS).status_code == 429
     assert _waits(own) == name
+
+
+def test_guesses_at_the_same_time_are_counted_as_well(own: SiteHome) -> None:
+    encrypt(own.approver_key_path, WORDS, keyring=False)
+    guesses = Buckets(3, 1e-9)
+
+    def guess(number: int) -> type[Exception]:
+        with pytest.raises((ConsiliumError, Refused)) as caught:
+            approver_key(own, f"guess number {number}", guesses)
+        return caught.type
+
+    with ThreadPoolExecutor(12) as many:
+        found = list(many.map(guess, range(12)))
+    assert (found.count(ConsiliumError), found.count(Refused)) == (3, 9)
 
 
 def test_without_the_key_the_page_gives_the_command(own: SiteHome, tmp_path: Path) -> None:
