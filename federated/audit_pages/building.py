@@ -134,7 +134,8 @@ class Builder:
 
 
 LANES = {
-    "hospitals join": ("enrol", "rotate", "revoke", "approver", "approver ended"),
+    "hospitals join": ("enrol", "rotate", "revoke"),
+    "approvers": ("approver", "approver ended"),
     "contributions": ("accepted",),
     "candidates": ("candidate", "plan"),
     "releases": ("release",),

@@ -13,6 +13,7 @@ from federated.web.exchange import Rendered, Seen
 
 LANES = {
     "hospitals join": "s5",
+    "approvers": "s5",
     "contributions": "s0",
     "reports": "s7",
     "candidates": "s6",

@@ -6,7 +6,7 @@ little-endian, in the order of the release's concepts (and of its sites).
 
 from __future__ import annotations
 
-VERSION = 1  # to be counted up when what is written into the tables is made in another way
+VERSION = 2  # to be counted up when what is written into the tables is made in another way
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (

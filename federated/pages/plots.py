@@ -356,4 +356,4 @@ def timeline(
     named, bottom = _key([Part(name, 0, kind) for kind, name in (key or {}).items()], height + 6, one=False)
     drawn += named
     desc = "; ".join(f"{lane}: {sum(mark.lane == lane for mark in marks)}" for lane in lanes)
-    return drawing(WIDTH, bottom, drawn, title=title, desc=f"how many in each lane: {desc}")
+    return drawing(WIDTH, bottom, drawn, title=title, desc=f"how many dots in each lane: {desc}")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from federated.audit_pages.building import SLOTS, Builder, times
+from federated.audit_pages.overview import LANES as SHOWN
 from federated.audit_pages.room import Room
 from federated.errors import ContractError
 from federated.manifest import parse_manifest
@@ -73,3 +74,10 @@ def test_moments_fall_into_slots() -> None:
     many = [(f"2026-11-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z", "release", None, 1) for n in range(5000)]
     assert len(times(many)) <= SLOTS + 1
     assert times([]) == []
+
+
+def test_an_approver_is_no_hospital_that_joins() -> None:
+    at = "2026-11-01T00:00:00Z"
+    found = times([(at, "enrol", None, 3), (at, "approver", None, 2)])
+    assert {lane: count for lane, _, count in found} == {"hospitals join": 3, "approvers": 2}
+    assert [lane for lane, _, _ in found if lane not in SHOWN] == []

@@ -55,6 +55,7 @@ def test_no_log_no_history() -> None:
     plot = history([("releases", 0.0, 1), ("reports", 5.0, 2)])
     assert plot is not None
     assert "00:00:05: 2 reports" in plot
+    assert "how many dots in each lane: reports: 1; releases: 1" in plot
 
 
 def test_a_long_curve_is_thinned_and_ends_where_it_ends() -> None:
