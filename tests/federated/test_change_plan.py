@@ -153,7 +153,7 @@ def test_other_parts_of_a_manifest_are_told_apart(federation: Any) -> None:
 def test_the_plan_of_the_docs_is_one() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "coordinator.md").read_text(encoding="utf-8")
     (block,) = [part for part in text.split("```toml\n")[1:] if "[[criteria]]" in part]
-    plan = parse_plan(block.partition("```")[0].encode(), federation="heart").plan
+    plan = parse_plan(block.partition("```")[0].encode(), federation="cardio").plan
     assert [each.measure for each in plan.criteria] == ["balanced-accuracy", "drop", "recall", "calibrated-sites"]
     told = {name for name in (*DIFFERENCES, *get_args(Measure)) if f"`{name}`" in text}
     assert told == {*DIFFERENCES, *get_args(Measure)}
