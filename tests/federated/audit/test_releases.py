@@ -37,7 +37,9 @@ def test_a_release_has_its_place_without_a_log(whole: Any, tmp_path: Path) -> No
 @pytest.mark.parametrize(("left_out", "told"), [("candidate", "candidate"), ("report", "reports")])
 def test_what_is_not_here_is_told(whole: Any, tmp_path: Path, left_out: str, told: str) -> None:
     record = _record(whole, tmp_path / "a.bundle", left_out)
-    assert "not here" in _of(record, "1")[told].found or "0 of the 2" in _of(record, "1")[told].found
+    check = _of(record, "1")[told]
+    assert check.ok is None
+    assert "not here" in check.found or "0 of the 2" in check.found
     opened = record.whole[record.bundle.release("1").digest]
     last = list(content_checks(record, opened))[-1]
     assert (last.name, last.ok) == (("solutions", True) if left_out == "candidate" else ("calibration", None))
