@@ -16,7 +16,7 @@ from federated.envelope import (
 )
 from federated.errors import ContractError, cannot_read
 from federated.keys import TrustFile
-from federated.manifest import DecisionManifest, FeaturesManifest, ReleaseManifest, SummaryManifest
+from federated.manifest import DecisionManifest, FeaturesManifest, Manifest, ReleaseManifest, SummaryManifest
 
 
 def open_release(path: Path, trust: TrustFile | None) -> Opened:
@@ -25,10 +25,7 @@ def open_release(path: Path, trust: TrustFile | None) -> Opened:
     Raises:
         ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
     """
-    opened = _open(path, trust)
-    if not isinstance(opened.manifest, ReleaseManifest):
-        raise ContractError(f"is a '{opened.manifest.kind}', not a release", where=str(path))
-    return opened
+    return _open_as(ReleaseManifest, "a release", path, trust)
 
 
 def open_features(path: Path, trust: TrustFile | None) -> Opened:
@@ -37,11 +34,7 @@ def open_features(path: Path, trust: TrustFile | None) -> Opened:
     Raises:
         ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
     """
-    opened = _open(path, trust)
-    if not isinstance(opened.manifest, FeaturesManifest):
-        cure = "give contributions of features"
-        raise ContractError(f"is a '{opened.manifest.kind}', not features", where=str(path), cure=cure)
-    return opened
+    return _open_as(FeaturesManifest, "features", path, trust, cure="give contributions of features")
 
 
 def open_decision(path: Path, trust: TrustFile | None) -> Opened:
@@ -50,10 +43,7 @@ def open_decision(path: Path, trust: TrustFile | None) -> Opened:
     Raises:
         ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
     """
-    opened = _open(path, trust)
-    if not isinstance(opened.manifest, DecisionManifest):
-        raise ContractError(f"is a '{opened.manifest.kind}', not an opened decision", where=str(path))
-    return opened
+    return _open_as(DecisionManifest, "an opened decision", path, trust)
 
 
 def open_summary(path: Path, trust: TrustFile | None) -> Opened:
@@ -62,9 +52,13 @@ def open_summary(path: Path, trust: TrustFile | None) -> Opened:
     Raises:
         ConsiliumError: it cannot be read, is something else, or is not signed by whom the keys name.
     """
+    return _open_as(SummaryManifest, "a summary", path, trust)
+
+
+def _open_as(form: type[Manifest], what: str, path: Path, trust: TrustFile | None, cure: str = "") -> Opened:
     opened = _open(path, trust)
-    if not isinstance(opened.manifest, SummaryManifest):
-        raise ContractError(f"is a '{opened.manifest.kind}', not a summary", where=str(path))
+    if not isinstance(opened.manifest, form):
+        raise ContractError(f"is a '{opened.manifest.kind}', not {what}", where=str(path), cure=cure)
     return opened
 
 
