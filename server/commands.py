@@ -27,6 +27,7 @@ from server.release_commands import approve, approver, export, plan, recall, rel
 if TYPE_CHECKING:
     from federated.manifest import FrontEndCard, Scalar
     from federated.vocabulary import Vocabulary
+    from server.coordinator import Coordinator
     from server.intake import Acceptance
 
 app = typer.Typer(no_args_is_help=True, help="What the coordinator runs: enrol sites, take in what they send, release.")
@@ -139,19 +140,26 @@ def run(
 
 @app.command()
 def accept(
-    files: Annotated[list[Path], typer.Argument(help="Parcels that came as files, in any order.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Parcels that came as files, and checkpoints that sites signed, in any order.")
+    ],
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
-    """Take in parcels that came as files."""
+    """Take in parcels that came as files, and sites' signatures under the log."""
+    from federated.log.request_file import SIGNED_SUFFIX
+
     coordinator = open_coordinator(home)
-    found = coordinator.accept_all([_read(path) for path in files])
+    contents = {path: _read(path) for path in files}
+    signed = [path for path in files if path.suffix == SIGNED_SUFFIX]
+    wrong = [path for path in signed if not _take_signed(coordinator, path, contents.pop(path))]
+    found = coordinator.accept_all(list(contents.values()))
     wake(coordinator.home)
     if as_json:
         _print_json([_told(each) for each in found])
-    else:
+    elif found:
         _print_table("", ("site", "kind", "digest", "outcome", "reason"), [_cells(each) for each in found])
-    if any(each.outcome in ("quarantined", "refused") for each in found):
+    if wrong or any(each.outcome in ("quarantined", "refused") for each in found):
         raise typer.Exit(1)
 
 
@@ -230,6 +238,18 @@ def _vocabulary(federation: str, named: str, labels: str) -> Vocabulary:
     codes = [label.strip() for label in labels.split(",")]
     concepts = tuple({"code": code, "scheme": "local", "meaning": code} for code in codes)
     return validated(Vocabulary, {"name": federation, "concepts": concepts}, where="--labels")
+
+
+def _take_signed(coordinator: Coordinator, path: Path, data: bytes) -> bool:
+    """Whether it is a checkpoint of this log that a site signed; what became of it is told on the side."""
+    try:
+        signed = coordinator.take_signed_file(data)
+    except ConsiliumError as error:
+        typer.echo(f"{path}: {error}", err=True)
+        return False
+    since = "" if signed.kept else "; others have witnessed more since, so that it is asked again"
+    typer.echo(f"{signed.site} has witnessed the first {signed.size} entries of the log{since}", err=True)
+    return True
 
 
 def _read(path: Path) -> bytes:

@@ -294,6 +294,15 @@ class Coordinator:
         with self._step() as session:
             return witnesses.take(session, self.home, site, answer)
 
+    def take_signed_file(self, data: bytes) -> witnesses.Signed:
+        """Keeps the signature of a site that came as a file.
+
+        Raises:
+            ConsiliumError: it is no checkpoint of this log that a site has signed.
+        """
+        with self._step() as session:
+            return witnesses.take_file(session, self.home, data)
+
     def status(self) -> dict[str, Any]:
         """Sites, candidate, releases, quarantine and the last events, as plain values."""
         with self.registry.transaction() as session:

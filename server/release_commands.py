@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -153,7 +154,7 @@ def export(
     out: Annotated[Path, typer.Option(help="A folder; each site's parcels come under its name.")],
     home: Home = HERE,
 ) -> None:
-    """Write what waits for each site as files, with the list of releases that stand."""
+    """Write what waits for each site as files, with the list of releases that stand and the log to be witnessed."""
     _print_written(_export(open_coordinator(home), out))
 
 
@@ -216,7 +217,7 @@ def _print_assessment(coordinator: Coordinator, assessment: Assessment) -> None:
 
 
 def _export(coordinator: Coordinator, out: Path) -> list[str]:
-    """Writes every parcel that waits for a site as ``OUT/SITE/0001-kind.parcel``, and the list of what stands.
+    """Writes what waits for a site: parcels as ``OUT/SITE/0001-kind.parcel``, the list of what stands, what to witness.
 
     Returns:
         The files' names.
@@ -225,10 +226,12 @@ def _export(coordinator: Coordinator, out: Path) -> list[str]:
     from federated.files import write_whole
     from federated.release_status import SUFFIX
 
-    written, status = [], coordinator.release_status()
-    for site in coordinator.sites():
-        files = {f"releases{SUFFIX}": status}
-        for parcel in coordinator.outgoing(site):
+    sites, status = coordinator.sites(), coordinator.release_status()
+    outgoing = {site: coordinator.outgoing(site) for site in sites}
+    asked, written = _requests(coordinator, sites), list[str]()
+    for site, parcels in outgoing.items():
+        files = {f"releases{SUFFIX}": status} | asked.get(site, {})
+        for parcel in parcels:
             passage = read_passage(parcel)
             files[f"{passage.sequence:04d}-{passage.kind}.parcel"] = parcel.to_bytes()
         (out / site).mkdir(parents=True, exist_ok=True)
@@ -236,6 +239,17 @@ def _export(coordinator: Coordinator, out: Path) -> list[str]:
             write_whole(out / site / name, data)
             written.append(str(out / site / name))
     return written
+
+
+def _requests(coordinator: Coordinator, sites: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    """By site, the file in which it is asked to sign the log as it is now."""
+    from federated.log.request_file import SUFFIX, RequestFile
+
+    found = {}
+    for site, (request, *told) in coordinator.unwitnessed(sites).items():
+        asked = RequestFile(site=site, request=request.decode(), told=tuple(each.decode() for each in told))
+        found[site] = {f"log{SUFFIX}": asked.to_bytes()}
+    return found
 
 
 def _require_candidate(coordinator: Coordinator) -> None:

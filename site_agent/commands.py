@@ -140,13 +140,13 @@ def run(home: Home = HERE) -> None:
 def export_parcels(
     folder: Annotated[Path, typer.Argument(help="Where the outbox is copied to: a stick.")], home: Home = HERE
 ) -> None:
-    """Copy the outbox to a folder, for the coordinator."""
+    """Copy the outbox to a folder, for the coordinator, with the checkpoint of its log that this site signed last."""
     from site_agent.parcel_files import export_outbox
 
     written = export_outbox(open_home(home), folder)
     for path in written:
         typer.echo(str(path))
-    if not written:
+    if not any(path.suffix == ".parcel" for path in written):
         typer.echo("the outbox is empty: consilium site work")
 
 
@@ -157,12 +157,14 @@ def import_parcels(
     ],
     home: Home = HERE,
 ) -> None:
-    """Take in candidates, releases, recalls and answers that came as files."""
+    """Take in candidates, releases, recalls and answers that came as files, and witness the coordinator's log."""
     from site_agent.parcel_files import import_files
 
     done = import_files(open_home(home), files)
     listed = ", and the list of releases that stand" if done.lists else ""
     typer.echo(f"took in {done.parcels} parcels and {done.answers} answers{listed}; next: consilium site work")
+    if done.witnessed is not None:
+        typer.echo(f"witnessed {done.witnessed} entries of the coordinator's log; next: consilium site export FOLDER")
     for error in done.errors:
         typer.echo(f"not taken in: {error}", err=True)
     if done.errors:

@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from federated.errors import ConsiliumError, SignatureError
+from federated.errors import ConsiliumError, ContractError, SignatureError
 from federated.files import write_whole
 from federated.log.checkpoints import Checkpoint, origin_of, witness_name
-from federated.log.notes import ED25519, Note, NoteKey, cosign
+from federated.log.notes import COSIGNATURE, ED25519, Note, NoteKey, cosign, cosigned_at
+from federated.log.request_file import WHERE, parse_request_file
 from federated.log.told import read_told
-from federated.log.witness import FORK, UNPROVED, OtherSizeError, Witness, have
+from federated.log.witness import FORK, UNPROVED, OtherSizeError, Witness, have, parse_have
 from site_agent.rotation import note_taken, resume
 
 if TYPE_CHECKING:
@@ -50,6 +51,39 @@ def witness(home: SiteHome, data: bytes, told: Sequence[bytes] = ()) -> bytes:
             note = cosign(note, name, home.key(), int(time.time()))
     log.info("the coordinator's log was witnessed: %d entries", own.size)
     return note.to_bytes()
+
+
+def witness_by_file(home: SiteHome, data: bytes) -> int:
+    """A request that came as a file answered: how many entries this site has witnessed now.
+
+    The answer is what `signed_file` gives from then on.
+
+    Raises:
+        ForkError: the coordinator has signed two histories; both are kept.
+        ConsiliumError: it is no request to this site, or the log is not shown to go on from what this site has seen.
+    """
+    asked = parse_request_file(data)
+    if asked.site != home.config.site:
+        raise ContractError(f"is for the site '{asked.site}'", where=WHERE, cure="take the folder of this site's name")
+    size = parse_have(witness(home, asked.request.encode(), [each.encode() for each in asked.told]))
+    if size is not None:
+        what = f"starts from another checkpoint than the last seen here, of {size} entries"
+        raise ContractError(what, where=WHERE, cure="send the coordinator what this writes: consilium site export")
+    return witness_of(home).size
+
+
+def signed_file(home: SiteHome) -> bytes | None:
+    """The last checkpoint that this site signed, under the key that counts now; None before the first.
+
+    Raises:
+        ConsiliumError: it is damaged, or a key cannot be read.
+    """
+    seen = witness_of(home).seen
+    if seen is None:
+        return None
+    key, name = home.key(), witness_name(home.config.federation, home.config.site)
+    own = NoteKey(name, key.public_key().public_bytes_raw(), COSIGNATURE)
+    return (seen if cosigned_at(seen, own) is not None else cosign(seen, name, key, int(time.time()))).to_bytes()
 
 
 def witness_of(home: SiteHome) -> Witness:

@@ -74,19 +74,32 @@ class Journal:
         return numbers
 
     def cosigned(self, note: Note) -> None:
-        """The newest checkpoint, with signatures of witnesses; it is kept when the log goes on.
+        """A checkpoint of this log with signatures of witnesses: the newest, or a later one than was witnessed before.
+
+        It is kept when the log goes on.
 
         Raises:
-            ContractError: it is another one.
+            ContractError: it is none of this log's, or older than the last that was witnessed.
         """
-        if self.note is None or note.text != self.note.text:
-            raise ContractError("is not the newest checkpoint", where=self.origin)
-        signed = self.note
+        signed = self._known(note)
         for line in note.lines:
             signed = signed.with_line(line)
-        self.note = parse_note(signed.to_bytes())  # refused where it could not be read again
-        write_whole(self._folder / WITNESSED, self.note.to_bytes())
-        self._write(self.note)
+        signed = parse_note(signed.to_bytes())  # refused where it could not be read again
+        write_whole(self._folder / WITNESSED, signed.to_bytes())
+        if self.note is not None and signed.text == self.note.text:
+            self._write(signed)
+
+    def _known(self, note: Note) -> Note:
+        """The checkpoint of a note, with the signatures that are here."""
+        for known in (self.note, self.witnessed):
+            if known is not None and known.text == note.text:
+                return known
+        checkpoint, seen = read_checkpoint(note, self.origin), self.witnessed
+        if checkpoint.size > self.size or checkpoint.root != root(checkpoint.size, self.tiles.subtree):
+            raise ContractError(f"is no checkpoint of this log, which has {self.size} entries", where=self.origin)
+        if seen is not None and checkpoint.size < read_checkpoint(seen, self.origin).size:
+            raise ContractError("is older than the last checkpoint that was witnessed", where=self.origin)
+        return note
 
     @property
     def witnessed(self) -> Note | None:

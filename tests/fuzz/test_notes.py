@@ -16,6 +16,7 @@ from federated.log.entries import Entry, sign_entry
 from federated.log.journal import Journal
 from federated.log.merkle import leaf_hash
 from federated.log.notes import COSIGNATURE, ED25519, Note, NoteKey, cosign, cosigned_at, is_signed, parse_note, sign
+from federated.log.request_file import RequestFile, parse_request_file
 from federated.log.told import parse_told, read_told, tell
 from federated.log.witness import Request, Witness, cosigners, have, parse_have, parse_request
 from tests.fuzz.mutation import CHANGES, EDITS, HOSTILE, Change, Edit, changed, edited, fuzzed, survived
@@ -138,3 +139,22 @@ def test_a_proof_of_anything(journal: Journal, number: int, size: int, proof: li
     told = {"version": 1, "number": number, "size": size, "proof": [each.hex() for each in proof], "entry": entry}
     found = survived(lambda: read_told(canonical(told), Checkpoint(ORIGIN, size, root)))
     assert found is None or (found[0].size == 1 and root == leaf_hash(entry.encode()))
+
+
+@given(changes=CHANGES, edits=EDITS)
+@fuzzed(60)
+def test_changed_files_that_ask_a_witness(journal: Journal, changes: list[Change], edits: list[Edit]) -> None:
+    assert journal.note is not None
+    told = tell(journal, 3, next(journal.entries(3, 4))).to_bytes().decode()
+    request = Request(0, (), journal.note).to_bytes().decode()
+    sound = RequestFile(site="ada", request=request, told=(told, told)).to_bytes()
+    _read_request_file(changed(sound, changes))
+    _read_request_file(edited(json.loads(sound), edits))
+
+
+def _read_request_file(data: bytes) -> None:
+    asked = survived(lambda: parse_request_file(data))
+    if asked is not None:
+        assert asked.to_bytes() == data
+        survived(lambda: parse_request(asked.request.encode()))
+        survived(lambda: [parse_told(each.encode()) for each in asked.told])

@@ -14,11 +14,14 @@ from federated.canonical import digest
 from federated.enrolment import Rotation, read_kit, write_rotation
 from federated.errors import ConsiliumError
 from federated.keys import fingerprint, public_hex, spoken_fingerprint
+from federated.log.request_file import parse_request_file
+from federated.log.verification import verify_log
 from federated.manifest import parse_manifest
 from federated.vocabulary import builtin_vocabulary, plain_vocabulary, write_vocabulary
 from server.commands import app
 from server.event import ExchangeRequest
 from server.home import CoordinatorHome
+from server.log import open_log
 
 if TYPE_CHECKING:
     from tests.server.conftest import Site, World
@@ -53,6 +56,14 @@ def _carry(site: Site, folder: Path) -> None:
     """The coordinator's parcels from a stick."""
     parcels = [path.read_bytes() for path in sorted((folder / site.name).glob("*.parcel"))]
     site.exchange(ExchangeRequest(parcels, []))
+
+
+def _witnessed(site: Site, out: Path, stick: Path) -> str:
+    """The checkpoint that the site signs when the coordinator's stick comes."""
+    asked = parse_request_file((out / site.name / "log.witness").read_bytes())
+    path = stick / f"{site.name}.witnessed"
+    path.write_bytes(site.witness(asked.request.encode(), [each.encode() for each in asked.told]))
+    return str(path)
 
 
 def test_init_makes_a_home(tmp_path: Path) -> None:
@@ -164,7 +175,8 @@ def test_the_offline_route_does_the_same_two_exchanges(world: World, here: tuple
     said = json.loads(_ok("accept", *_files(ada, stick), *_files(ben, stick), "--json", *here))
     assert [each["outcome"] for each in said] == ["accepted"] * 4
     first = json.loads(_ok("release", "--candidate", "--out", str(tmp_path / "out1"), "--json", *here))
-    assert [Path(path).name for path in first["files"]] == ["0001-candidate.parcel", "releases.status"] * 2
+    files = ["0001-candidate.parcel", "log.witness", "releases.status"]
+    assert [Path(path).name for path in first["files"]] == files * 2
     for site in (ada, ben):
         _carry(site, tmp_path / "out1")
     _ok("accept", *_files(ada, stick), *_files(ben, stick), *here)
@@ -175,6 +187,41 @@ def test_the_offline_route_does_the_same_two_exchanges(world: World, here: tuple
     assert {site.name: site.calibration for site in ada.releases[0].manifest.sites} == {"ada": "own", "ben": "own"}
     assert "no new release: nothing has changed" in _ok("release", *here)
     assert "no new candidate: nothing has changed" in _ok("release", "--candidate", *here)
+
+
+def test_hospitals_witness_the_log_by_files(world: World, here: tuple[str, str], tmp_path: Path) -> None:
+    """Whatever was logged before the sticks came back: each site signs what it was shown."""
+    ada, ben = world.join("ada"), world.join("ben")
+    ada.put(ada.statistics())
+    stick, out, copy = tmp_path / "stick", tmp_path / "out", tmp_path / "copy"
+    stick.mkdir()
+    _ok("accept", *_files(ada, stick), *here)
+    _ok("export", "--out", str(out), *here)
+    size = open_log(world.coordinator.home).size
+    assert len(ada.told) == 0
+    ben.put(ben.statistics())
+    said = _run("accept", _witnessed(ada, out, stick), *_files(ben, stick), *here)
+    assert said.exit_code == 0
+    assert f"ada has witnessed the first {size} entries of the log" in said.stderr
+    assert len(ada.told) == 1
+    assert f"ben has witnessed the first {size} entries" in _run("accept", _witnessed(ben, out, stick), *here).stderr
+    _ok("log", "--out", str(copy), *here)
+    checks = {check.name: check for check in verify_log(copy, world.coordinator.trust(), witnesses=2)}
+    assert all(check.ok is not False for check in checks.values())
+    assert checks["witnesses"].found.startswith(f"ada, ben signed {size} entries")
+    assert open_log(world.coordinator.home).size > size
+
+
+def test_a_signed_checkpoint_that_is_none_is_told_and_the_parcels_are_taken(
+    world: World, here: tuple[str, str], tmp_path: Path
+) -> None:
+    ada, wrong = world.join("ada"), tmp_path / "ada.witnessed"
+    ada.put(ada.statistics())
+    wrong.write_bytes(b"nothing")
+    said = _run("accept", str(wrong), *_files(ada, tmp_path), "--json", *here)
+    assert said.exit_code == 1
+    assert f"{wrong}: signed note: has no signatures" in said.stderr
+    assert [each["outcome"] for each in json.loads(said.stdout)] == ["accepted"]
 
 
 def test_accept_says_what_was_wrong_and_exits_with_one(world: World, here: tuple[str, str], tmp_path: Path) -> None:
@@ -249,10 +296,10 @@ def test_recall_and_rollback(world: World, here: tuple[str, str], tmp_path: Path
     assert "release 3 has the content of release 1" in _ok("rollback", "1", *here)
     assert "release 3 is recalled" in _ok("recall", "3", "--reason", "a mistake", *here)
     out = tmp_path / "out"
-    (path,) = _ok("export", "--out", str(out), *here).split()
-    assert Path(path).name == "releases.status"  # release 3 was never handed over, so there is nothing to recall
+    names = [Path(path).name for path in _ok("export", "--out", str(out), *here).split()]
+    assert names == ["log.witness", "releases.status"]  # release 3 was never handed over, so there is nothing to recall
     assert "release 2 is recalled" in _ok("recall", "2", "--reason", "another", *here)
-    path, status = _ok("export", "--out", str(out), *here).split()
+    path, _, status = _ok("export", "--out", str(out), *here).split()
     _carry(ada, out)
     assert Path(status).read_bytes().startswith(b'{"payload":')
     assert Path(path).name == f"{ada.ledger.sequence:04d}-recall.parcel"

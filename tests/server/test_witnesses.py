@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from federated.errors import ContractError, SignatureError
 from federated.log.checkpoints import read_checkpoint, witness_name
-from federated.log.notes import COSIGNATURE, Note, NoteKey, cosign
+from federated.log.journal import Journal
+from federated.log.notes import COSIGNATURE, Note, NoteKey, cosign, parse_note
+from federated.log.verification import SLACK_SECONDS
 from federated.log.witness import cosigners, have, parse_request
 from server.event import have_witnessed, run_event
 from server.log import open_log
+from server.witnesses import Signed
 
 if TYPE_CHECKING:
     from server.coordinator import Coordinator
@@ -126,3 +131,72 @@ def test_a_signature_from_another_day_is_not_kept(world: World, seconds: int) ->
     assert _signers(world.coordinator, ada) == set()
     assert world.coordinator.take_cosignature("ada", cosign(text, name, ada.key, int(time.time())).to_bytes())
     assert _signers(world.coordinator, ada) == {"ada"}
+
+
+def _signed_file(world: World, site: Site, seconds: int | None = None) -> bytes:
+    """What the site has signed of the log as it is now, as a file."""
+    (asked, *_), name = world.coordinator.unwitnessed([site.name])[site.name], witness_name("test", site.name)
+    return site.witnessing.cosign(asked, name, site.key, int(time.time()) if seconds is None else seconds).to_bytes()
+
+
+def test_a_file_counts_after_the_log_has_gone_on(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    size = open_log(world.coordinator.home).size
+    files = [_signed_file(world, site) for site in (ada, ben)]
+    for data, site in zip(files, ("ada", "ben"), strict=True):
+        world.coordinator.invite(f"after-{site}")
+        assert world.coordinator.take_signed_file(data) == Signed(site, size, kept=True)
+    journal = open_log(world.coordinator.home)
+    assert journal.size == size + 2
+    assert journal.witnessed is not None
+    assert len(cosigners(journal.witnessed, [_key(ada), _key(ben)])) == 2
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"][0]).old == size
+
+
+def test_a_file_that_others_have_overtaken_says_where_the_next_proof_starts(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    early = _signed_file(world, ada)
+    size = ada.witnessing.size
+    world.coordinator.invite("cem")
+    world.coordinator.take_signed_file(_signed_file(world, ben))
+    assert world.coordinator.take_signed_file(early) == Signed("ada", size, kept=False)
+    assert parse_request(world.coordinator.unwitnessed(["ada"])["ada"][0]).old == size
+
+
+def test_a_stick_may_take_its_time_and_a_signature_before_its_entries_is_none(world: World) -> None:
+    ada = world.join("ada")
+    with pytest.raises(SignatureError, match="at another time"):
+        world.coordinator.take_signed_file(_signed_file(world, ada, int(time.time()) - 2 * SLACK_SECONDS))
+
+
+def test_nobody_brings_a_file_for_another_or_under_the_coordinators_name(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    data = _signed_file(world, ada)
+    text = parse_note(data).text
+    forged = cosign(Note(text), witness_name("test", "ada"), ben.key, int(time.time()))
+    with pytest.raises(SignatureError, match="no site whose key counts"):
+        world.coordinator.take_signed_file(forged.to_bytes())
+    unsigned = cosign(Note(text), witness_name("test", "ada"), ada.key, int(time.time()))
+    with pytest.raises(SignatureError, match="not signed by the coordinator"):
+        world.coordinator.take_signed_file(unsigned.to_bytes())
+    note = open_log(world.coordinator.home).note
+    assert note is not None
+    spoilt = Note(text, (replace(note.lines[0], value=bytes(64)),))
+    spoilt = cosign(spoilt, witness_name("test", "ada"), ada.key, int(time.time()))
+    with pytest.raises(SignatureError, match="does not verify"):
+        world.coordinator.take_signed_file(spoilt.to_bytes())
+    assert world.coordinator.take_cosignature("ada", spoilt.to_bytes())
+    after = open_log(world.coordinator.home).note
+    assert after is not None
+    assert after.lines[0] == note.lines[0]  # the log's own signature is not what a site says it is
+
+
+def test_a_coordinator_that_lost_entries_is_told_by_the_file(world: World) -> None:
+    ada = world.join("ada")
+    name = witness_name("test", "ada")
+    longer = Journal(world.coordinator.home.path.parent / "longer", "consilium/test")
+    longer.append([*open_log(world.coordinator.home).entries(), b"lost"], world.coordinator.home.key())
+    assert longer.note is not None
+    signed = cosign(longer.note, name, ada.key, int(time.time()))
+    with pytest.raises(ContractError, match=f"ada has seen {longer.size} entries of this log, which has"):
+        world.coordinator.take_signed_file(signed.to_bytes())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from federated.errors import ConsiliumError
+from federated.log.request_file import RequestFile
+from federated.log.witness import parse_request
 from site_agent.agent import exchange, work
 from site_agent.home import SiteHome
 from site_agent.mailbox import Inbox, Outbox
@@ -109,6 +111,21 @@ def test_a_parcel_that_is_not_the_next_is_told_and_the_others_taken(federation: 
     assert done.parcels == 0
     assert "is number 2, number 1 is next; send the missing parcels first" in str(done.errors[0])
     assert import_files(ada, [release, candidate]).parcels == 2
+
+
+def test_a_stick_brings_the_log_and_takes_the_signature_back(federation: Federation, ada: SiteHome) -> None:
+    stick = federation.folder / "stick"
+    stick.mkdir()
+    (request, *told) = federation.coordinator.unwitnessed(["ada"])["ada"]
+    asked = RequestFile(site="ada", request=request.decode(), told=tuple(each.decode() for each in told))
+    (stick / "log.witness").write_bytes(asked.to_bytes())
+    (stick / "other.witness").write_bytes(asked.to_bytes()[:-1])
+    done = import_files(ada, [stick])
+    assert str(done.witnessed) == parse_request(request).note.text.split()[1]
+    assert [error.where for error in done.errors] == ["request to a witness"]
+    signed = [path for path in export_outbox(ada, federation.folder / "back") if path.suffix == ".witnessed"]
+    assert [path.name for path in signed] == ["ada.witnessed"]
+    assert federation.coordinator.take_signed_file(signed[0].read_bytes()).kept
 
 
 @pytest.mark.parametrize(

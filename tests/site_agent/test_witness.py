@@ -9,8 +9,11 @@ from federated.errors import ContractError, SignatureError
 from federated.log.checkpoints import origin_of, witness_name
 from federated.log.journal import Journal
 from federated.log.notes import COSIGNATURE, NoteKey, parse_note
+from federated.log.request_file import RequestFile
 from federated.log.witness import FORK, ForkError, Request, cosigners, parse_have
-from site_agent.witness import witness, witness_of
+from server.witnesses import Signed
+from site_agent.rotation import begin, note_trust, resume
+from site_agent.witness import signed_file, witness, witness_by_file, witness_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +69,44 @@ def test_a_log_of_somebody_else_is_not_signed(ada: SiteHome, tmp_path: Path) -> 
 def test_rubbish_is_refused(ada: SiteHome) -> None:
     with pytest.raises(ContractError):
         witness(ada, b"rubbish")
+
+
+def _file(federation: Federation, site: str = "ada") -> bytes:
+    (request, *told) = federation.coordinator.unwitnessed([site])[site]
+    return RequestFile(site=site, request=request.decode(), told=tuple(each.decode() for each in told)).to_bytes()
+
+
+def test_a_file_is_answered_by_the_checkpoint_that_was_signed(federation: Federation, ada: SiteHome) -> None:
+    assert signed_file(ada) is None
+    size = witness_by_file(ada, _file(federation))
+    federation.coordinator.invite("ben")
+    data = signed_file(ada)
+    assert data is not None
+    assert federation.coordinator.take_signed_file(data) == Signed("ada", size, kept=True)
+
+
+def test_a_file_for_another_site_or_from_another_checkpoint_is_not_answered(
+    federation: Federation, ada: SiteHome
+) -> None:
+    federation.join("ben")
+    with pytest.raises(ContractError, match="is for the site 'ben'"):
+        witness_by_file(ada, _file(federation, "ben"))
+    size = witness_by_file(ada, _file(federation))
+    federation.coordinator.invite("cem")
+    with pytest.raises(ContractError, match=f"the last seen here, of {size} entries"):
+        witness_by_file(ada, _file(federation))
+    data = signed_file(ada)
+    assert data is not None
+    federation.coordinator.take_signed_file(data)  # says where the next proof has to start
+    assert witness_by_file(ada, _file(federation)) > size
+
+
+def test_after_a_new_key_the_file_is_signed_with_it(federation: Federation, ada: SiteHome) -> None:
+    witness_by_file(ada, _file(federation))
+    document = begin(ada)
+    federation.coordinator.rotate(document)
+    note_trust(ada, federation.coordinator.trust())
+    resume(ada)
+    data = signed_file(ada)
+    assert data is not None
+    assert federation.coordinator.take_signed_file(data).kept

@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federated.errors import ContractError
-from federated.log.checkpoints import read_checkpoint
+from federated.log.checkpoints import Checkpoint, read_checkpoint
 from federated.log.journal import CHECKPOINT, Journal
 from federated.log.merkle import EMPTY_ROOT, check_consistency, leaf_hash, root_from_inclusion
-from federated.log.notes import ED25519, NoteKey, cosign, is_signed, parse_note
+from federated.log.notes import ED25519, Note, NoteKey, cosign, is_signed, parse_note
 from federated.log.tiles import partial_paths, tile_path
 
 ORIGIN = "consilium/heart"
@@ -84,8 +84,44 @@ def test_witnesses_sign_the_newest_checkpoint(journal: Journal, tmp_path: Path) 
     journal.cosigned(cosign(seen, "ada", WITNESS, 5))
     assert [line.name for line in parse_note((tmp_path / CHECKPOINT).read_bytes()).lines] == [ORIGIN, "ada"]
     journal.append(_entries(300, 301), KEY)
-    with pytest.raises(ContractError, match="not the newest"):
-        journal.cosigned(cosign(seen, "ada", WITNESS, 6))
+    assert journal.note is not None
+    assert [line.name for line in journal.note.lines] == [ORIGIN]
+
+
+def _names(note: Note | None) -> list[str]:
+    assert note is not None
+    return [line.name for line in note.lines]
+
+
+def test_late_signatures_join_those_under_the_last_witnessed_checkpoint(journal: Journal, tmp_path: Path) -> None:
+    assert journal.note is not None
+    seen = journal.note
+    journal.cosigned(cosign(seen, "ada", WITNESS, 5))
+    journal.append(_entries(300, 600), KEY)
+    journal.cosigned(cosign(Note(seen.text), "ben", WITNESS, 6))
+    assert _names(journal.witnessed) == [ORIGIN, "ada", "ben"]
+    assert _names(Journal(tmp_path, ORIGIN).note) == [ORIGIN]
+
+
+def test_a_checkpoint_that_the_log_has_left_behind_is_witnessed_late_and_never_one_before_it(journal: Journal) -> None:
+    assert journal.note is not None
+    first = journal.note
+    journal.append(_entries(300, 700), KEY)
+    second = journal.note
+    journal.append(_entries(700, 710), KEY)
+    journal.cosigned(cosign(second, "ada", WITNESS, 5))
+    assert journal.witnessed is not None
+    assert read_checkpoint(journal.witnessed, ORIGIN).size == 700
+    with pytest.raises(ContractError, match="older than the last checkpoint that was witnessed"):
+        journal.cosigned(cosign(first, "ada", WITNESS, 6))
+
+
+@pytest.mark.parametrize(("size", "root"), [(300, b"\1" * 32), (701, b"\1" * 32)])
+def test_no_signature_under_another_history_is_taken(journal: Journal, size: int, root: bytes) -> None:
+    journal.append(_entries(300, 700), KEY)
+    with pytest.raises(ContractError, match="no checkpoint of this log, which has 700 entries"):
+        journal.cosigned(cosign(Checkpoint(ORIGIN, size, root).note(), "ada", WITNESS, 6))
+    assert journal.witnessed is None
 
 
 def test_another_log_is_refused(journal: Journal, tmp_path: Path) -> None:
