@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import rfc8785
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-from federated.canonical import digest
+from federated.canonical import canonical, digest
 from federated.errors import ContractError, DamagedError
 from federated.faults import DIGEST, LABEL, NAME
 
@@ -140,7 +139,7 @@ def unpack_tensors(data: bytes, manifest: Manifest) -> Tensors:
 
 def manifest_bytes(manifest: Manifest) -> bytes:
     """Canonical bytes; their digest identifies the manifest and its tensors."""
-    return rfc8785.dumps(manifest.model_dump(mode="json"))
+    return canonical(manifest.model_dump(mode="json"))
 
 
 def manifest_digest(manifest: Manifest) -> str:

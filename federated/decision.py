@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import rfc8785
-
+from federated.canonical import canonical
 from federated.contract import Digest, Frozen
 from federated.errors import ContractError
 from federated.faults import first_fault
@@ -70,7 +69,7 @@ class Decision(Frozen):
 
     def json_line(self) -> str:
         """Canonical JSON with a line end."""
-        return rfc8785.dumps(self.model_dump(mode="json")).decode() + "\n"
+        return canonical(self.model_dump(mode="json")).decode() + "\n"
 
 
 def check_decision(decision: Decision) -> None:

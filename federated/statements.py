@@ -44,7 +44,7 @@ def sign_statement(
     name: str, digest: str, predicate_type: str, predicate: BaseModel, keys: Iterable[Ed25519PrivateKey]
 ) -> bytes:
     """The envelope's bytes, signed by every key given."""
-    payload = _payload(name, digest, predicate_type, predicate.model_dump(mode="json"))
+    payload = _payload(name, digest, predicate_type, canonical(predicate.model_dump(mode="json")))
     return sign_document(payload, PAYLOAD_TYPE, keys)
 
 
@@ -62,8 +62,9 @@ def read_statement(
         subject = statement["subject"]
         name, digest = str(subject[0].get("name", "")), "sha256:" + subject[0]["digest"]["sha256"]
         known = (statement["_type"], statement["predicateType"], len(subject))
-        predicate = model.model_validate_json(canonical(statement["predicate"]))
-        same = _payload(name, digest, known[1], statement["predicate"]) == envelope.payload
+        said = canonical(statement["predicate"])
+        predicate = model.model_validate_json(said)
+        same = _payload(name, digest, known[1], said) == envelope.payload
     except ValidationError as error:
         raise ContractError(first_fault(error), where=where) from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -73,11 +74,12 @@ def read_statement(
     return Statement(envelope, name, digest, predicate)
 
 
-def _payload(name: str, digest: str, predicate_type: Any, predicate: Any) -> bytes:
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}],
-        "predicateType": predicate_type,
-        "predicate": predicate,
-    }
-    return canonical(statement)
+def _payload(name: str, digest: str, predicate_type: Any, predicate: bytes) -> bytes:
+    """The statement in canonical form, its names in order, around a predicate that is in that form already."""
+    subject = [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
+    return b'{"_type":%b,"predicate":%b,"predicateType":%b,"subject":%b}' % (
+        canonical(STATEMENT_TYPE),
+        predicate,
+        canonical(predicate_type),
+        canonical(subject),
+    )

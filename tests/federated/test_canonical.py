@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,40 @@ from federated.canonical import canonical, digest
 numbers = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15)
 scalars = st.none() | st.booleans() | numbers | st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text("abcä€"), inner), max_leaves=10)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(st.characters()), inner),
+    max_leaves=10,
+)
+
+
+class Weekday(StrEnum):
+    MONDAY = 'mon"day'
+
+
+@given(anything)
+def test_it_is_what_another_program_writes_or_refuses(value: object) -> None:
+    try:
+        expected = rfc8785.dumps(value)  # type: ignore[arg-type]
+    except ValueError:
+        with pytest.raises(rfc8785.CanonicalizationError):
+            canonical(value)
+    else:
+        assert canonical(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"\ufb33": 1, "\U0001f600": 2}, '{"\U0001f600":2,"\ufb33":1}'),  # by UTF-16, not by code points
+        ({"\x7f\x1f\u2028/": [True, 1, False, 0, None]}, '{"\x7f\\u001f\u2028/":[true,1,false,0,null]}'),
+        ([Weekday.MONDAY, 2**53 - 1, 1 - 2**53, -0.0], '["mon\\"day",9007199254740991,-9007199254740991,0]'),
+    ],
+)
+def test_order_escapes_and_numbers(value: object, expected: str) -> None:
+    assert canonical(value) == expected.encode()
 
 
 def test_published_example() -> None:
@@ -37,7 +73,7 @@ def test_order_of_keys_does_not_matter(value: dict[str, int]) -> None:
     assert canonical(dict(reversed(value.items()))) == canonical(value)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**53 + 1, {1: 2}, "\ud800"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**53, -(2**53), {1: 2}, {"\ud800": 1}, "\ud800", b"x"])
 def test_what_json_cannot_hold_exactly_is_refused(value: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (each has its own message)
         canonical(value)
