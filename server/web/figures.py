@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from federated.assessment import Judged, Reported, recalls
 from federated.errors import ConsiliumError
-from federated.manifest import ReleaseManifest
+from federated.manifest import ReleaseManifest, ReleaseSite
 from server.artefacts import Artefacts
 from server.contributions import load, load_manifest
 
@@ -40,13 +40,18 @@ class ParcelFigures:
 class ReleaseFigures:
     """One release, and how well it answered held-back patients of the sites that reported on its candidate.
 
+    Its manifest is not kept: of a thousand releases with a hundred sites each, that is what fills the memory.
+
     Attributes:
+        sites: names of those whose contributions it was made of.
         accuracy: by site, mean over labels of the share of its own clips that was answered rightly.
         contributions: digests of what it was computed from.
         bytes: of its manifest and tensors.
     """
 
-    manifest: ReleaseManifest
+    sites: tuple[str, ...]
+    labels: tuple[str, ...]
+    rule: str
     accuracy: dict[str, float]
     contributions: frozenset[str]
     bytes: int
@@ -78,6 +83,13 @@ class Figures:
         """Of a release; None where its bytes cannot be read any more."""
         return self._once(digest, self._read_release)
 
+    def manifest(self, digest: str) -> ReleaseManifest | None:
+        """Of a release, read anew; None where its bytes cannot be read any more."""
+        try:
+            return self._manifest(digest)
+        except ConsiliumError:
+            return None
+
     def _once(self, digest: str, read: Callable[[str], Found]) -> Found | None:
         with self._lock:
             if digest not in self._kept:
@@ -100,17 +112,29 @@ class Figures:
         )
 
     def _read_release(self, digest: str) -> ReleaseFigures:
-        manifest: ReleaseManifest = load_manifest(self.artefacts, digest)
-        stored = {site.name: load(self.artefacts, site.report) for site in manifest.sites if site.report is not None}
-        reports = {name: Reported(each.digest, each.manifest, each.tensors) for name, each in stored.items()}
-        shares = {name: recalls(Judged(manifest, reports), name) for name in reports}
+        manifest = self._manifest(digest)
+        told = {site.name: self._recalls(manifest, site) for site in manifest.sites}
         return ReleaseFigures(
-            manifest=manifest,
-            accuracy={name: sum(found.values()) / len(found) for name, found in shares.items() if found},
+            sites=tuple(told),
+            labels=manifest.labels,
+            rule=manifest.rule,
+            accuracy={name: sum(found.values()) / len(found) for name, found in told.items() if found},
             contributions=frozenset(name for site in manifest.sites for name in site.contributions)
             | frozenset(card.contribution for card in manifest.experts),
             bytes=self._bytes(digest, manifest.tensors_digest),
         )
+
+    def _manifest(self, digest: str) -> ReleaseManifest:
+        manifest: ReleaseManifest = load_manifest(self.artefacts, digest)
+        return manifest
+
+    def _recalls(self, manifest: ReleaseManifest, site: ReleaseSite) -> dict[str, float]:
+        """By label, as the site reported; nothing where it did not."""
+        if site.report is None:
+            return {}
+        stored = load(self.artefacts, site.report)
+        report = Reported(stored.digest, stored.manifest, stored.tensors)
+        return recalls(Judged(manifest, {site.name: report}), site.name)
 
     def _bytes(self, *digests: str) -> int:
         return sum(_length(self.artefacts.path(each)) for each in digests)

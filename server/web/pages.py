@@ -169,14 +169,14 @@ class Pages:
             if row is None:
                 raise Missing("There is no such release.")
             choices = rows.choices_of(session, self.figures, row.digest)
-        found = self.figures.release(row.digest)
-        if found is None:
+        found, manifest = self.figures.release(row.digest), self.figures.manifest(row.digest)
+        if found is None or manifest is None:
             raise Missing("Its bytes cannot be read any more; restore them from a backup.")
         bars = [Value(site, share, f"{share:.1%}") for site, share in sorted(found.accuracy.items())]
         context = {
             "heading": f"Release {row.number}",
             "release": row,
-            "manifest": found.manifest,
+            "manifest": manifest,
             "figures": found,
             "choices": choices,
             "plot": bar(bars, title="Right answers on each hospital's own held-back patients", most=1.0),

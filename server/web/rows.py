@@ -155,7 +155,7 @@ def waits_for(session: Session, figures: Figures) -> list[str]:
     if session.scalar(select(ReleaseRow.number).where(ReleaseRow.candidate == row.digest).limit(1)) is not None:
         return []
     found = figures.release(row.digest)
-    asked = [site.name for site in found.manifest.sites] if found else []
+    asked = found.sites if found else ()
     here = {each.site for each in current_parcels(session, ("report",)) if each.concerns == row.digest}
     return [site for site in asked if site not in here]
 
