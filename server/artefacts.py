@@ -18,7 +18,7 @@ class Artefacts:
     def path(self, name: str) -> Path:
         """Where the bytes of a digest lie."""
         algorithm, hexadecimal = name.split(":")
-        return self.folder / algorithm / hexadecimal[:2] / hexadecimal[2:]
+        return self.folder.joinpath(algorithm, hexadecimal[:2], hexadecimal[2:])
 
     def put(self, data: bytes) -> str:
         """Keeps bytes and returns their digest; the same bytes again are no work.

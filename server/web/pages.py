@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from federated.envelope import PREDICATE_TYPE, Passage
@@ -137,11 +136,9 @@ class Pages:
             if name not in rows.states(session):
                 raise Missing("There is no such hospital.")
             (state,) = rows.site_states(session, self.figures, [name])
-            query = select(ParcelRow).where(ParcelRow.site == name).order_by(ParcelRow.id.desc())
-            parcels = session.scalars(query).all()
-            part = pager(len(parcels), seen.query, rows=PER_PAGE)
-            shown = [self._parcel(row) for row in parcels[part.part]]
-            policies = self._policies(parcels)
+            part = pager(rows.parcel_count(session, name), seen.query, rows=PER_PAGE)
+            shown = [self._parcel(row) for row in rows.parcels(session, name, part.part)]
+            policies = [self._policy(row) for row in rows.newest_of_kinds(session, name)]
         context = {"heading": name, "site": state, "parcels": shown, "pager": part, "policies": policies}
         return Rendered("site.html", context)
 
@@ -202,18 +199,12 @@ class Pages:
         shown = [_entry(number, entry) for number, entry in zip(range(begin, end), found, strict=True)][::-1]
         return Rendered("log.html", {"heading": "The log", "facts": facts, "rows": shown, "pager": part})
 
-    def _policies(self, parcels: Sequence[ParcelRow]) -> list[tuple[str, str, str, str, str]]:
-        """Kind, approval, filters and policy of the newest parcel of each kind: what the hospital allows."""
-        newest: dict[str, ParcelRow] = {}
-        for row in parcels:
-            newest.setdefault(row.kind, row)
-        found: list[tuple[str, str, str, str, str]] = []
-        for kind, row in sorted(newest.items()):
-            passage = read_statement(self.figures.artefacts.get(row.envelope), PREDICATE_TYPE, Passage).predicate
-            filters = ", ".join(f"{name} {verdict}" for name, verdict in sorted(passage.filters.items()))
-            policy = (passage.policy or "").removeprefix("sha256:")[:12]
-            found.append((kind, passage.approval, filters or "none", policy or "needs none", rows.when(row.received)))
-        return found
+    def _policy(self, row: ParcelRow) -> tuple[str, str, str, str, str]:
+        """Kind, approval, filters and policy of a parcel: what the hospital allows."""
+        passage = read_statement(self.figures.artefacts.get(row.envelope), PREDICATE_TYPE, Passage).predicate
+        filters = ", ".join(f"{name} {verdict}" for name, verdict in sorted(passage.filters.items()))
+        policy = (passage.policy or "").removeprefix("sha256:")[:12]
+        return row.kind, passage.approval, filters or "none", policy or "needs none", rows.when(row.received)
 
     def _parcel(self, row: ParcelRow) -> tuple[str, ...]:
         told = self.figures.parcel(row.digest) if row.state != "refused" else None

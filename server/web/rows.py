@@ -136,15 +136,14 @@ def site_names(session: Session) -> list[str]:
 
 def states(session: Session) -> dict[str, str]:
     """State of every site."""
-    return {row.name: row.state for row in session.scalars(select(SiteRow))}
+    return dict(session.execute(select(SiteRow.name, SiteRow.state)).tuples().all())
 
 
 def releases(session: Session) -> list[Made]:
     """All releases by number."""
-    return [
-        Made(row.digest, row.number, row.state, when(row.created), row.origin, row.recall)
-        for row in session.scalars(select(ReleaseRow).order_by(ReleaseRow.number))
-    ]
+    told = (ReleaseRow.digest, ReleaseRow.number, ReleaseRow.state, ReleaseRow.created)
+    query = select(*told, ReleaseRow.origin, ReleaseRow.recall).order_by(ReleaseRow.number)
+    return [Made(row[0], row[1], row[2], when(row[3]), row[4], row[5]) for row in session.execute(query)]
 
 
 def waits_for(session: Session, figures: Figures) -> list[str]:
@@ -175,21 +174,40 @@ def rejected(session: Session) -> list[tuple[str, str, str, str]]:
 def choices(session: Session, figures: Figures, releases: Sequence[str]) -> dict[str, Counter[str]]:
     """Digest of each of these releases -> how many sites did what with it."""
     found: dict[str, Counter[str]] = {digest: Counter() for digest in releases}
-    for row in session.scalars(_adoptions().where(ParcelRow.concerns.in_(releases))):
-        told = figures.parcel(row.digest)
-        if told is not None and row.concerns is not None:
-            found[row.concerns][told.choice] += 1
+    for _, digest, concerns in session.execute(_adoptions().where(ParcelRow.concerns.in_(releases))):
+        told = figures.parcel(digest)
+        if told is not None and concerns is not None:
+            found[concerns][told.choice] += 1
     return found
 
 
 def choices_of(session: Session, figures: Figures, release: str) -> dict[str, str]:
     """What each site did with one release."""
-    rows = session.scalars(_adoptions().where(ParcelRow.concerns == release))
-    return {row.site: told.choice for row in rows if (told := figures.parcel(row.digest)) is not None}
+    rows = session.execute(_adoptions().where(ParcelRow.concerns == release))
+    return {site: told.choice for site, digest, _ in rows if (told := figures.parcel(digest)) is not None}
 
 
-def _adoptions() -> Select[ParcelRow]:
-    return select(ParcelRow).where(ParcelRow.kind == "adoption", ParcelRow.state == "current")
+def _adoptions() -> Select[str, str, str | None]:
+    """Site, digest and release of each that counts."""
+    query = select(ParcelRow.site, ParcelRow.digest, ParcelRow.concerns)
+    return query.where(ParcelRow.kind == "adoption", ParcelRow.state == "current")
+
+
+def parcel_count(session: Session, site: str) -> int:
+    """How many parcels a site has sent."""
+    return session.scalar(select(func.count()).where(ParcelRow.site == site)) or 0
+
+
+def parcels(session: Session, site: str, part: slice) -> Sequence[ParcelRow]:
+    """Some of a site's parcels, counted from the newest."""
+    query = select(ParcelRow).where(ParcelRow.site == site).order_by(ParcelRow.sequence.desc())
+    return session.scalars(query.slice(part.start, part.stop)).all()
+
+
+def newest_of_kinds(session: Session, site: str) -> Sequence[ParcelRow]:
+    """A site's last parcel of each kind, in the order of kinds."""
+    newest = select(func.max(ParcelRow.id)).where(ParcelRow.site == site).group_by(ParcelRow.kind)
+    return session.scalars(select(ParcelRow).where(ParcelRow.id.in_(newest)).order_by(ParcelRow.kind)).all()
 
 
 def site_states(session: Session, figures: Figures, names: Sequence[str]) -> list[SiteState]:
@@ -199,10 +217,11 @@ def site_states(session: Session, figures: Figures, names: Sequence[str]) -> lis
     waiting = select(DeliveryRow.site, func.count()).where(DeliveryRow.acknowledged.is_(False))
     waits = {row[0]: row[1] for row in session.execute(waiting.group_by(DeliveryRow.site))}
     seen = {row.site: row.size for row in session.scalars(select(WitnessRow))}
-    found = []
+    contacts = {row.site: row for row in session.scalars(select(ContactRow).where(ContactRow.site.in_(names)))}
+    models, found = _models(session, names), []
     for name in names:
-        models, contact = current_parcels(session, MODEL_KINDS, name), session.get(ContactRow, name)
-        sent = [told for row in models if (told := figures.parcel(row.digest)) is not None]
+        contact = contacts.get(name)
+        sent = [told for _, digest in models[name] if (told := figures.parcel(digest)) is not None]
         found.append(
             SiteState(
                 name=name,
@@ -211,7 +230,7 @@ def site_states(session: Session, figures: Figures, names: Sequence[str]) -> lis
                 answered=when(contact.answered) if contact and contact.answered else None,
                 silent=contact.silent if contact else "",
                 labels=tuple(sorted({label for each in sent for label in each.labels})),
-                kinds=Counter(row.kind for row in models),
+                kinds=Counter(kind for kind, _ in models[name]),
                 level=_level([each.level for each in sent]),
                 onward=_level([each.level_to_sites for each in sent]),
                 uses=_in_use(session, name, numbers, figures),
@@ -219,6 +238,15 @@ def site_states(session: Session, figures: Figures, names: Sequence[str]) -> lis
                 seen=seen.get(name, 0),
             )
         )
+    return found
+
+
+def _models(session: Session, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Kind and digest of each contribution that counts, by site."""
+    found: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    query = select(ParcelRow.site, ParcelRow.kind, ParcelRow.digest).where(ParcelRow.kind.in_(MODEL_KINDS))
+    for site, kind, digest in session.execute(query.where(ParcelRow.state == "current", ParcelRow.site.in_(names))):
+        found[site].append((kind, digest))
     return found
 
 
@@ -235,6 +263,6 @@ def _level(levels: Sequence[int | None]) -> str:
 def _in_use(session: Session, name: str, numbers: Mapping[str, int], figures: Figures) -> tuple[int, str] | None:
     """The newest release that the site adopted or pinned."""
     newest = _adoptions().where(ParcelRow.site == name).order_by(ParcelRow.sequence.desc()).limit(LATELY)
-    told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in session.scalars(newest)]
+    told = [(numbers.get(str(row.concerns), 0), figures.parcel(row.digest)) for row in session.execute(newest)]
     used = [(number, each.choice) for number, each in told if each is not None and each.choice != "refused"]
     return max(used, default=None)

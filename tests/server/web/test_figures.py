@@ -29,9 +29,12 @@ def test_accuracy_is_what_sites_counted(world: World) -> None:
     ada.put(ada.statistics())
     release = run_event(world.coordinator, world).release
     assert release is not None
-    found = Figures(world.coordinator.artefacts).release(release)
+    figures = Figures(world.coordinator.artefacts)
+    found, manifest = figures.release(release), figures.manifest(release)
     assert found is not None
-    report = world.coordinator.stored(found.manifest.sites[0].report or "")
+    assert manifest is not None
+    assert (found.sites, found.labels, found.rule) == (("ada",), manifest.labels, manifest.rule)
+    report = world.coordinator.stored(manifest.sites[0].report or "")
     confusion = report.tensors["confusion"]
     shares = [row[place] / row.sum() for place, row in enumerate(confusion) if row.sum()]
     assert found.accuracy == {"ada": sum(shares) / len(shares)}
@@ -47,6 +50,7 @@ def test_what_was_read_is_not_read_again(world: World) -> None:
     assert figures.release(release) is not None
     world.coordinator.artefacts.path(release).unlink()
     assert figures.release(release) is not None
+    assert figures.manifest(release) is None
 
 
 def test_what_comes_back_is_read_then(world: World) -> None:
