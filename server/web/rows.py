@@ -136,7 +136,7 @@ def site_names(session: Session) -> list[str]:
 
 def states(session: Session) -> dict[str, str]:
     """State of every site."""
-    return dict(session.execute(select(SiteRow.name, SiteRow.state)).tuples().all())
+    return dict(session.execute(select(SiteRow.name, SiteRow.state)).all())
 
 
 def releases(session: Session) -> list[Made]:

@@ -67,3 +67,23 @@ def test_wrong_content_and_strangers_are_told_apart(world: World) -> None:
     reasons = {reason for _, _, reason, _ in [*strangers, *wrong]}
     assert len(reasons) == 2
     assert any("is not a Consilium parcel" in reason for _, _, reason, _ in strangers)
+
+
+def test_parcels_of_a_site_the_newest_first_and_the_last_of_each_kind(world: World) -> None:
+    ada, ben = world.join("ada"), world.join("ben")
+    sent = [ada.put(ada.statistics()), ada.put(ada.statistics(batch="b0002"))]
+    ben.put(ben.statistics())
+    run_event(world.coordinator, world)
+    with world.coordinator.registry.transaction() as session:
+        count = rows.parcel_count(session, "ada")
+        found = rows.parcels(session, "ada", slice(0, count))
+        second = rows.parcels(session, "ada", slice(1, 2))
+        newest = rows.newest_of_kinds(session, "ada")
+        assert [row.sequence for row in found] == list(range(count, 0, -1))
+        assert [row.digest for row in found][-2:] == sent[::-1]
+        assert [row.sequence for row in second] == [count - 1]
+        assert {row.site for row in newest} == {"ada"}
+        last = {row.kind: row.sequence for row in reversed(found)}
+        assert [(row.kind, row.sequence) for row in newest] == sorted(last.items())
+        assert len(last) < count
+        assert rows.parcel_count(session, "nobody") == 0
