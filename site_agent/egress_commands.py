@@ -33,16 +33,21 @@ class Start(StrEnum):
 def policy(
     start: Annotated[Start | None, typer.Option("--write", help="Write a policy file to start from.")] = None,
     kinds: Annotated[str, typer.Option(help="What a permissive policy lets out, with commas.")] = "statistics,report",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write it though there is one, which is kept beside it.")
+    ] = False,
     sign: Annotated[bool, typer.Option("--sign", help="Sign the policy file as it is.")] = False,
     key: Key = None,
     home: Home = HERE,
 ) -> None:
     """Show the policy, write one to start from, or sign it as an approver."""
-    from site_agent.policy import sign_policy, write_policy
+    from site_agent.policy import sign_policy, start_policy
 
     opened = open_home(home)
     if start is not None:
-        write_policy(opened, _policy_to_start(opened, start, words(kinds)))
+        kept = start_policy(opened, _policy_to_start(opened, start, words(kinds)), replace=replace)
+        if kept is not None:
+            typer.echo(f"kept the policy that was there as {kept}")
         typer.echo(f"wrote {opened.policy_path}; edit it, then sign it: consilium site policy --sign")
         if start is Start.permissive:
             typer.echo("a permissive policy has no limits: for public data only, never for patients'")

@@ -173,6 +173,30 @@ def write_policy(home: SiteHome, policy: Policy) -> None:
     write_whole(home.policy_path, tomli_w.dumps(said).encode())
 
 
+def start_policy(home: SiteHome, policy: Policy, *, replace: bool) -> Path | None:
+    """A policy file to start from; one that is there stays beside it, named by its digest as receipts name it.
+
+    Args:
+        home: the home.
+        policy: to start from.
+        replace: whether one that is there may give way.
+
+    Returns:
+        Where the old one lies now, its signature with it; None where there was none.
+
+    Raises:
+        ConsiliumError: there is one already, and nobody said that it may give way.
+    """
+    kept = None
+    if home.policy_path.exists():
+        if not replace:
+            cure = "edit it and sign it again, or say --replace, which keeps this one beside the new one"
+            raise ConsiliumError("there is a policy already", where=str(home.policy_path), cure=cure)
+        kept = _set_aside(home)
+    write_policy(home, policy)
+    return kept
+
+
 def sign_policy(home: SiteHome, key: Ed25519PrivateKey) -> None:
     """An approver's signature under the policy file as it is.
 
@@ -203,7 +227,7 @@ def require_approver(home: SiteHome, key: Ed25519PrivateKey) -> str:
 
 def signature_path(home: SiteHome) -> Path:
     """Where the signature of the policy lies."""
-    return home.policy_path.with_name(home.policy_path.name + ".sig")
+    return _signature_of(home.policy_path)
 
 
 def read_policy(home: SiteHome) -> Policy:
@@ -224,6 +248,20 @@ def read_signed_policy(home: SiteHome) -> SignedPolicy:
     data = _read_file(home)
     approver = _approver_of(home, data)
     return SignedPolicy(_parse(home, data), digest(data), approver)
+
+
+def _signature_of(policy: Path) -> Path:
+    return policy.with_name(f"{policy.name}.sig")
+
+
+def _set_aside(home: SiteHome) -> Path:
+    """Killed in between, the policy is there without a signature, and nothing leaves."""
+    data = _read_file(home)
+    kept = home.policy_path.with_name(f"policy-{digest(data).removeprefix('sha256:')[:12]}.toml")
+    write_whole(kept, data)
+    if signature_path(home).exists():
+        signature_path(home).replace(_signature_of(kept))
+    return kept
 
 
 def _read_file(home: SiteHome) -> bytes:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from federated.canonical import digest
 from federated.keys import create_private_key
 from site_agent.home import SiteHome
-from site_agent.policy import StandingApproval
+from site_agent.policy import StandingApproval, signature_path
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation, Run
@@ -118,8 +119,21 @@ def test_a_policy_for_an_unknown_kind_is_refused(run: Run, ada: SiteHome) -> Non
     assert "there is no kind 'images'" in result.err
 
 
+def test_a_policy_that_is_there_is_not_written_over(run: Run, ada: SiteHome) -> None:
+    signed, signature = ada.policy_path.read_bytes(), signature_path(ada).read_bytes()
+    result = run("policy", "--write", "default", "--sign")
+    assert result.code == 1
+    assert f"{ada.policy_path}: there is a policy already" in result.err
+    assert "--replace" in result.err
+    assert (ada.policy_path.read_bytes(), signature_path(ada).read_bytes()) == (signed, signature)
+    assert "kept the policy that was there as" in run("policy", "--write", "default", "--replace").out
+    kept = ada.path / f"policy-{digest(signed).removeprefix('sha256:')[:12]}.toml"
+    assert (kept.read_bytes(), kept.with_name(f"{kept.name}.sig").read_bytes()) == (signed, signature)
+    assert "no approver has signed it" in run("policy").err
+
+
 def test_the_default_policy_lets_nothing_out_even_signed(run: Run, ada: SiteHome) -> None:
-    assert "signed by approver" in run("policy", "--write", "default", "--sign").out
+    assert "signed by approver" in run("policy", "--write", "default", "--replace", "--sign").out
     assert "it allows none of statistics, features, weights" in run("work").err
 
 

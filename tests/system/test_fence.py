@@ -279,7 +279,7 @@ def test_what_runs_behind_the_second_wall_gets_nothing_but_what_was_approved(
 def test_where_the_policy_lets_something_out_it_gets_the_sealed_parcels_and_no_more(
     hospital: Fenced, listeners: Listeners, tmp_path: Path
 ) -> None:
-    hospital.site("policy", "--write", "permissive", "--sign")
+    hospital.site("policy", "--write", "permissive", "--replace", "--sign")
     found = _attack(hospital, tmp_path, _wanted(hospital, listeners))
     code, *parcels = found["agent"]["plain"]
     assert code == "ok"
