@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +17,7 @@ from site_agent.options import HERE, NO_IMAGES, Home, Json, has_images, open_hom
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from federated.disclosure import Limits
     from site_agent.egress import Gate
     from site_agent.home import SiteHome
     from site_agent.outlook import Outlook
@@ -172,11 +175,27 @@ def _show_policy(home: SiteHome) -> None:
 
     signed = read_signed_policy(home)
     rules = [(kind, signed.policy.rule(kind)) for kind in GOVERNED_KINDS]
-    rows = [(kind, "yes" if rule.allowed else "no", rule.approval, *_levels(rule), rule.limits) for kind, rule in rules]
-    tables.print_table("", ("kind", "may leave", "approval", "to coordinator", "to sites", "limits"), rows)
-    for line in _standing_lines(home, signed.policy):
+    rows = [(kind, "yes" if rule.allowed else "no", rule.approval, *_levels(rule)) for kind, rule in rules]
+    tables.print_table("", ("kind", "may leave", "approval", "to coordinator", "to sites"), rows)
+    for line in (*limits_lines({kind: rule.limits for kind, rule in rules}), *_standing_lines(home, signed.policy)):
         typer.echo(line)
     typer.echo(f"{home.policy_path}, signed by approver {signed.approver[:16]}, {signed.digest}")
+
+
+def limits_lines(limits: Mapping[str, Limits]) -> list[str]:
+    """The limits that most kinds have, then what is otherwise for some of them."""
+    usual = Counter(limits.values()).most_common(1)[0][0].model_dump()
+    kinds_with: dict[str, list[str]] = {}
+    for kind, own in limits.items():
+        other = {name: value for name, value in own.model_dump().items() if value != usual[name]}
+        if other:
+            kinds_with.setdefault(_named(other), []).append(kind)
+    lines = [f"limits: {_named(usual)}"]
+    return lines + [f"limits of {', '.join(kinds)} that differ: {other}" for other, kinds in kinds_with.items()]
+
+
+def _named(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _standing_lines(home: SiteHome, policy: Policy) -> list[str]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from federated.canonical import digest
+from federated.disclosure import Limits
 from federated.keys import create_private_key
+from site_agent.egress_commands import limits_lines
 from site_agent.home import SiteHome
-from site_agent.policy import StandingApproval, signature_path
+from site_agent.policy import GOVERNED_KINDS, StandingApproval, signature_path
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation, Run
@@ -92,6 +94,22 @@ def test_the_policy_shows_how_much_goes_to_whom(run: Run, federation: Federation
     assert rows["statistics"][1:7] == ["yes", "standing", "level", "2", "level", "1"]
     assert rows["report"][1:3] == ["yes", "standing"]
     assert "level" not in rows["report"]
+
+
+def test_limits_that_are_the_same_for_all_kinds_are_shown_once() -> None:
+    usual = Limits()
+    assert limits_lines(dict.fromkeys(GOVERNED_KINDS, usual)) == [
+        "limits: cell 5, batch 5, difference 5, gram_share 0.33, dominance 0.5, levels 40, max_bytes 67108864"
+    ]
+    strict = usual.model_copy(update={"cell": 20, "gram_share": 0.1})
+    lines = limits_lines(dict.fromkeys(GOVERNED_KINDS, usual) | {"report": strict, "statistics": strict})
+    assert lines[1:] == ["limits of statistics, report that differ: cell 20, gram_share 0.1"]
+
+
+def test_the_policy_shows_its_limits_once(run: Run, ada: SiteHome) -> None:
+    lines = [line for line in run("policy").out.splitlines() if "max_bytes" in line]
+    assert [line.partition(" 1")[0] for line in lines[1:]] == ["limits of statistics, report that differ: cell"]
+    assert lines[0].startswith("limits: cell 5, batch 5, ")
 
 
 def test_the_policy_shows_what_of_a_standing_approval_is_used(run: Run, federation: Federation, ada: SiteHome) -> None:
