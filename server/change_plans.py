@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from securesystemslib.signer import SSlibKey
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from federated.approval import MAX_APPROVALS, NEEDED, read_approval
@@ -107,8 +107,17 @@ def pin(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: byt
 
 def pinned(session: Session) -> str | None:
     """Digest of the plan under which releases are made; None where none was ever pinned."""
-    newest = select(EventRow.subject).where(EventRow.event == "plan").order_by(EventRow.id.desc()).limit(1)
-    return session.scalar(newest)
+    return session.scalar(_newest_plan())
+
+
+def is_declared(session: Session, candidate: str, plan: str) -> bool:
+    """Whether a plan was the one pinned when a candidate was first made, as an auditor's walk of the log asks."""
+    made = select(func.min(EventRow.id)).where(EventRow.event == "candidate", EventRow.subject == candidate)
+    return session.scalar(_newest_plan().where(EventRow.id < made.scalar_subquery())) == plan
+
+
+def _newest_plan() -> Select[str | None]:
+    return select(EventRow.subject).where(EventRow.event == "plan").order_by(EventRow.id.desc()).limit(1)
 
 
 def reports_on(session: Session, artefacts: Artefacts, candidate: str) -> dict[str, Stored]:

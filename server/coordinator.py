@@ -160,6 +160,11 @@ class Coordinator:
         with self._step() as session:
             return change_plans.assess_newest(session, self.artefacts, self.home, plan)
 
+    def is_declared(self, candidate: str, plan: str) -> bool:
+        """Whether a change plan was pinned when a candidate was made; if not, an auditor is told of its release."""
+        with self.registry.transaction() as session:
+            return change_plans.is_declared(session, candidate, plan)
+
     def approvals(self, assessment: Assessment) -> list[str]:
         """Who has approved a candidate with exactly these figures."""
         with self.registry.transaction() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from server.coordinator import Coordinator
 
 SHORT = 12  # digits of a digest
+UNDECLARED = (
+    "was made before this plan was pinned, and audit verify says so of its release; for a plan that was declared "
+    "before, pin it and release a new candidate instead, which the next contribution makes"
+)
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="The change plan, where none is pinned.")]
 Substantial = Annotated[
     bool, typer.Option("--substantial", help="Something changes that the plan does not allow; approvals say so too.")
@@ -49,7 +53,9 @@ def release(
     written = _export(coordinator, out) if out is not None else []
     what = "candidate" if candidate else "release"
     if as_json:
-        held = {"assessment": assessment.model_dump(mode="json")} if assessment is not None else {}
+        held: dict[str, Any] = {}
+        if assessment is not None:
+            held = {"assessment": assessment.model_dump(mode="json"), "declared": _declared(coordinator, assessment)}
         print_json({what: made, "files": written, **held})
         return
     typer.echo(f"{what} {_short(made)}" if made else f"no new {what}: nothing has changed since the last one")
@@ -79,7 +85,7 @@ def approve(
     assessment = coordinator.assess(_read_plan(plan))
     if as_json:
         approved = {"digest": assessment.digest, "approved_by": coordinator.approvals(assessment)}
-        print_json(assessment.model_dump(mode="json") | approved)
+        print_json(assessment.model_dump(mode="json") | approved | {"declared": _declared(coordinator, assessment)})
     else:
         _print_assessment(coordinator, assessment)
     if figures is not None:
@@ -108,6 +114,9 @@ def plan(
     if file is not None:
         name = coordinator.pin_plan(read_plan_bytes(file))
         typer.echo(f"plan {_short(name)} is pinned: no release without it, and without two approvals")
+        newest = coordinator.status()["candidate"]
+        if newest is not None and newest["state"] == "current":
+            _note_undeclared(newest["digest"], declared=coordinator.is_declared(newest["digest"], name))
         return
     pinned = coordinator.plan()
     if pinned is None:
@@ -214,6 +223,17 @@ def _assessed(coordinator: Coordinator, data: bytes | None) -> Assessment | None
 def _print_assessment(coordinator: Coordinator, assessment: Assessment) -> None:
     print_assessment(assessment)
     typer.echo(f"approved by: {', '.join(coordinator.approvals(assessment)) or 'nobody'}")
+    _note_undeclared(assessment.candidate, declared=_declared(coordinator, assessment))
+
+
+def _declared(coordinator: Coordinator, assessment: Assessment) -> bool:
+    return coordinator.is_declared(assessment.candidate, assessment.plan)
+
+
+def _note_undeclared(candidate: str, *, declared: bool) -> None:
+    """An auditor refuses no release for it, so it is not refused here."""
+    if not declared:
+        typer.echo(f"note: candidate {_short(candidate)} {UNDECLARED}", err=True)
 
 
 def _export(coordinator: Coordinator, out: Path) -> list[str]:

@@ -114,12 +114,17 @@ def _known(world: World) -> dict[str, Opened]:
 def test_a_plan_that_came_after_its_candidate_is_told(world: World) -> None:
     _planned(world)
     softer = PLAN.replace(b"0.2", b"0.1")
+    candidate = world.coordinator.assess().candidate
     world.coordinator.pin_plan(softer)
+    assert world.coordinator.propose() == candidate  # nothing new came: it was made under the other plan
+    assert [world.coordinator.is_declared(candidate, digest(each)) for each in (PLAN, softer)] == [True, False]
     _approve(world, EVE, FAY)
     assert world.coordinator.release() is not None
     checks = verify_log(world.coordinator.home.log_path, world.coordinator.trust(), witnesses=0)
     (told,) = [check for check in checks if check.name == "plans"]
     assert (told.ok, told.found.partition(":")[0]) == (None, "release 1")
+    _arrive(world, "cem")
+    assert world.coordinator.is_declared(world.coordinator.assess().candidate, digest(softer))
 
 
 def test_an_event_releases_once_two_have_approved(world: World) -> None:

@@ -14,7 +14,7 @@ from federated.canonical import digest
 from federated.commands import app as audit
 from federated.errors import ConsiliumError
 from federated.keys import create_private_key, fingerprint, public_hex, spoken_fingerprint
-from federated.log.verification import entries_of
+from federated.log.verification import entries_of, verify_log
 from server.change_plans import PlanError
 from server.commands import app
 from server.event import run_event
@@ -111,6 +111,30 @@ def test_an_approver_signs_far_from_the_coordinator(
     assert "release " in _run("release", *here).splitlines()[-1]
     with pytest.raises(ConsiliumError, match="two ways to approve"):
         _run("approve", "--key", people["eve"], "--approval", tmp_path / "eve.approval", *here)
+
+
+@pytest.mark.parametrize("pinned", ["before", "after", "never"])
+def test_a_plan_that_is_not_declared_before_is_told_at_every_step(
+    world: World, here: Here, people: dict[str, Path], plan: Path, pinned: str
+) -> None:
+    site, note = world.join("ada"), "was made before this plan was pinned"
+    world.coordinator.accept(site.seal(site.statistics()))
+    early = _run("plan", plan, *here) if pinned == "before" else ""
+    world.coordinator.propose()
+    for parcel in world.coordinator.outgoing("ada"):
+        site.take(parcel.to_bytes())
+    world.coordinator.accept_all(list(site.outbox.values()))
+    late = _run("plan", plan, *here) if pinned == "after" else ""
+    given = ("--plan", plan) if pinned == "never" else ()
+    declared = pinned == "before"
+    assert (note in early, note in late) == (False, pinned == "after")
+    assert json.loads(_run("approve", *given, *here, "--json"))["declared"] is declared
+    for key in people.values():
+        assert (note in _run("approve", "--key", key, *given, *here)) is not declared
+    said = _run("release", *given, *here)
+    assert (note in said, "which the next contribution makes" in said) == (not declared, not declared)
+    checks = verify_log(world.coordinator.home.log_path, world.coordinator.trust(), witnesses=0)
+    assert ("plans" in [check.name for check in checks]) is not declared
 
 
 def test_a_failing_criterion_is_a_row_and_one_line(
