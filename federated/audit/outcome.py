@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from federated.errors import ContractError
+from federated.errors import ConsiliumError, ContractError
 from federated.manifest import Frozen
 
 
@@ -36,4 +36,9 @@ def outcome(name: str, recompute: Callable[[], str]) -> Check:
     try:
         return Check(name=name, ok=True, found=recompute())
     except ContractError as error:
-        return Check(name=name, ok=False, found=str(error))
+        return failed(name, error)
+
+
+def failed(name: str, error: ConsiliumError) -> Check:
+    """What is wrong; where the error is about just what the check is called after, that is said once."""
+    return Check(name=name, ok=False, found=str(error).removeprefix(f"{name}: "))

@@ -11,7 +11,7 @@ from federated.audit.contents import ASSESSMENTS, CONTENTS, KEYS, LOG, PLANS, PR
 from federated.audit.kept_back import require_reason
 from federated.audit.lineage import lineage_checks
 from federated.audit.logged import Logged
-from federated.audit.outcome import Audit, Check, outcome
+from federated.audit.outcome import Audit, Check, failed, outcome
 from federated.audit.predictions import verify_lines
 from federated.audit.record import Record
 from federated.audit.releases import content_checks, release_checks
@@ -183,7 +183,7 @@ def _parcel(record: Record, head: Head) -> Audit:
         opened = _contents(record, parcel, passage, signers, head, checks)
         checks += KINDS.get(kind, _nothing)(record, head, opened)
     except ConsiliumError as error:
-        checks.append(Check(name=step, ok=False, found=str(error)))
+        checks.append(failed(step, error))
     return Audit(file=head.member, kind=kind, digest=head.digest, checks=tuple(checks), by=head.passage.sender)
 
 

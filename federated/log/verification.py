@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from federated.audit.outcome import Audit, Check
+from federated.audit.outcome import Audit, Check, failed
 from federated.audit.verification import Index
 from federated.errors import ConsiliumError, ContractError, SignatureError
 from federated.files import Place
@@ -73,7 +73,7 @@ def verify_log(folder: Place, trust: TrustFile, *, witnesses: int, each: Each | 
         seen = _witnessed(read_note(folder / WITNESSED) or newest, origin, trust, witnesses, checks)
         _entries(folder, head, seen, Walk(trust), checks, each or _nobody)
     except ConsiliumError as error:
-        checks.append(Check(name=("checkpoint", "witnesses", "entries")[len(checks)], ok=False, found=str(error)))
+        checks.append(failed(("checkpoint", "witnesses", "entries")[len(checks)], error))
     return checks
 
 

@@ -240,4 +240,4 @@ def test_two_hospitals_have_to_vouch_for_a_log_unless_said(
     Journal(tmp_path / "log", origin_of("test")).append([sign_entry(entry, HUB)], HUB)
     result = run("verify", tmp_path / "log", "--trust", record.keys)
     assert result.exit_code == 1
-    assert "  WRONG witnesses: witnesses: none of 2 witnesses asked for signed" in result.stdout
+    assert "  WRONG witnesses: none of 2 witnesses asked for signed" in result.stdout

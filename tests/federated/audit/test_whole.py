@@ -266,7 +266,7 @@ def _by_a_stranger(record: Any) -> None:
 AFTERWARDS: dict[str, tuple[Callable[[Any], None], str]] = {
     "another release than the log's": (
         _another_release_logged,
-        r"\.parcel \(hub\): log: log: the log does not tell that it was taken in",
+        r"\.parcel \(hub\): log: the log does not tell that it was taken in",
     ),
     "a contribution that was withdrawn": (
         _withdrawn_before,
@@ -282,11 +282,11 @@ AFTERWARDS: dict[str, tuple[Callable[[Any], None], str]] = {
     ),
     "a contribution that was never taken in": (
         _contribution_not_logged,
-        r"\.parcel \((ada|ben|cem)\): log: log: the log does not tell that it was taken in",
+        r"\.parcel \((ada|ben|cem)\): log: the log does not tell that it was taken in",
     ),
     "an envelope that the log has not": (
         _signed_twice,
-        r"\.parcel \((ada|ben|cem)\): log: log: the log has another envelope of it, in entry \d+",
+        r"\.parcel \((ada|ben|cem)\): log: the log has another envelope of it, in entry \d+",
     ),
     "a contribution that its site did not sign": (
         _by_a_stranger,
@@ -333,7 +333,7 @@ def test_the_record_of_another_federation_is_named(bundle: Path, whole: Any) -> 
 
 
 def test_too_few_witnesses_are_named(bundle: Path, whole: Any) -> None:
-    assert "witnesses: witnesses: ada, ben of 3 witnesses asked for signed" in _lie(_verify(bundle, whole.trust, 3))
+    assert "witnesses: ada, ben of 3 witnesses asked for signed" in _lie(_verify(bundle, whole.trust, 3))
 
 
 def _lines(federation: Any, release: str) -> list[dict[str, Any]]:

@@ -163,7 +163,7 @@ def test_what_few_witnesses_are_worth_is_said(
 
 def test_fewer_witnesses_than_asked_for_are_refused(federation: Federation, tmp_path: Path) -> None:
     _write(tmp_path, federation.entries, ("ada",))
-    assert _lie(verify_log(tmp_path, TRUST, witnesses=2)) == "witnesses: witnesses: ada of 2 witnesses asked for signed"
+    assert _lie(verify_log(tmp_path, TRUST, witnesses=2)) == "witnesses: ada of 2 witnesses asked for signed"
 
 
 def _altered(entries: list[Entry]) -> None:
