@@ -13,7 +13,7 @@ from federated.audit import bundle_commands, explain_commands, release_commands
 from federated.audit.dossier import commands as dossier_commands
 from federated.audit_pages import commands as page_commands
 from federated.errors import ConsiliumError
-from federated.tables import Json, number, print_audit, print_json, print_tables, table
+from federated.tables import Json, named, number, print_audit, print_json, print_tables, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -156,6 +156,9 @@ def _show_release(file: Path, trust: Path | None, as_json: bool) -> None:
     typer.echo(f"signature {signature}")
     for name, value in facts.items():
         typer.echo(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    columns, rows = named(("label",), [(label,) for label in manifest.labels], manifest.vocabulary)
+    if "name" in columns:
+        print_tables(table("labels", columns, rows))
     print_tables(_site_table(parts), _expert_table(manifest.experts), _system_table(manifest.systems))
 
 

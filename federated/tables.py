@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from federated.audit.outcome import Audit
+    from federated.vocabulary import Vocabulary
 
 MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 WORDS = (
@@ -90,6 +91,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for row in rows:
         made.add_row(*map(Text, row))  # a label of somebody's file may look like markup
     return made
+
+
+def named(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], vocabulary: Vocabulary
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows with each label's name beside its code; as they are where codes are names themselves."""
+    names = {concept.code: concept.meaning for concept in vocabulary.concepts}
+    place, told = columns.index("label") + 1, [tuple(row) for row in rows]
+    if all(names.get(row[place - 1], row[place - 1]) == row[place - 1] for row in told):
+        return tuple(columns), told
+    beside = [(*row[:place], names.get(row[place - 1], ""), *row[place:]) for row in told]
+    return (*columns[:place], "name", *columns[place:]), beside
 
 
 def number(value: float | None) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from federated.influence_commands import print_comparison
-from federated.tables import Json, number, print_json, print_tables, table
+from federated.tables import Json, named, number, print_json, print_tables, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from federated.comparison import Comparison
     from federated.decision import Decision
     from federated.keys import TrustFile
+    from federated.vocabulary import Vocabulary
 
 Trust = Annotated[Path | None, typer.Option(help="keys.toml: check signatures first.")]
 SHORT = 16  # digits of a digest
@@ -85,6 +86,7 @@ def show_weights(
     for file, make in zip(files, (as_csv, heat_map_of), strict=True):
         if file is not None:
             write_whole(file, make(rows))
+            typer.echo(f"wrote {file}", err=as_json)
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
         return
@@ -93,7 +95,8 @@ def show_weights(
     earlier = len({row.release for row in rows}) - 1
     more = f", and {earlier} before it (--csv has all)" if earlier else ""
     typer.echo(f"release {newest}{more}")
-    print_tables(*_weight_tables([row for row in rows if row.release == newest]))
+    vocabulary = record.release(str(newest)).manifest.vocabulary
+    print_tables(*_weight_tables([row for row in rows if row.release == newest], vocabulary))
 
 
 def _keys(trust: Path | None) -> TrustFile | None:
@@ -200,7 +203,7 @@ def _verdict(found: Difference) -> str:
     return f"proved unchanged, block by block: {', '.join(same)}"
 
 
-def _weight_tables(rows: Sequence[Weight]) -> list[Table]:
+def _weight_tables(rows: Sequence[Weight], vocabulary: Vocabulary) -> list[Table]:
     made = [
         (row.label, row.site, number(row.weight), "-" if row.patients is None else str(row.patients))
         for row in sorted(rows, key=lambda row: (row.label, row.site))
@@ -217,8 +220,9 @@ def _weight_tables(rows: Sequence[Weight]) -> list[Table]:
         for row in rows
         if row.source == "answers"
     ]
+    shares = ("label", "site", "share", "patients")
     columns = ("hospital", "label", "answers", "site", "weight", "contribution", "evidence")
     return [
-        table("what it is made of: shares of the training weight", ("label", "site", "share", "patients"), made),
-        table("what hospitals told of its answers: means", columns, answered),
+        table("what it is made of: shares of the training weight", *named(shares, made, vocabulary)),
+        table("what hospitals told of its answers: means", *named(columns, answered, vocabulary)),
     ]

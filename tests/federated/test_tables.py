@@ -5,7 +5,8 @@ import json
 import pytest
 
 from federated.audit.outcome import Audit, Check
-from federated.tables import number, print_audit, print_json, print_tables, table
+from federated.tables import named, number, print_audit, print_json, print_tables, table
+from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 
 
 def test_words_are_left_numbers_right_and_nothing_is_cut(
@@ -43,6 +44,15 @@ def test_numbers_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [number(each) for each in (0.12345, -1.0, -0.0001, None)] == ["0.123", "-1.000", "0.000", "-"]
     print_json({"a": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
+
+
+def test_codes_that_are_names_themselves_get_no_second_column() -> None:
+    rows = [("ada", "4", "1"), ("ben", "9", "2")]
+    columns = ("site", "label", "share")
+    assert named(columns, rows, plain_vocabulary("digits", ["4", "9"])) == (columns, rows)
+    concepts = (Concept(code="4", scheme="local", meaning="four"), Concept(code="9", scheme="local", meaning="9"))
+    told = named(columns, rows, Vocabulary(name="digits", concepts=concepts))
+    assert told == (("site", "label", "name", "share"), [("ada", "4", "four", "1"), ("ben", "9", "9", "2")])
 
 
 def test_a_check_that_could_not_be_made_is_marked_with_a_dash(capsys: pytest.CaptureFixture[str]) -> None:

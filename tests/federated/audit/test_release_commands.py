@@ -138,7 +138,8 @@ def test_weights_of_every_expert_and_class(whole: Any, tmp_path: Path, trust: Pa
     result = run("weights", tmp_path / "a.bundle", "--trust", trust, *files)
     assert result.exit_code == 0, result.exception
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["signatures checked", "release 2, and 1 before it (--csv has all)"]
+    assert lines[:2] == [f"wrote {tmp_path / 'a.csv'}", f"wrote {tmp_path / 'a.svg'}"]
+    assert lines[2:4] == ["signatures checked", "release 2, and 1 before it (--csv has all)"]
     label = answering.manifest.labels[0]
     told = [_cells(line) for line in lines if line.strip().startswith("ada")]
     assert ["ada", label, "6", "prior", "-", "-", "0.000"] in told
@@ -146,6 +147,25 @@ def test_weights_of_every_expert_and_class(whole: Any, tmp_path: Path, trust: Pa
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
     shown = json.loads(run("weights", tmp_path / "a.bundle", "--json", "--release", 1, "--site", "ada").stdout)
     assert {(row["release"], row["site"]) for row in shown} == {(1, "ada")}
+
+
+def test_names_of_labels_stand_beside_their_codes(
+    make_record: Callable[..., Any], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    def with_names(built: Built) -> Built:
+        said = tuple(
+            each.model_copy(update={"meaning": f"the view {each.code}"}) for each in built.manifest.vocabulary.concepts
+        )
+        vocabulary = built.manifest.vocabulary.model_copy(update={"concepts": said})
+        return replace(built, manifest=built.manifest.model_copy(update={"vocabulary": vocabulary}))
+
+    record = make_record(told_as=with_names)
+    lines = run("weights", record.write(tmp_path / "a.bundle")).stdout.splitlines()
+    assert ["label", "name", "site", "share", "patients"] in [_cells(line) for line in lines]
+    assert ["plax", "the view plax", "ada"] in [_cells(line)[:3] for line in lines]
+    release = tmp_path / "release.parcel"
+    release.write_bytes([parcel for parcel in record.parcels.values() if b"release" in parcel.manifest][-1].to_bytes())
+    assert ["plax", "the view plax"] in [_cells(line) for line in run("weights", release).stdout.splitlines()]
 
 
 def test_weights_that_nobody_signed_are_not_shown_as_signed(
