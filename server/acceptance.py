@@ -66,7 +66,7 @@ def keep(session: Session, artefacts: Artefacts, home: CoordinatorHome, data: by
     acceptance = examined.acceptance
     if acceptance.outcome == "quarantined":
         _quarantine(session, home, data, examined)
-    if acceptance.outcome in ("same", "refused"):
+    if acceptance.leaves_all:
         _tell_again(session, acceptance.site, acceptance.digest)
     if examined.takes_number:
         _number(session, artefacts, examined)
@@ -134,7 +134,7 @@ def _summaries(session: Session, artefacts: Artefacts, site: str) -> Iterator[Su
 def _entry(session: Session, data: bytes, examined: Examined) -> dict[str, Any] | None:
     """What the log says of an arrival: of what changes nothing nothing, of bytes from anybody only that they came."""
     acceptance = examined.acceptance
-    if acceptance.outcome in ("same", "refused"):
+    if acceptance.leaves_all:
         return None
     if not examined.takes_number:
         return {"subject": digest(QUARANTINED + data), "site": None}

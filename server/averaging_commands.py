@@ -68,11 +68,7 @@ def lines(summary: AveragingSummary) -> list[str]:
 
 def _round_lines(each: Round) -> list[str]:
     entered = ", ".join(f"{site} ({images} images)" for site, images in sorted(each.entered.items())) or "nobody"
-    wrong = [
-        f"  quarantined: {found.site}, {found.reason}"
-        for found in each.accepted
-        if found.outcome in ("quarantined", "refused")
-    ]
+    wrong = [f"  quarantined: {found.site}, {found.reason}" for found in each.accepted if not found.harmless]
     silent = [f"  did not answer: {answer.site} ({answer.unreached})" for answer in each.asked if answer.unreached]
     return [f"round {each.round}: {entered}", *wrong, *silent]
 

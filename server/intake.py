@@ -29,7 +29,7 @@ from federated.manifest import SITE_KINDS, Frozen
 from federated.signing import parse_document
 from server.checks import Expectations, check_content
 
-Outcome = Literal["accepted", "same", "quarantined", "refused"]
+Outcome = Literal["accepted", "same", "superseded", "quarantined", "refused"]
 Answer = Literal["accepted", "same", "rejected", "again"]
 
 
@@ -38,8 +38,9 @@ class Acceptance(Frozen):
 
     Attributes:
         site, kind, digest: as its envelope says, empty where it could not be read.
-        outcome: accepted; same (already here, nothing to do); quarantined (wrong: its bytes are kept, with the reason);
-            refused (out of order, superseded or withdrawn: nothing is kept).
+        outcome: accepted; same (already here, nothing to do); superseded (taken in before, and replaced by a later one:
+            nothing to do); quarantined (wrong: its bytes are kept, with the reason); refused (out of order or
+            withdrawn: nothing is kept).
         answer: what the site is told: accepted; same (taken in before, whatever became of it since); rejected (its
             content is refused, and its number used up); again (damaged, out of order or not to be read: the site keeps
             it and sends it again).
@@ -62,6 +63,16 @@ class Acceptance(Frozen):
     def numbered(self) -> bool:
         """Whether the parcel has used up its number, now or when it came before."""
         return self.answer != "again"
+
+    @property
+    def leaves_all(self) -> bool:
+        """Whether the arrival changes nothing, and nothing of it is kept."""
+        return self.outcome in ("same", "superseded", "refused")
+
+    @property
+    def harmless(self) -> bool:
+        """Whether nobody has to look at it: it is taken in, now or before."""
+        return self.outcome in ("accepted", "same", "superseded")
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,8 @@ def examine(
         if check_sequence(ledger, passage, parcel.digest) == "same":
             return Examined(told("same", "same"), parcel, passage)
     except SequenceError as error:
-        return Examined(told("refused", _answer_of(ledger, parcel.digest), error), parcel, passage)
+        outcome: Outcome = "superseded" if parcel.digest in ledger.superseded else "refused"
+        return Examined(told(outcome, _answer_of(ledger, parcel.digest), error), parcel, passage)
     try:
         opened = open_contents(parcel, passage, signers)
         check_content(opened.manifest, opened.tensors, expectations_of(passage.sender))

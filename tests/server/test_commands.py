@@ -245,6 +245,22 @@ def test_accept_says_what_was_wrong_and_exits_with_one(world: World, here: tuple
         _run("accept", str(tmp_path / "missing.parcel"), *here)
 
 
+def test_accept_of_what_was_superseded_since_is_harmless(world: World, here: tuple[str, str], tmp_path: Path) -> None:
+    ada = _released(world)
+    release = world.coordinator.status()["releases"][0]["digest"]
+    files = [tmp_path / f"{choice}.parcel" for choice in ("adopted", "refused")]
+    for choice, path in zip(("pinned", "refused"), files, strict=True):
+        ada.choice = choice
+        path.write_bytes(ada.seal(ada.adoption(release)))
+        assert _run("accept", str(path), *here).exit_code == 0
+    again = _run("accept", str(files[0]), *here)
+    assert (again.exit_code, "superseded" in again.output) == (0, True)
+    (told,) = json.loads(_ok("accept", str(files[0]), "--json", *here))
+    assert (told["outcome"], told["numbered"]) == ("same", True)
+    (tmp_path / "bad.parcel").write_bytes(b"no parcel")
+    assert _run("accept", *map(str, (files[0], tmp_path / "bad.parcel")), *here).exit_code == 1
+
+
 def _released(world: World, batches: int = 1) -> Site:
     from server.event import run_event
 
