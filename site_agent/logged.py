@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -55,9 +55,23 @@ def verify_receipts(home: SiteHome) -> list[Logged]:
     """
     with transaction(home.state_path) as connection:
         rows = sent(connection)
-    found = [verified(home, row) for row in rows]
-    last = max((each.sequence for each in found if each.state == "logged"), default=0)
-    return [*(_left_out(each, last) for each in found), *strange(home, [row.digest for row in rows])]
+    return [*verified(home, rows, rows), *strange(home, [row.digest for row in rows])]
+
+
+def verified(home: SiteHome, some: Sequence[Sent], everything: Sequence[Sent]) -> list[Logged]:
+    """Some of what left, held against what the log tells of it, and of what left after it.
+
+    Args:
+        home: the home.
+        some: of what left.
+        everything: that ever left.
+
+    Raises:
+        SignatureError: no key of the coordinator counts.
+    """
+    newest_first = sorted(everything, key=lambda row: row.sequence, reverse=True)
+    last = next((row.sequence for row in newest_first if _verified(home, row).state == "logged"), 0)
+    return [_left_out(_verified(home, row), last) for row in some]
 
 
 def _left_out(one: Logged, last: int) -> Logged:
@@ -95,12 +109,8 @@ def _strange(home: SiteHome, path: Path) -> Logged:
     )
 
 
-def verified(home: SiteHome, row: Sent) -> Logged:
-    """One thing that left, held against what the log tells of it.
-
-    Raises:
-        SignatureError: no key of the coordinator counts.
-    """
+def _verified(home: SiteHome, row: Sent) -> Logged:
+    """One thing that left, held against what the log tells of it alone."""
 
     def outcome(state: Literal["logged", "waiting", "wrong"], found: str, entry: int | None = None) -> Logged:
         return Logged(sequence=row.sequence, kind=row.kind, digest=row.digest, state=state, entry=entry, found=found)

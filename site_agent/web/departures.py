@@ -14,8 +14,8 @@ from federated.pages.paging import pager
 from federated.pages.plots import Value, bar
 from federated.web.exchange import Answer, Attachment, Missing, Rendered, Seen
 from site_agent.egress import Gate
-from site_agent.ledger import find_sent, sent, transaction
-from site_agent.logged import Logged, strange, verified
+from site_agent.ledger import sent, transaction
+from site_agent.logged import strange, verified
 from site_agent.receipts import Receipt
 from site_agent.web.wording import KINDS, digest_of
 from site_agent.witness import checkpoint_path, log_key, told_path
@@ -35,7 +35,12 @@ def left(home: SiteHome, seen: Seen) -> Answer:
     part = pager(len(receipts), seen.query, rows=PER_PAGE)
     with transaction(home.state_path) as connection:
         known = {row.digest: row for row in sent(connection)}
-    rows = [(one, KINDS.get(one.kind, one.kind), _row(home, known[one.digest])) for one in receipts[part.part]]
+    shown = receipts[part.part]
+    logged = verified(home, [known[one.digest] for one in shown], list(known.values()))
+    rows = [
+        (one, KINDS.get(one.kind, one.kind), (told, known[one.digest].withdrawn))
+        for one, told in zip(shown, logged, strict=True)
+    ]
     sizes: dict[str, int] = {}
     for one in receipts:
         sizes[one.kind] = sizes.get(one.kind, 0) + one.bytes
@@ -54,13 +59,14 @@ def left(home: SiteHome, seen: Seen) -> Answer:
 
 def receipt(home: SiteHome, seen: Seen) -> Answer:
     """One parcel that left: why it was allowed to, and what the log says of it."""
-    found, row = _receipt(home, digest_of(seen.path))
+    found, row, everything = _receipt(home, digest_of(seen.path))
+    (logged,) = verified(home, [row], everything)
     context = {
         "heading": f"Number {found.sequence}: {KINDS.get(found.kind, found.kind).lower()}",
         "receipt": found,
         "withdrawn": row.withdrawn,
         "hex": seen.path["digest"],
-        "logged": verified(home, row),
+        "logged": logged,
         "proof": _proof(home, found.digest),
     }
     return Rendered("receipt.html", context)
@@ -68,7 +74,7 @@ def receipt(home: SiteHome, seen: Seen) -> Answer:
 
 def receipt_file(home: SiteHome, seen: Seen) -> Answer:
     """The receipt as it is kept, for any program."""
-    found, _ = _receipt(home, digest_of(seen.path))
+    found, *_ = _receipt(home, digest_of(seen.path))
     return Attachment(found.json_line().encode(), "application/json", f"receipt-{found.sequence}.json")
 
 
@@ -90,17 +96,15 @@ def said_bytes(size: int) -> str:
     return f"{size} bytes"
 
 
-def _row(home: SiteHome, row: Sent) -> tuple[Logged, bool]:
-    return verified(home, row), row.withdrawn
-
-
-def _receipt(home: SiteHome, digest: str) -> tuple[Receipt, Sent]:
+def _receipt(home: SiteHome, digest: str) -> tuple[Receipt, Sent, list[Sent]]:
+    """A receipt with its row of the ledger, and all rows."""
     found = next((one for one in Gate(home).receipts() if one.digest == digest), None)
     with transaction(home.state_path) as connection:
-        row = find_sent(connection, digest)
+        rows = sent(connection)
+    row = next((row for row in rows if row.digest == digest), None)
     if found is None or row is None:
         raise Missing("Nothing with this digest ever left.")
-    return found, row
+    return found, row, rows
 
 
 def _proof(home: SiteHome, digest: str) -> dict[str, object] | None:

@@ -10,6 +10,7 @@ from federated.log.checkpoints import read_checkpoint
 from federated.log.notes import parse_note
 from federated.log.told import read_told
 from site_agent.egress import Gate
+from site_agent.logged import LEFT_OUT, verify_receipts
 from site_agent.receipts import Receipt
 from site_agent.web.departures import said_bytes
 from site_agent.witness import log_key, told_path
@@ -67,7 +68,17 @@ def test_a_log_that_tells_of_something_else_is_said_aloud(own: SiteHome) -> None
     shown = viewer.get("/left").text
     assert "the ledger does not know it" in shown
     assert "wrong" in shown
-    assert "the log tells of something else" in viewer.get(f"/left/{last.digest[7:]}").text
+    assert "the log does not tell of it as it left" in viewer.get(f"/left/{last.digest[7:]}").text
+
+
+def test_what_is_left_out_of_the_log_is_said_as_on_the_command_line(own: SiteHome) -> None:
+    first, viewer = Gate(own).receipts()[0], browser(own, "viewer")
+    told_path(own, first.digest).unlink()
+    found = {one.digest: one for one in verify_receipts(own)}
+    assert (found[first.digest].state, found[first.digest].found) == ("wrong", LEFT_OUT)
+    assert "wrong" in viewer.get("/left").text
+    for digest, one in found.items():
+        assert one.found in html.unescape(viewer.get(f"/left/{digest[7:]}").text)
 
 
 def test_a_damaged_proof_is_no_crash(own: SiteHome) -> None:
