@@ -133,8 +133,9 @@ def _gram_share(facts: Facts, limits: Limits, _: Sequence[Facts]) -> Check:
         return Check("gram_share", True, "at most", limit, "no matrix", "")
     share = facts.features / behind if behind else math.inf
     cure = (
-        f"project to {math.floor(limits.gram_share * behind)} features, "
-        f"wait for {math.ceil(facts.features / limits.gram_share)} patients, or lower the level to 1"
+        "set level_to_coordinator to 1 in the policy, where another site sends level 2, "
+        f"wait for a batch with {math.ceil(facts.features / limits.gram_share)} patients in every fold, "
+        f"or take a front end of at most {math.floor(limits.gram_share * behind)} features"
     )
     passed = share <= limits.gram_share
     return Check(

@@ -166,7 +166,10 @@ def test_published_patients_for_a_gram(features: int, patients: int) -> None:
 
 def test_gram_cure_names_features_patients_and_level() -> None:
     check = next(c for c in evaluate(_facts(features=500), LIMITS, ()) if c.name == "gram_share")
-    assert check.cure == "project to 26 features, wait for 1516 patients, or lower the level to 1"
+    assert check.cure == (
+        "set level_to_coordinator to 1 in the policy, where another site sends level 2, wait for a batch with 1516 "
+        "patients in every fold, or take a front end of at most 26 features"
+    )
 
 
 def test_class_sums_alone_need_no_patients_per_feature() -> None:

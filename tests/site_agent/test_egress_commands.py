@@ -155,6 +155,19 @@ def test_the_default_policy_lets_nothing_out_even_signed(run: Run, ada: SiteHome
     assert "it allows none of statistics, features, weights" in run("work").err
 
 
+def test_the_default_policy_refuses_a_gram_matrix_and_says_what_lets_the_sums_out(
+    run: Run, federation: Federation, ada: SiteHome
+) -> None:
+    """As docs/hospital.md tells before."""
+    published = {"limits": Limits(), "level_to_sites": 1}
+    federation.allow(ada, "statistics", statistics=published)
+    refused = run("work")
+    assert (refused.code, "refused by gram_share" in refused.err) == (1, True)
+    assert "set level_to_coordinator to 1 in the policy" in refused.err
+    federation.allow(ada, "statistics", statistics=published | {"level_to_coordinator": 1})
+    assert "statistics, batch b0001: outbox" in run("work").out
+
+
 def test_withdraw_takes_back_and_never_sends_again(run: Run, federation: Federation, ada: SiteHome) -> None:
     federation.event(ada)
     assert "withdrawal, batch b0001: outbox" in run("withdraw", "b0001").out

@@ -40,9 +40,8 @@ def test_preview_of_a_refusal_shows_every_filter_and_the_cure(home: SiteHome, ma
         "filter cell REFUSES: at least 5, found 4; leave label 'a4c' out of fold 'train', or wait for 1 more patients "
         "with it"
     ) in lines
-    assert any(
-        line.startswith("filter gram_share REFUSES: at most 0.33, found 3/8=0.375; project to 2") for line in lines
-    )
+    refused = "filter gram_share REFUSES: at most 0.33, found 3/8=0.375; set level_to_coordinator to 1 in the policy"
+    assert any(line.startswith(refused) for line in lines)
     assert any(line.startswith("approval: refused by policy: ") for line in lines)
     assert lines[-1] == "stays here"
 
