@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +58,17 @@ class Solved:
 
     Attributes:
         solutions: (K, M, C), u_kc over all sites and labels; zero for sites that are not inside.
-        inverse: (M, M), A^-1.
+        factor: (M, M), lower Cholesky factor of A; above the diagonal it holds anything.
     """
 
     solutions: Array
-    inverse: Array
+    factor: Array
+
+    @cached_property
+    def inverse(self) -> Array:
+        """(M, M), A^-1; only evidence needs it, and it takes longer than the solutions."""
+        inverse = cho_solve((self.factor, True), np.eye(len(self.factor)), check_finite=False)
+        return np.asarray((inverse + inverse.T) / 2)
 
 
 def labelling_sites(blocks: Mapping[str, Statistics], label: str, targets: Targets = FLAT) -> tuple[str, ...]:
@@ -167,8 +174,7 @@ def solve(
     sites, size, columns = sums.shape
     flat = sums.transpose(1, 0, 2).reshape(size, sites * columns)
     solved = cho_solve(factor, flat, check_finite=False).reshape(size, sites, columns).transpose(1, 0, 2)
-    inverse = cho_solve(factor, np.eye(size), check_finite=False)
-    return Solved(np.ascontiguousarray(solved), (inverse + inverse.T) / 2)
+    return Solved(np.ascontiguousarray(solved), factor[0])
 
 
 def fit(
