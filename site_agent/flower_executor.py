@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import sys
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +40,8 @@ def own_bundle() -> str:
 
 def run_superexec() -> None:
     """Flower's own program that starts a task's program by its name."""
-    from flwr.supercore.cli import flower_superexec
-
     sys.argv[0] = "flower-superexec"
-    flower_superexec()
+    _alone("flwr.supercore.cli", "flower_superexec")()
 
 
 def run_task(reviewed: str) -> None:
@@ -53,12 +53,11 @@ def run_task(reviewed: str) -> None:
     name = Path(sys.argv[0]).name
     if name != COURIER_TASK:
         _refuse(f"the coordinator asked for a {name}, which no site runs")
-    from flwr.supernode.cli.flwr_clientapp import flwr_clientapp
     from flwr.supernode.runtime import run_clientapp
 
     run_clientapp.install_from_fab = partial(require_reviewed, reviewed)  # type: ignore[assignment]
     run_clientapp.get_load_client_app_fn = _courier_only  # type: ignore[assignment]
-    flwr_clientapp()
+    _alone("flwr.supernode.cli", "flwr_clientapp")()
 
 
 def require_reviewed(reviewed: str, bundle: bytes, **_: object) -> None:
@@ -72,6 +71,18 @@ def require_reviewed(reviewed: str, bundle: bytes, **_: object) -> None:
         line = f"refused a bundle: it is {found}, this site has reviewed {reviewed}"
         sys.stderr.write(f"{SAYS}{line}\n")
         raise BundleRefusedError(line)
+
+
+def _alone(package: str, program: str) -> Callable[[], None]:
+    """One of Flower's programs, without the others of its package, which would take as long to load again."""
+    spec = find_spec(package)
+    added = {} if package in sys.modules or spec is None else {package: module_from_spec(spec)}
+    sys.modules.update(added)
+    try:
+        return cast("Callable[[], None]", getattr(import_module(f"{package}.{program}"), program))
+    finally:
+        for name in added:
+            del sys.modules[name]
 
 
 def _courier_only(**_: object) -> Callable[[str, str, str], ClientApp]:

@@ -40,7 +40,6 @@ from federated.panel import Asked
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
-from shared_models.front_ends import create_front_end
 from site_agent.agent import exchange
 from site_agent.decisions.sums import FOLD, NO_LABEL
 from site_agent.egress import Draft
@@ -49,6 +48,7 @@ from site_agent.intake.ingest import ingest
 from site_agent.intake.reports import IngestReport
 from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
 from tests import decision_making
+from tests.small_front_end import CARD
 
 LABELS = ("a4c", "plax")
 FEATURES = 3
@@ -239,8 +239,6 @@ def make_draft() -> Callable[..., Draft]:
     return Drafts().make
 
 
-PIXELS = create_front_end("pixels")
-PIXELS_CARD = FrontEndCard(name="pixels", config={}, digest=PIXELS.digest, features=PIXELS.features)
 SHADES = ("dark", "light", "striped")
 SIDE = 12
 
@@ -259,7 +257,7 @@ class Federation:
 
     def __init__(self, folder: Path, vocabulary: Vocabulary | None = None) -> None:
         self.folder = folder
-        config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=PIXELS_CARD)
+        config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=CARD)
         vocabulary = vocabulary or plain_vocabulary("shades", list(SHADES))
         self.coordinator = Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import subprocess
 import sys
 from typing import Any
 
@@ -76,6 +77,19 @@ def test_in_the_place_of_flowers_loader_stands_the_courier_and_nothing_is_unpack
     monkeypatch.setattr(sys, "argv", [COURIER_TASK])
     run_task(REVIEWED)
     assert seen == [None, app]
+
+
+def test_a_program_is_loaded_without_its_neighbours_which_can_be_had_afterwards() -> None:
+    code = (
+        "import sys; from site_agent.flower_executor import _alone;"
+        "assert _alone('flwr.supernode.cli', 'flwr_clientapp').__name__ == 'flwr_clientapp';"
+        "assert 'flwr.supernode.cli.flower_supernode' not in sys.modules;"
+        "assert 'sqlalchemy' not in sys.modules;"
+        "from flwr.supernode.cli import flower_supernode;"
+        "assert callable(flower_supernode)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_flower_still_calls_what_is_replaced() -> None:

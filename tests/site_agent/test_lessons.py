@@ -31,9 +31,9 @@ from site_agent.intake.ingest import ingest
 from site_agent.lessons import Lesson, lesson_of
 from site_agent.policy import Policy, StandingApproval, UpdateRule, sign_policy, write_policy
 from site_agent.truth import LA, LV, MYOCARDIUM
-from tests.site_agent.conftest import PIXELS_CARD
 from tests.site_agent.sources.conftest import Exported, exported
 from tests.site_agent.test_averaging import Files, Mean
+from tests.small_front_end import CARD
 
 __all__ = ["exported"]
 
@@ -57,7 +57,7 @@ class Party:
     def __init__(self, folder: Path, model: str, vocabulary: Vocabulary | None = None) -> None:
         self.folder, self.model = folder, model
         self.task, words = TASKS[model]
-        config = CoordinatorConfig(federation="party", name="hub", task=self.task, front_end=PIXELS_CARD)
+        config = CoordinatorConfig(federation="party", name="hub", task=self.task, front_end=CARD)
         self.vocabulary = vocabulary or builtin_vocabulary(words)
         self.coordinator = Coordinator(CoordinatorHome.create(folder / "hub", config, self.vocabulary))
 
@@ -76,10 +76,10 @@ class Party:
 
     def plan(self, **changes: Any) -> Plan:
         """Two rounds of an epoch."""
-        labels, features = self.vocabulary.codes, PIXELS_CARD.features
+        labels, features = self.vocabulary.codes, CARD.features
         fields: dict[str, Any] = {
             "task": self.task,
-            "front_end": PIXELS_CARD.digest,
+            "front_end": CARD.digest,
             "labels": labels,
             "model": self.model,
             "config": config_of(averaged_model(self.model), features, len(labels), OPTIONS[self.model]),

@@ -76,10 +76,10 @@ def test_nothing_new_and_too_few_are_said(ada: SiteHome, clinic: Clinic, limits:
 
 def test_cells_of_few_stay(ada: SiteHome, clinic: Clinic, limits: Limit) -> None:
     limits(cell=5, batch=5)
-    clinic.answer({"dark": 20, "light": 1})
+    clinic.answer({"dark": 20, "light": 3})
     manifest = _send(ada)
-    assert manifest.decisions < 21
-    assert "abstained.nobody-qualified" in manifest.suppressed
+    assert manifest.decisions < 23
+    assert "answered.light" in manifest.suppressed
     with transaction(ada.state_path) as connection:
         facts = ledger.earlier_facts(connection)[-1]
     assert all(len(patients) >= 5 for patients in facts.cells.values())
@@ -183,6 +183,9 @@ def test_each_summary_is_of_one_release(
 def test_the_truth_that_was_told_is_counted(ada: SiteHome, clinic: Clinic, limits: Limit) -> None:
     limits(cell=1, batch=3)
     records = [record for record in clinic.answer({"dark": 12}) if record.number >= 12]
+    with book_of(ada) as book:
+        answers = {record.number: book.opened(record.number)[1] for record in records}
+    records = [record for record in records if (answer := answers[record.number]) and answer.label == "dark"]
     for record in records[:9]:
         flag(ada, str(record.number), "dark" if record.number % 3 else "light", why="follow-up", by="Dr. Strange")
     draft = draft_summary(ada)
@@ -192,7 +195,7 @@ def test_the_truth_that_was_told_is_counted(ada: SiteHome, clinic: Clinic, limit
     tensors = unpack_tensors(draft.tensors, manifest)
     dark = manifest.labels.index("dark")
     assert tensors["flagged"][dark] == 9
-    assert tensors["wrong"][dark] == 3
+    assert tensors["wrong"][dark] == sum(record.number % 3 == 0 for record in records[:9]) > 1
     assert submit_summary(ada, draft).state == "outbox"
 
 
