@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from consilium import app
 from federated.audit.bundle import open_bundle
 from federated.audit.outcome import Audit
 from federated.audit.whole import verify_bundle
@@ -20,15 +18,9 @@ from server.coordinator import Coordinator
 from server.event import run_event
 from site_agent.agent import work
 from site_agent.home import SiteHome
-from tests.e2e.hospitals import Files, address, found, join
+from tests.e2e.hospitals import Files, address, found, join, run
 
 DRAWN = 5
-
-
-def _run(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 class Told:
@@ -54,8 +46,8 @@ class Told:
     def answer(self, site: str) -> None:
         """The hospital applies the release in use to some of its images, and gives sums of its answers to the gate."""
         images = sorted((self.folder / f"{site}-images").glob("*.png"))[::9]
-        _run("site", "predict", *images, "--home", self.homes[site].path, "--out", self.folder / "answers.jsonl")
-        _run("site", "decisions", "summary", "--send", "--home", self.homes[site].path)
+        run("site", "predict", *images, "--home", self.homes[site].path, "--out", self.folder / "answers.jsonl")
+        run("site", "decisions", "summary", "--send", "--home", self.homes[site].path)
         self.event()
 
     def open_drawn(self, site: str) -> Path:
@@ -64,8 +56,8 @@ class Told:
         draw = draw_from(summary, seed=b"5" * 32, count=DRAWN)
         path = self.folder / "draw.json"
         path.write_bytes(draw.to_bytes())
-        _run("site", "decisions", "open", path, "--home", self.homes[site].path)
-        _run("site", "approve", "--all", "--yes", "--home", self.homes[site].path)
+        run("site", "decisions", "open", path, "--home", self.homes[site].path)
+        run("site", "approve", "--all", "--yes", "--home", self.homes[site].path)
         self.event()
         return path
 
@@ -83,7 +75,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     made.answer("ada")
     draw = made.open_drawn("ada")
     made.bundle("whole.bundle")
-    _run("audit", "export", made.folder / "whole.bundle", draw, "--out", made.folder / "own.bundle")
+    run("audit", "export", made.folder / "whole.bundle", draw, "--out", made.folder / "own.bundle")
     return made
 
 
@@ -111,13 +103,13 @@ def test_everything_that_happened_is_verified(told: Told) -> None:
 
 
 def test_what_a_command_says_of_it(told: Told) -> None:
-    shown = _run("audit", "verify", told.folder / "own.bundle", "--trust", told.folder / "trust.toml")
+    shown = run("audit", "verify", told.folder / "own.bundle", "--trust", told.folder / "trust.toml")
     assert shown.splitlines()[-1] == "verified; 4 points are open, marked with a dash"
-    changed = _run("audit", "diff", told.folder / "own.bundle", 1, 2, "--trust", told.folder / "trust.toml")
+    changed = run("audit", "diff", told.folder / "own.bundle", 1, 2, "--trust", told.folder / "trust.toml")
     assert "proved unchanged, block by block: ada" in changed.splitlines()
-    rows = json.loads(_run("audit", "weights", told.folder / "own.bundle", "--release", 2, "--json"))
+    rows = json.loads(run("audit", "weights", told.folder / "own.bundle", "--release", 2, "--json"))
     assert {(row["source"], row["at"]) for row in rows} == {("release", None), ("answers", "ada")}
-    replayed = _run("audit", "replay", told.folder / "own.bundle", "--trust", told.folder / "trust.toml")
+    replayed = run("audit", "replay", told.folder / "own.bundle", "--trust", told.folder / "trust.toml")
     assert f"{DRAWN} of {DRAWN} decisions came out again" in replayed
 
 

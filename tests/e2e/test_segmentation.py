@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from site_agent.home import SiteHome
 from site_agent.network_settings import NetworkSettings
 from site_agent.panel import received
 from site_agent.truth import LA, LV, MYOCARDIUM
-from tests.e2e.hospitals import CONSILIUM, MACHINES, PATIENCE, Hospital, address, found, join, processes, wait_until
+from tests.e2e.hospitals import MACHINES, PATIENCE, Hospital, address, found, join, processes, run, wait_until
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -49,11 +48,8 @@ def _images(folder: Path, name: str) -> Path:
     return folder
 
 
-def _run(home: SiteHome, *words: str) -> str:
-    command = [CONSILIUM, "site", *words, "--home", str(home.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    return done.stdout
+def _run(home: SiteHome, word: str, *words: object) -> str:
+    return run("site", word, *words, "--task", "segmentation", "--home", home.path)
 
 
 @pytest.fixture
@@ -70,7 +66,7 @@ def hospitals(tmp_path: Path) -> list[SiteHome]:
             config = home.config.model_copy(update={"segmentation": SETTINGS})
             (home.path / "config.toml").write_text(tomli_w.dumps(config.model_dump(mode="json")))
             homes.append(SiteHome(home.path))
-            _run(homes[-1], "train", "--task", "segmentation", "--report", str(home.path / "training.html"))
+            _run(homes[-1], "train", "--report", home.path / "training.html")
             hospital = Hospital(homes[-1])
             stack.callback(hospital.stop)
             link.admit()
@@ -86,7 +82,7 @@ def test_two_hospitals_segment_with_each_others_experts(hospitals: list[SiteHome
     ada, ben = hospitals
     assert [[expert.site for expert in received(home)] for home in hospitals] == [["ben"], ["ada"]]
     _predicts(ada, tmp_path)
-    found = json.loads(_run(ben, "evaluate", "--task", "segmentation", "--json"))
+    found = json.loads(_run(ben, "evaluate", "--json"))
     dice = {(fit["by"], fit["structure"]): fit["dice"]["value"] for fit in found["fits"]}
     assert {by for by, _ in dice} == {"ada", "ben", "all, fused"}
     assert dice["all, fused", LV] > 0.6
@@ -99,7 +95,7 @@ def test_two_hospitals_segment_with_each_others_experts(hospitals: list[SiteHome
 def _predicts(home: SiteHome, folder: Path) -> None:
     """Masks, pictures, and each site's share of every structure, which add up to one."""
     out, image = folder / "out", folder / "flower" / "ada-images" / "A4C-1.png"
-    _run(home, "predict", str(image), "--task", "segmentation", "--out", str(out))
+    _run(home, "predict", image, "--out", out)
     (line,) = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     for structure, told in line["structures"].items():
         assert sum(told["shares"].values()) == pytest.approx(1), structure
