@@ -1,10 +1,11 @@
-"""Tables and JSON that the auditor's commands print."""
+"""Tables and JSON that commands print."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,34 +16,27 @@ if TYPE_CHECKING:
     from federated.vocabulary import Vocabulary
 
 MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
-WORDS = (
-    "site",
-    "sites inside",
-    "sites outside",
+FOLDED = (
     "label",
     "labels",
+    "true label",
+    "calibration",
     "architecture",
-    "images of",
-    "hospital",
-    "displayed",
-    "against",
     "before",
     "after",
-    "share",
-    "unit",
     "nearest",
     "name",
-    "key",
-    "file",
-    "encrypted",
-    "note",
-    "measure",
-    "of",
-    "verdict",
+    "meaning",
+    "contributed",
+    "sites",
+    "choices",
+    "detail",
+    "reason",
 )
-FOLDED = ("label", "labels", "calibration", "architecture", "before", "after", "nearest", "name")
+"""Columns that give way where a screen is too narrow, however short their cells."""
+NUMBER = re.compile(r"-|[-+]?[\d.,]+%?")
 WHOLE = 24
-FOLD, GAP = 6, 2  # columns on the screen: of what is folded, and between columns
+FOLD, GAP = 6, 2  # columns on the screen: of what is folded at the least, and between columns
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -59,18 +53,35 @@ def print_audit(audit: Audit) -> None:
 
 
 def print_tables(*tables: Table) -> None:
-    """Those that have rows."""
+    """Those that have rows, each under its title."""
     from rich.console import Console
 
     screen = Console().width
     for each in tables:
         if each.row_count:
+            title, each.title = each.title, None  # rich would fold it to the width of its table
+            if title:
+                typer.echo(title)
+            fold(each, screen)
             Console(width=max(screen, least_width(each))).print(each)  # rather too wide than without a name
+
+
+def fold(made: Table, screen: int) -> None:
+    """Gives columns that fold what is left on the screen, the narrowest first; their words stay whole if they can."""
+    folded = sorted((each for each in made.columns if not each.no_wrap), key=lambda each: each.max_width or 0)
+    if least_width(made) > screen:
+        for column in folded:
+            column.min_width = min(column.min_width or 0, FOLD)
+    spare = max(screen - least_width(made), 0)
+    for place, column in enumerate(folded):
+        least = column.min_width or 0
+        more = min((column.max_width or 0) - least, spare // (len(folded) - place))
+        column.width, spare = least + more, spare - more
 
 
 def least_width(made: Table) -> int:
     """Width under which some column would lose what stays in one piece."""
-    return 2 + sum(GAP + (column.min_width or FOLD) for column in made.columns)
+    return sum(GAP + (column.min_width or 0) for column in made.columns)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -80,17 +91,30 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    made = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for index, name in enumerate(columns):
         lines = [line for row in rows for line in row[index].splitlines()]
         longest = max(map(cell_len, [name, *lines]))
         whole = name not in FOLDED and max(map(cell_len, lines), default=0) <= WHOLE
-        justify: Literal["left", "right"] = "left" if name in WORDS else "right"
-        least = longest if whole else None
-        made.add_column(name, justify=justify, overflow="fold", min_width=least, no_wrap=whole)
+        words = [word for line in (name, *lines) for word in line.split()]
+        least = longest if whole else min(max(map(cell_len, words), default=0), WHOLE)
+        numbers = name not in FOLDED and all(NUMBER.fullmatch(line) for line in lines)
+        made.add_column(
+            name,
+            justify="right" if numbers else "left",
+            overflow="fold",
+            min_width=least,
+            max_width=longest,
+            no_wrap=whole,
+        )
     for row in rows:
         made.add_row(*map(Text, row))  # a label of somebody's file may look like markup
     return made
+
+
+def minute(when: str) -> str:
+    """A time as it is logged, without its seconds: ``2026-11-21 12:26`` of ``2026-11-21T12:26:42Z``."""
+    return when[:16].replace("T", " ")
 
 
 def named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from federated.key_commands import Encrypted, new_passphrases
+from federated.tables import minute, print_tables, table
 from federated.tasks import task_card
 from server import (
     averaging_commands,
@@ -158,7 +160,7 @@ def accept(
     if as_json:
         _print_json([_told(each) for each in found])
     elif found:
-        _print_table("", ("site", "kind", "digest", "outcome", "reason"), [_cells(each) for each in found])
+        print_tables(table("", ("site", "kind", "digest", "outcome", "reason"), [_cells(each) for each in found]))
     if wrong or not all(each.harmless for each in found):
         raise typer.Exit(1)
 
@@ -172,8 +174,7 @@ def status(home: Home = HERE, as_json: Json = False) -> None:
         return
     for title, columns in TABLES.items():
         rows = [[_shown(row[column]) for column in columns] for row in found[title]]
-        if rows:
-            _print_table(title, columns, rows)
+        print_tables(table(title, [HEADINGS.get(column, column) for column in columns], rows))
     candidate = found["candidate"]
     if candidate is not None:
         missing = ", ".join(sorted(set(candidate["sites"]) - set(candidate["reported"]))) or "nobody"
@@ -198,6 +199,14 @@ TABLES = {
     "quarantine": ("digest", "site", "reason", "received"),
     "events": ("at", "event", "site", "detail"),
 }
+HEADINGS = {
+    "contributions": "contributed",
+    "last_heard": "heard (UTC)",
+    "brings_back": "brings back",
+    "received": "received (UTC)",
+    "at": "at (UTC)",
+}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def _front_end_card(name: str, settings: list[str], weights: Path | None) -> FrontEndCard:
@@ -278,20 +287,10 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(f"{each['batch']} {each['kind']}" if isinstance(each, dict) else str(each) for each in value)
-    return "" if value is None else _short(value) if str(value).startswith("sha256:") else str(value)
-
-
-def _print_table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    text = "" if value is None else str(value)
+    if MOMENT.fullmatch(text):
+        return minute(text)
+    return _short(text) if text.startswith("sha256:") else text
 
 
 def _print_json(value: Any) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from federated.tables import print_json, print_tables, table
+from federated.tables import minute, print_json, print_tables, table
 from server.options import HERE, Home, Json
 
 if TYPE_CHECKING:
     from federated.log.entries import Entry
 
 SHOWN = 20
-SHORT = 16  # digits of a digest
+SHORT = 12  # digits of a digest
 
 
 def log(
@@ -39,10 +39,10 @@ def log(
     typer.echo(f"{facts.entries} entries, the first {facts.witnessed} witnessed by {', '.join(facts.by) or 'nobody'}")
     first = facts.entries - len(facts.last)
     rows = [(str(number), *_shown(entry)) for number, entry in enumerate(facts.last, first)]
-    print_tables(table("the last entries", ("entry", "at", "event", "site", "kind", "number", "about"), rows))
+    print_tables(table("the last entries", ("entry", "at (UTC)", "event", "site", "kind", "no.", "about"), rows))
 
 
 def _shown(entry: Entry) -> tuple[str, ...]:
     number = "" if entry.number is None else str(entry.number)
     about = (entry.subject or "").removeprefix("sha256:")[:SHORT]
-    return entry.at, entry.event, entry.site or "", entry.kind or "", number, about
+    return minute(entry.at), entry.event, entry.site or "", entry.kind or "", number, about

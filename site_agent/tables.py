@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from federated.tables import minute, print_tables, table
+
 if TYPE_CHECKING:
     from site_agent.doctor import Finding
     from site_agent.evaluation import Evaluation
@@ -32,18 +34,7 @@ def counted(number: int, noun: str) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """One table under its title, if it has rows."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    whole = [Column(column, overflow="fold") for column in columns]  # the end of a file's name tells it from others
-    table = Table(*whole, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))  # a file's name may look like markup
-    if table.row_count:
-        typer.echo(title, nl=bool(title))
-        Console().print(table)
+    print_tables(table(title, columns, [[str(cell) for cell in row] for row in rows]))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -136,11 +127,11 @@ def print_logged(found: Sequence[Logged]) -> None:
 
 def print_receipts(receipts: Sequence[Receipt]) -> None:
     """What left, when, to whom, and why it was allowed to."""
-    columns = ("no.", "when", "kind", "level", "bytes", "to", "approval", "digest")
+    columns = ("no.", "when (UTC)", "kind", "level", "bytes", "to", "approval", "digest")
     rows = (
         (
             receipt.sequence,
-            receipt.when,
+            minute(receipt.when),
             receipt.kind,
             "" if receipt.level is None else receipt.level,
             receipt.bytes,

@@ -11,6 +11,7 @@ import typer
 from federated.decision_record import Why
 from federated.decision_summary import FLAGS
 from federated.errors import ConsiliumError
+from federated.tables import minute
 from site_agent.options import HERE, Home, Json, open_home, print_json
 from site_agent.tables import print_table
 
@@ -26,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Show the log of what was answered 
 Number = Annotated[str, typer.Argument(help="A record's number, or the image's or clip's name.", metavar="DECISION")]
 WHY = get_args(Why)
 MEANS = ("weights", "evidence")
-COLUMNS = ("record", "at", "what", "release", "answer", "of")
+COLUMNS = ("record", "at (UTC)", "what", "release", "answer", "of")
 
 
 @app.command("list")
@@ -47,7 +48,11 @@ def list_decisions(
     if as_json:
         print_json(found)
         return
-    print_table(f"the last {len(found)} of {size} records", COLUMNS, [tuple(line.values()) for line in found])
+    print_table(
+        f"the last {len(found)} of {size} records",
+        COLUMNS,
+        [tuple((line | {"at": minute(line["at"])}).values()) for line in found],
+    )
     if not size:
         typer.echo("no decision yet: consilium site predict")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.files import write_whole
+from federated.tables import minute
 from site_agent.page_parts import Cell, moment, number, page, paragraphs, picture, section, table, text, tiles
 from site_agent.status.plots import histogram, stacked_bar
 from site_agent.status.tables import FOLDS, lines
@@ -128,7 +129,7 @@ def _batches(held: Holdings) -> str:
     rows = (
         [
             text(one.name),
-            text(one.closed[:16].replace("T", " ")),
+            text(minute(one.closed)),
             text(", ".join(one.forms)),
             text(one.pixels),
             *map(number, (one.expert, one.patients, one.clips, one.images)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from federated.tables import minute
 from site_agent.tables import SHOWN, counted, print_table, short
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def print_status(status: SiteStatus) -> None:
     print_table("contributions", ("batch", "kind", "state", "digest"), sent)
     for line in (one.forgotten for one in status.contributions if one.forgotten):
         typer.echo(f"a patient who was forgotten {line}")
-    waiting = ((short(one.digest), one.kind, one.when) for one in status.pending)
-    print_table("waiting for an approver", ("digest", "kind", "since"), waiting)
+    waiting = ((short(one.digest), one.kind, minute(one.when)) for one in status.pending)
+    print_table("waiting for an approver", ("digest", "kind", "since (UTC)"), waiting)
     releases = ((held.number, held.state, short(held.digest), held.reason) for held in status.releases)
     print_table("releases", ("number", "state", "digest", "reason"), releases)
     typer.echo(f"{status.outbox} parcels in the outbox, {status.unread} unread in the inbox")
@@ -40,17 +41,27 @@ def print_status(status: SiteStatus) -> None:
 
 def _print_holdings(held: Holdings) -> None:
     typer.echo(summary(held))
-    rows = ((one.label, one.meaning, one.patients, one.clips, one.images, *in_folds(one)) for one in held.views)
-    print_table("views", ("label", "meaning", "patients", "files", "images", *FOLDS), rows)
+    rows = ((one.label, one.meaning, one.patients, one.clips, one.images) for one in held.views)
+    print_table("views", ("label", "meaning", "patients", "files", "images"), rows)
+    print_table("images by fold", ("label", *FOLDS), ((one.label or one.meaning, *in_folds(one)) for one in held.views))
     machines = ((one.machine or "not said", one.expert, one.patients, one.clips, one.images) for one in held.machines)
     print_table("machines", ("machine", "expert", "patients", "files", "images"), machines)
     for line in lines(held):
         typer.echo(line)
     batches: Iterable[Sequence[object]] = (
-        (one.name, one.closed[:16], one.expert, ", ".join(one.forms), one.pixels, one.patients, one.clips, one.images)
+        (
+            one.name,
+            minute(one.closed),
+            one.expert,
+            ", ".join(one.forms),
+            one.pixels,
+            one.patients,
+            one.clips,
+            one.images,
+        )
         for one in held.batches[-SHOWN:]
     )
-    columns = ("batch", "closed", "expert", "form", "pixels", "patients", "files", "images")
+    columns = ("batch", "closed (UTC)", "expert", "form", "pixels", "patients", "files", "images")
     print_table("batches", columns, batches)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from federated.audit.outcome import Audit, Check
-from federated.tables import named, number, print_audit, print_json, print_tables, table
+from federated.tables import minute, named, number, print_audit, print_json, print_tables, table
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 
 
@@ -38,6 +38,30 @@ def test_a_screen_too_narrow_for_a_table_cuts_no_name_and_no_digest(
     shown = capsys.readouterr().out
     words = {word for row in (columns, *rows) for cell in row for word in cell.split()}
     assert {word for word in words if word not in shown} == set()
+
+
+def test_on_eighty_columns_a_time_and_a_digest_stay_whole_and_the_reason_folds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = "train.gram: is not positive semi-definite, and its least eigenvalue is far below nought; send it again"
+    when = minute("2026-11-21T12:26:42Z")
+    rows = [("3d5f99b6c1aa", "north", reason, when), ("5acd9bedb9e9", "south", "", when)]
+    print_tables(table("quarantine", ("digest", "site", "reason", "received (UTC)"), rows))
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == "quarantine"
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if "2026-11-21 12:26" in line] == ["3d5f99b6c1aa", "5acd9bedb9e9"]
+    assert all(word in "\n".join(lines) for word in reason.split())
+
+
+def test_columns_that_fold_share_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_tables(table("", ("label", "reason"), [("a4c", "b " * 60), ("plax", "c " * 60)]))
+    lines = capsys.readouterr().out.splitlines()
+    assert {len(line) for line in lines if line.startswith((" a4c", " plax"))} == {60}
 
 
 def test_numbers_and_json(capsys: pytest.CaptureFixture[str]) -> None:

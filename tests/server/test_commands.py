@@ -17,6 +17,7 @@ from federated.keys import fingerprint, public_hex, spoken_fingerprint
 from federated.log.request_file import parse_request_file
 from federated.log.verification import verify_log
 from federated.manifest import parse_manifest
+from federated.tables import minute
 from federated.vocabulary import builtin_vocabulary, plain_vocabulary, write_vocabulary
 from server.commands import app
 from server.event import ExchangeRequest
@@ -279,6 +280,18 @@ def test_status_for_people_and_programs(world: World, here: tuple[str, str]) -> 
     assert "ada" in said
     assert "standing" in said
     assert "no report from: nobody" in said
+
+
+def test_the_status_fits_eighty_columns_and_breaks_no_time(
+    world: World, here: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _released(world, batches=2)
+    world.coordinator.accept(b"no parcel")
+    (heard,) = {site["last_heard"] for site in world.coordinator.status()["sites"]}
+    monkeypatch.setenv("COLUMNS", "80")
+    for lines in (_ok("status", *here).splitlines(), _ok("log", *here).splitlines()):
+        assert max(map(len, lines)) <= 80
+        assert any(minute(heard) in line for line in lines)
 
 
 def test_release_needs_a_candidate(world: World, here: tuple[str, str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from federated.canonical import digest
 from federated.disclosure import Limits
 from federated.keys import create_private_key
+from federated.tables import minute
 from site_agent.egress_commands import limits_lines
 from site_agent.home import SiteHome
 from site_agent.policy import GOVERNED_KINDS, StandingApproval, signature_path
@@ -166,6 +167,23 @@ def test_the_default_policy_refuses_a_gram_matrix_and_says_what_lets_the_sums_ou
     assert "set level_to_coordinator to 1 in the policy" in refused.err
     federation.allow(ada, "statistics", statistics=published | {"level_to_coordinator": 1})
     assert "statistics, batch b0001: outbox" in run("work").out
+
+
+def test_receipts_and_status_fit_eighty_columns(
+    run: Run, federation: Federation, ada: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("work").code == 0
+    monkeypatch.setenv("COLUMNS", "80")
+    (receipt,) = run("receipts", "--json").json
+    lines = run("receipts").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    (row,) = (line for line in lines if minute(receipt["when"]) in line)
+    assert receipt["digest"].removeprefix("sha256:")[:12] in row
+    shown = run("status").out.splitlines()
+    (batch,) = (line for line in shown if line.startswith(" b0001") and "statistics" not in line)
+    assert len(batch) <= 80
+    assert " 20" in batch
+    assert "validation" in next(line for line in shown if line.startswith(" label") and "train" in line)
 
 
 def test_withdraw_takes_back_and_never_sends_again(run: Run, federation: Federation, ada: SiteHome) -> None:

@@ -18,12 +18,14 @@ def test_everything_is_on_one_screen(capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out
     assert told.startswith("site north of federation echo; coordinator hub\n1234 images in 40 files of 30 patients")
     rows = [" ".join(line.split()) for line in told.splitlines()]
-    assert "399214001 apical four-chamber (A4C) 20 30 1000 800 0 0 200" in rows
-    assert "no label 10 10 234 200 0 0 34" in rows
+    assert "399214001 apical four-chamber (A4C) 20 30 1000" in rows
+    assert "399214001 800 0 0 200" in rows
+    assert "no label 10 10 234" in rows
+    assert "no label 200 0 0 34" in rows
     assert "GE Vivid E95 1 20 30 1000" in rows
     assert "not said 2 10 10 234" in rows
     assert "refused is cut short 7" in rows
-    assert "b0001 2026-03-01T10:00 1 dicom sector 20 30 1000" in rows
+    assert "b0001 2026-03-01 10:00 1 dicom sector 20 30 1000" in rows
     assert "b0001 statistics accepted abababababab" in rows
     assert "abababababab report 2026-03-02" in rows
     assert "4 adopted abababababab good enough" in rows
