@@ -31,7 +31,7 @@ from server.averages import Update
 from server.contributions import Stored, load
 from server.home import CoordinatorHome
 from server.intake import Acceptance, examine
-from server.log import write_log
+from server.log import entries_due, write_log
 from server.registry import (
     ContactRow,
     KeyRow,
@@ -316,15 +316,16 @@ class Coordinator:
     @contextmanager
     def _step(self) -> Iterator[Session]:
         with self.home.lock():
-            write_log(self.registry, self.home)
+            logged = write_log(self.registry, self.home)
             with self.registry.transaction() as session:
                 yield session
-            self._publish_trust()
-            write_log(self.registry, self.home)
+                trust, due = trust_file(session, self.home.config.federation), entries_due(session)
+            self._publish(trust)
+            if due > logged:
+                write_log(self.registry, self.home)
 
-    def _publish_trust(self) -> None:
+    def _publish(self, trust: TrustFile) -> None:
         """The trust file follows the registry; a process killed before this is made good by the next."""
-        trust = self.trust()
         if self.home.trust() != trust:
             self.home.write_trust(trust)
 

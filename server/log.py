@@ -89,8 +89,11 @@ def copy_log(home: CoordinatorHome, out: Path) -> int:
     return size
 
 
-def write_log(registry: Registry, home: CoordinatorHome) -> None:
-    """Logs every row that is not logged yet; before a step as well as after it, so that none is taken on a wrong log.
+def write_log(registry: Registry, home: CoordinatorHome) -> int:
+    """Logs every row that is not logged yet; before a step, so that none is taken on a wrong log, and after it.
+
+    Returns:
+        How many entries there are.
 
     Raises:
         ConsiliumError: the log is damaged, tells of something else than the registry, or cannot be written.
@@ -98,12 +101,18 @@ def write_log(registry: Registry, home: CoordinatorHome) -> None:
     journal, federation = open_log(home), home.config.federation
     with registry.transaction() as session:
         _require_same(session, journal, home)
-        newest = session.scalar(select(func.max(EntryRow.id))) or 0
+        newest = entries_due(session)
         query = select(EntryRow.facts).where(EntryRow.id > journal.size).order_by(EntryRow.id)
         rows = session.scalars(query).all() if newest > journal.size else []
     if rows:
         key = home.key()
         journal.append([sign_entry(checked(json.loads(facts), federation), key) for facts in rows], key)
+    return journal.size
+
+
+def entries_due(session: Session) -> int:
+    """How many entries there have to be."""
+    return session.scalar(select(func.max(EntryRow.id))) or 0
 
 
 def _require_same(session: Session, journal: Journal, home: CoordinatorHome) -> None:
