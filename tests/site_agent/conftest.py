@@ -40,6 +40,7 @@ from federated.panel import Asked
 from federated.vocabulary import Concept, Vocabulary, plain_vocabulary
 from server.coordinator import Coordinator
 from server.home import CoordinatorConfig, CoordinatorHome
+from shared_models.front_ends import create_front_end
 from site_agent.agent import exchange
 from site_agent.decisions.sums import FOLD, NO_LABEL
 from site_agent.egress import Draft
@@ -48,7 +49,6 @@ from site_agent.intake.ingest import ingest
 from site_agent.intake.reports import IngestReport
 from site_agent.policy import Policy, permissive_policy, read_policy, sign_policy, write_policy
 from tests import decision_making
-from tests.small_front_end import CARD
 
 LABELS = ("a4c", "plax")
 FEATURES = 3
@@ -239,6 +239,8 @@ def make_draft() -> Callable[..., Draft]:
     return Drafts().make
 
 
+PIXELS = create_front_end("pixels")
+PIXELS_CARD = FrontEndCard(name="pixels", config={}, digest=PIXELS.digest, features=PIXELS.features)
 SHADES = ("dark", "light", "striped")
 SIDE = 12
 
@@ -255,9 +257,9 @@ def shade(label: str, rng: np.random.Generator) -> NDArray[np.uint8]:
 class Federation:
     """A coordinator and hospitals with real images, which pass parcels by hand."""
 
-    def __init__(self, folder: Path, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(self, folder: Path, vocabulary: Vocabulary | None = None, card: FrontEndCard = PIXELS_CARD) -> None:
         self.folder = folder
-        config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=CARD)
+        config = CoordinatorConfig(federation="shades", name="hub", task="classification", front_end=card)
         vocabulary = vocabulary or plain_vocabulary("shades", list(SHADES))
         self.coordinator = Coordinator(CoordinatorHome.create(folder / "hub", config, vocabulary))
 

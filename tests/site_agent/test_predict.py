@@ -17,16 +17,18 @@ from federated.errors import ConsiliumError, DataError, SignatureError
 from federated.fused_model import FusedModel
 from federated.keys import TrustFile
 from federated.manifest import RecallManifest, pack_tensors
+from shared_models.front_ends import create_front_end
 from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import still
 from site_agent import adopt
 from site_agent.intake.preparation import Prepared, prepare
 from site_agent.predict import Predicted, predict, read_release, rows_of, shown_in
 from site_agent.sources.index import parse_columns
-from tests.small_front_end import FEW_PIXELS
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
+
+FRONT_END = create_front_end("pixels")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def images(shared: Federation, tmp_path: Path) -> Path:
 
 def _predict(model: FusedModel, *inputs: Path, columns: str = "") -> tuple[Predicted, list[Decision]]:
     out = inputs[0].parent / "predictions.jsonl"
-    done = predict(model, FEW_PIXELS, inputs, out, parse_columns(columns))
+    done = predict(model, FRONT_END, inputs, out, parse_columns(columns))
     return done, [parse_decision(line, where=str(out)) for line in out.read_text().splitlines()]
 
 
@@ -85,7 +87,7 @@ def test_an_index_gives_a_line_an_image_then_a_line_a_clip(model: FusedModel, im
 
 def test_the_same_images_give_the_same_bytes(model: FusedModel, images: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        predict(model, FEW_PIXELS, [images], tmp_path / name)
+        predict(model, FRONT_END, [images], tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
@@ -182,7 +184,7 @@ def test_what_is_no_image_is_one_line(model: FusedModel, tmp_path: Path, what: s
     (tmp_path / "empty folder").mkdir()
     (tmp_path / "movie.doc").write_bytes(b"doc")
     with pytest.raises(DataError, match=what):
-        predict(model, FEW_PIXELS, [tmp_path / what], tmp_path / "out.jsonl")
+        predict(model, FRONT_END, [tmp_path / what], tmp_path / "out.jsonl")
 
 
 def test_rows_of_several_inputs_keep_their_order(images: Path) -> None:

@@ -21,6 +21,7 @@ from site_agent.decisions.book import book_of, now
 from site_agent.decisions.noting import note
 from site_agent.home import SiteHome
 from site_agent.predict import predict
+from tests.small_front_end import CARD
 
 if TYPE_CHECKING:
     from tests.site_agent.conftest import Federation
@@ -31,7 +32,7 @@ KINDS = ("statistics", "report", "summary", "decision")
 @pytest.fixture(scope="session")
 def prepared(found: type[Federation], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sites with a release in use; every test gets a copy."""
-    federation = found(tmp_path_factory.mktemp("prepared"))
+    federation = found(tmp_path_factory.mktemp("prepared"), card=CARD)
     ada = federation.hospital("ada", {"dark": 24, "light": 24}, *KINDS)
     ben = federation.hospital("ben", {"light": 24, "striped": 24}, *KINDS)
     federation.event(ada, ben, adopting=True)
