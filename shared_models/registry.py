@@ -21,9 +21,25 @@ def _unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> tor
     return unet(classes, side, width, levels)
 
 
+def _fourier_net(dimensions: int = 3, channels: int = 16, diffeomorphic: bool = False) -> torch.nn.Module:
+    from shared_models.registration.fourier_net import FourierNet
+
+    return FourierNet(dimensions, channels, diffeomorphic)
+
+
+def _fourier_net_plus(
+    dimensions: int = 3, channels: int = 16, cascades: int = 1, diffeomorphic: bool = False, skip: bool = False
+) -> torch.nn.Module:
+    from shared_models.registration.fourier_net_plus import FourierNetPlus
+
+    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip)
+
+
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "clip_encoder": clip_encoder,
     "contour_network": contour_network,
+    "fourier_net": _fourier_net,
+    "fourier_net_plus": _fourier_net_plus,
     "linear_head": linear_head,
     "place_encoder": place_encoder,
     "small_resnet18": small_resnet_expert,
@@ -38,6 +54,8 @@ Config = Mapping[str, bool | int | float | str]
 LABELS: dict[str, Callable[[Config], int | None]] = {
     "clip_encoder": lambda _: None,
     "contour_network": lambda _: None,
+    "fourier_net": lambda _: None,
+    "fourier_net_plus": lambda _: None,
     "linear_head": lambda config: int(config["labels"]),
     "place_encoder": lambda _: None,
     "small_resnet18": lambda config: int(config["classes"]),

@@ -141,7 +141,7 @@ def warp_labels(labels: Tensor, field: Tensor, known: Sequence[int]) -> Tensor:
         raise ValueError("label maps are warped label by label: name the labels")
     if strange := sorted(set(labels.unique().tolist()) - set(known)):
         raise ValueError(f"label maps hold {strange[0]}; the labels are {', '.join(map(str, known))}")
-    best = warp((labels == known[0]).to(field)[:, None], field)[:, 0]
+    best = 1 - warp((labels != known[0]).to(field)[:, None], field)[:, 0]  # what lies outside is background
     found = torch.full_like(best, known[0], dtype=labels.dtype)
     for label in known[1:]:
         share = warp((labels == label).to(field)[:, None], field)[:, 0]

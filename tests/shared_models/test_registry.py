@@ -42,6 +42,8 @@ SMALL: dict[str, dict[str, int]] = {
     "contour_network": {"side": 32, "width": 4, "levels": 3},
     "clip_encoder": {"side": 32, "width": 4, "dense": 8, "projected": 8, "levels": 2, "stride": 2, "cells": 2},
     "place_encoder": {"side": 32, "width": 4, "levels": 2, "channels": 2, "cells": 4},
+    "fourier_net": {"dimensions": 2, "channels": 2},
+    "fourier_net_plus": {"dimensions": 3, "channels": 2, "cascades": 2},
 }
 
 
@@ -86,12 +88,23 @@ def test_a_network_that_segments_is_shown_grey_images_alone() -> None:
         create_model("unet", **SMALL["unet"], channels=4)
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("fourier_net", "diffeomorphic"), ("fourier_net_plus", "diffeomorphic"), ("fourier_net_plus", "skip")],
+)
+def test_a_setting_of_registration_that_is_no_truth_value(name: str, setting: str) -> None:
+    with pytest.raises(TypeError, match=f"{setting} 1, which is neither true nor false"):
+        create_model(name, **SMALL[name] | {setting: 1})
+
+
 def test_how_many_labels_a_network_speaks_of() -> None:
     assert set(LABELS) == set(MODELS)
     assert labels_of("unet", SMALL["unet"]) == 2
     assert labels_of("contour_network", SMALL["contour_network"]) is None
     assert labels_of("clip_encoder", SMALL["clip_encoder"]) is None
     assert labels_of("place_encoder", SMALL["place_encoder"]) is None
+    assert labels_of("fourier_net", SMALL["fourier_net"]) is None
+    assert labels_of("fourier_net_plus", SMALL["fourier_net_plus"]) is None
     assert labels_of("linear_head", {"features": 5, "labels": 3}) == 3
     assert labels_of("small_resnet18", {"classes": 4, "side": 32, "width": 4}) == 4
     with pytest.raises(ValueError, match="no model 'perceptron'"):

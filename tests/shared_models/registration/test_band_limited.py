@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from tests.shared_models.registration.fourier_reference import by_transforms
 
 from shared_models.registration.band_limited import band_limited
+from tests.shared_models.registration.fourier_reference import by_transforms
 
 UP = [((4, 6), (16, 24)), ((4, 6, 8), (16, 24, 32)), ((5, 7), (20, 21)), ((4, 5), (9, 20)), ((3,), (12,))]
 DOWN = [((16, 24), (8, 12)), ((12, 10, 8), (6, 5, 4)), ((9, 11), (4, 5)), ((8, 12), (5, 3)), ((6, 6), (6, 6))]
