@@ -7,7 +7,7 @@ Diff-Fourier-Net reads the field as a velocity.
 
 from __future__ import annotations
 
-from torch import Tensor, cat
+from torch import Tensor
 
 from shared_models.registration.band_limited import band_limited
 from shared_models.registration.network import RegistrationNetwork
@@ -36,6 +36,6 @@ class FourierNet(RegistrationNetwork):
 
     def estimate(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """(B, d, *N) field or velocity, normalised, of images whose size 16 divides."""
-        features = self.contracting(cat([moving, fixed], dim=1), KEPT)
+        features = self.contracting([moving, fixed], KEPT)
         patch = self.patch(self.expanding(features)) * SCALES[self.dimensions]
         return band_limited(patch, moving.shape[2:])

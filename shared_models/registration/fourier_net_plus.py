@@ -6,7 +6,7 @@ moving image warped by what was found so far, and adds to that.
 
 from __future__ import annotations
 
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
 from shared_models.bounds import require_sizes
 from shared_models.registration.band_limited import band_limited
@@ -73,7 +73,7 @@ class PatchNetwork(nn.Module):
 
     def forward(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """(B, d, *N/4), or (B, d, *N/2) of a network that skips."""
-        features = self.contracting(cat([moving, fixed], dim=1), self.kept)
+        features = self.contracting([moving, fixed], self.kept)
         found: Tensor = self.patch(self.expanding(features))
         return found
 

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared_models.registration.slabs import in_slabs
+
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+EARLY = 3  # layers in slabs where no gradient is asked for: up to the first that halves the size
 
 
 class Activated(nn.Sequential):
@@ -56,15 +59,29 @@ class ContractingPath(nn.Module):
             self.levels.append(nn.Sequential(*pair))
             before = second
 
-    def forward(self, values: Tensor, kept: Collection[int] = ()) -> list[Tensor]:
-        """Features of the levels that are kept, and of the last, in order; others are freed on the way."""
+    def forward(self, images: Sequence[Tensor], kept: Collection[int] = ()) -> list[Tensor]:
+        """Features of the levels that are kept, and of the last, in order; others are freed on the way.
+
+        Args:
+            images: (B, C, *N), side by side as channels.
+            kept: levels.
+        """
+        layers = [(level, layer) for level, pair in enumerate(self.levels) for layer in pair.children()]
+        if len(layers) > EARLY and 0 not in kept and _slabs_do(images[0]):
+            early, layers = layers[:EARLY], layers[EARLY:]
+            values = in_slabs([layer for _, layer in early], images)
+        else:
+            values = torch.cat(list(images), dim=1)
         found: list[Tensor] = []
-        for level, layers in enumerate(self.levels):
-            for layer in layers.children():  # one by one: a sequence as a whole would hold what it was given
-                values = layer(values)
-            if level in kept:
+        for number, (level, layer) in enumerate(layers, start=1):
+            values = layer(values)
+            if level in kept and (number == len(layers) or layers[number][0] > level):
                 found.append(values)
         return [*found, values]
+
+
+def _slabs_do(images: Tensor) -> bool:
+    return images.ndim == 5 and images.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 class Expansion(NamedTuple):

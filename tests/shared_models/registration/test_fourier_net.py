@@ -30,7 +30,7 @@ def test_it_is_as_large_and_as_dear_as_published(dimensions: int, channels: int,
         images = torch.zeros((1, 2, *SIZES[dimensions]))
     assert sum(part.numel() for part in network.parameters()) == parameters
     with FlopCounterMode(display=False) as counter:
-        network.patch(network.expanding(network.contracting(images, (2, 3))))
+        network.patch(network.expanding(network.contracting([images], (2, 3))))
     assert counter.get_total_flops() / 2e9 == pytest.approx(giga, rel=3e-3)  # an addition and a multiplication
 
 

@@ -16,7 +16,7 @@ from shared_models.registration.paths import (
 
 def test_levels_halve_and_what_is_kept_is_given_in_order() -> None:
     path = ContractingPath(2, 2, [(3, 4), (5, 6), (7, 8)])
-    found = path(torch.zeros((1, 2, 8, 12)), kept=(1,))
+    found = path([torch.zeros((1, 2, 8, 12))], kept=(1,))
     assert [tuple(each.shape) for each in found] == [(1, 6, 4, 6), (1, 8, 2, 3)]
 
 

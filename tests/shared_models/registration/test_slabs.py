@@ -1,0 +1,35 @@
+"""Slabs are what the whole would be, at their seams and at the image's edges."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from shared_models.registration.paths import ContractingPath, convolution
+from shared_models.registration.slabs import in_slabs
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("size", [(16, 6, 8), (5, 7, 4), (9, 4, 6)])
+@pytest.mark.parametrize("strides", [(1,), (2,), (1, 1, 2), (2, 1, 2)])
+def test_seams_and_edges_do_not_show(strides: tuple[int, ...], size: tuple[int, ...], rows: int) -> None:
+    torch.manual_seed(0)
+    widths = (2, 3, 17, 4)
+    layers = [convolution(3, widths[k], widths[k + 1], stride) for k, stride in enumerate(strides)]
+    images = [torch.randn((2, 1, *size)) for _ in range(2)]
+    with torch.inference_mode():
+        whole = nn.Sequential(*layers)(torch.cat(images, dim=1))
+        assert torch.allclose(in_slabs(layers, images, rows), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [(), (1, 2)])
+def test_a_path_is_the_same_with_and_without_gradients(kept: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    path = ContractingPath(3, 2, [(3, 3), (4, 4), (5, 6)])
+    images = [torch.randn((1, 1, 20, 8, 12)) for _ in range(2)]
+    learnt = path(images, kept)
+    with torch.inference_mode():
+        found = path(images, kept)
+    assert len(found) == len(learnt) == len(kept) + 1
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, learnt, strict=True))
