@@ -10,17 +10,27 @@ from shared_models.registration.paths import ContractingPath, convolution
 from shared_models.registration.slabs import in_slabs
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("most", [1, 10**3, 10**9])
 @pytest.mark.parametrize("size", [(16, 6, 8), (5, 7, 4), (9, 4, 6)])
 @pytest.mark.parametrize("strides", [(1,), (2,), (1, 1, 2), (2, 1, 2)])
-def test_seams_and_edges_do_not_show(strides: tuple[int, ...], size: tuple[int, ...], rows: int) -> None:
+def test_seams_and_edges_do_not_show(strides: tuple[int, ...], size: tuple[int, ...], most: int) -> None:
     torch.manual_seed(0)
     widths = (2, 3, 17, 4)
     layers = [convolution(3, widths[k], widths[k + 1], stride) for k, stride in enumerate(strides)]
     images = [torch.randn((2, 1, *size)) for _ in range(2)]
     with torch.inference_mode():
         whole = nn.Sequential(*layers)(torch.cat(images, dim=1))
-        assert torch.allclose(in_slabs(layers, images, rows), whole, atol=1e-5)
+        assert torch.allclose(in_slabs(layers, images, most), whole, atol=1e-5)
+
+
+def test_no_more_is_made_at_once_than_was_said() -> None:
+    layers, images = [convolution(3, 2, 3), convolution(3, 3, 3, 2)], [torch.zeros((1, 1, 32, 4, 4))] * 2
+    seen: list[int] = []
+    layers[0].register_forward_hook(lambda _layer, _given, out: seen.append(out.shape[2]))
+    with torch.inference_mode():
+        in_slabs(layers, images, most=3 * 4 * 4 * 8)
+    assert len(seen) == 4
+    assert max(seen) <= 8 + 3  # and what the next layer sees beyond the seams
 
 
 @pytest.mark.parametrize("kept", [(), (1, 2)])
