@@ -95,7 +95,7 @@ def standard_plane(heart: Heart, view: str, jitter: np.random.Generator | None =
     if jitter is None:
         return exact
     for look in range(LOOKS):
-        held = _shaken(exact, jitter, CALMER**look)
+        held = shaken(exact, jitter, CALMER**look)
         if shows(heart, view, held):
             return held
     return exact
@@ -109,7 +109,7 @@ def shows(heart: Heart, view: str, plane: Plane) -> bool:
     return all(areas[one] >= SHOWN_MM2 for one in wanted) and all(areas[one] <= FOREIGN_MM2 for one in foreign)
 
 
-def _shaken(plane: Plane, jitter: np.random.Generator, strength: float) -> Plane:
+def shaken(plane: Plane, jitter: np.random.Generator, strength: float = 1.0) -> Plane:
     """As a hand holds it whose deviations are `strength` times the usual."""
     tilt, turn, swing = np.deg2rad(strength * jitter.normal(0.0, [TILT_DEGREES, TURN_DEGREES, TILT_DEGREES]))
     moved = plane.turned(tilt, turn, swing)

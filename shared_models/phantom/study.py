@@ -110,7 +110,7 @@ class Acquisition:
         place = [patient.seed, list(VIEWS).index(view), int(contrast), seed]
         generator = np.random.default_rng([*place, 5])
         self.plane = standard_plane(patient.heart, view, generator if jitter else None)
-        start, depth = _depths(patient.heart, self.view)
+        start, depth = depths(patient.heart, self.view)
         zoom = float(np.exp(generator.normal(0.0, 0.05))) if jitter else 1.0
         self.scanner = Scanner(
             self.machine,
@@ -260,7 +260,7 @@ def nearest_frame(phases: NDArray[np.float64], wanted: float) -> int:
     return int(np.argmin(np.minimum(away, 1.0 - away)))
 
 
-def _depths(heart: Heart, view: View) -> tuple[float, float]:
+def depths(heart: Heart, view: View) -> tuple[float, float]:
     """Where an image of this view begins and ends, in mm from the transducer, so that the heart fills it."""
     a, p = heart.anatomy, heart.parameters
     if view.window == "apical":

@@ -6,15 +6,18 @@ centroids and the apex.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from shared_models.phantom import labels as label
 from shared_models.phantom.anatomy import ATRIAL_WALL, TRICUSPID_HEIGHT
 from shared_models.phantom.heart import CHUNK, Heart
 from shared_models.phantom.motion import Located
+from shared_models.phantom.planes import Plane, shaken
 from shared_models.phantom.shapes import Vector
 from shared_models.phantom.structures import in_rv_wall
 
@@ -22,6 +25,7 @@ WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right
 NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillary", "PSAX low", "A4C", "A5C", "A2C")
 PLANE_PIXELS = 224
 MARGIN = 6.0  # mm about the heart
+POSE_DEGREES, POSE_MM = 4.0, 3.0  # standard deviations of the rigid pose that all planes share
 
 
 @dataclass(frozen=True)
@@ -152,36 +156,64 @@ def landmarks(heart: Heart, phase: float) -> dict[str, Vector]:
     return dict(zip(still, moved, strict=True))
 
 
-def nine_planes(heart: Heart, phase: float = 0.0, pixels: int = PLANE_PIXELS) -> NDArray[np.uint8]:
-    """(9, pixels, pixels) wall numbers in the order of `NINE_PLANES`, each 1.15 times the heart wide."""
+def picture_mm(heart: Heart, pixels: int = PLANE_PIXELS) -> float:
+    """Edge of a pixel of the nine planes: a picture is 1.15 times as wide as `bounding_grid`."""
     grid = bounding_grid(heart, 64)
-    width = grid.spacing_mm * grid.edge * 1.15
-    steps = (np.arange(pixels) + 0.5) / pixels * width - width / 2
-    down, right = (one.ravel()[:, None] for one in np.meshgrid(steps, steps, indexing="ij"))
-    points = [
-        (middle + right * across + down * below).astype(np.float32) for middle, across, below in _cuts(heart, phase)
-    ]
-    _, walls = _marks(heart, np.concatenate(points), phase)
-    return walls.reshape(len(points), pixels, pixels)
+    return grid.spacing_mm * grid.edge * 1.15 / pixels
 
 
-def _cuts(heart: Heart, phase: float) -> list[tuple[Vector, Vector, Vector]]:
-    """Middle, rightward and downward direction of each of the nine planes."""
+def nine_planes(
+    heart: Heart, phase: float = 0.0, pixels: int = PLANE_PIXELS, jitter: np.random.Generator | None = None
+) -> NDArray[np.uint8]:
+    """(9, pixels, pixels) wall numbers in the order of `NINE_PLANES`, each 1.15 times the heart wide."""
+    return wall_pictures(heart, nine_cuts(heart, phase, jitter), phase, pixels)
+
+
+def wall_pictures(
+    heart: Heart, cuts: Sequence[Plane], phase: float = 0.0, pixels: int = PLANE_PIXELS
+) -> NDArray[np.uint8]:
+    """(V, pixels, pixels) wall numbers along planes whose origins are the middles of the pictures."""
+    steps = (np.arange(pixels) + 0.5 - pixels / 2) * picture_mm(heart, pixels)
+    down, right = np.meshgrid(steps, steps, indexing="ij")
+    points = np.concatenate([cut.points(right, down) for cut in cuts])
+    low, high = _bounds(heart)
+    near = ((points > low - MARGIN) & (points < high + MARGIN)).all(axis=1)  # elsewhere there is no wall
+    walls = np.zeros(len(points), np.uint8)
+    _, walls[near] = _marks(heart, points[near], phase)
+    return walls.reshape(len(cuts), pixels, pixels)
+
+
+def nine_cuts(heart: Heart, phase: float = 0.0, jitter: np.random.Generator | None = None) -> tuple[Plane, ...]:
+    """The planes in the order of `NINE_PLANES`, through the landmarks at a phase; their origins are mid-picture.
+
+    With jitter all of them are off by one rigid pose, and each by what an operator's hand adds.
+    """
     at = landmarks(heart, phase)
-    apex, mitral, whole = at["apex"], at["mitral valve"], np.mean([at[name] for name in WALL_NAMES[1:]], axis=0)
+    whole = np.mean([at[name] for name in WALL_NAMES[1:]], axis=0)
+    exact = _cuts(at, whole)
+    if jitter is None:
+        return exact
+    turn = Rotation.from_rotvec(np.deg2rad(jitter.normal(0.0, POSE_DEGREES, 3)))
+    moved = whole + jitter.normal(0.0, POSE_MM, 3)
+    posed = [Plane(moved + turn.apply(one.origin - whole), turn.apply(one.right), turn.apply(one.down)) for one in exact]
+    return tuple(shaken(plane, jitter) for plane in posed)
+
+
+def _cuts(at: Mapping[str, Vector], whole: Vector) -> tuple[Plane, ...]:
+    apex, mitral = at["apex"], at["mitral valve"]
     axis = (apex - whole) / np.linalg.norm(apex - whole)
 
-    def through(first: str, second: str, third: str) -> tuple[Vector, Vector, Vector]:
+    def through(first: str, second: str, third: str) -> Plane:
         return _plane(whole, at[first], at[second] - at[first], at[third] - at[first])
 
-    def across(share: float, origin: Vector) -> tuple[Vector, Vector, Vector]:
+    def across(share: float, origin: Vector) -> Plane:
         aside = np.cross(axis, [0.0, 1.0, 0.0])
         return _plane(whole, origin * (1 - share) + apex * share, aside, np.cross(axis, aside))
 
     foot = mitral + ((at["right ventricle"] - mitral) @ axis) * axis
     normal = at["right ventricle"] - foot
     two = _plane(whole, foot, np.cross(normal, axis), -axis)
-    return [
+    return (
         through("right atrium", "pulmonary valve", "right ventricle"),
         through("mitral valve", "left ventricle", "aortic valve"),
         through("left atrium", "aortic valve", "right atrium"),
@@ -191,13 +223,13 @@ def _cuts(heart: Heart, phase: float) -> list[tuple[Vector, Vector, Vector]]:
         through("apex", "left atrium", "right atrium"),
         through("apex", "left atrium", "aortic valve"),
         two,
-    ]
+    )
 
 
-def _plane(whole: Vector, spot: Vector, first: Vector, second: Vector) -> tuple[Vector, Vector, Vector]:
+def _plane(whole: Vector, spot: Vector, first: Vector, second: Vector) -> Plane:
     """The plane through a point along two directions, its middle the point nearest to the heart's."""
     across = first / np.linalg.norm(first)
     below = second - (second @ across) * across
     below = below / np.linalg.norm(below)
     middle = spot + ((whole - spot) @ across) * across + ((whole - spot) @ below) * below
-    return middle, across, below
+    return Plane(middle, across, below)
