@@ -210,9 +210,9 @@ def _cuts(at: Mapping[str, Vector], whole: Vector) -> tuple[Plane, ...]:
         aside = np.cross(axis, [0.0, 1.0, 0.0])
         return _plane(whole, origin * (1 - share) + apex * share, aside, np.cross(axis, aside))
 
-    foot = mitral + ((at["right ventricle"] - mitral) @ axis) * axis
-    normal = at["right ventricle"] - foot
-    two = _plane(whole, foot, np.cross(normal, axis), -axis)
+    line = (apex - mitral) / np.linalg.norm(apex - mitral)
+    foot = mitral + ((at["right ventricle"] - mitral) @ line) * line
+    two = _plane(whole, foot, np.cross(at["right ventricle"] - foot, line), -line)
     return (
         through("right atrium", "pulmonary valve", "right ventricle"),
         through("mitral valve", "left ventricle", "aortic valve"),
