@@ -1,0 +1,1 @@
+"""Reconstruction: the heart in 3D from a few named views."""
