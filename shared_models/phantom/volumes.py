@@ -195,7 +195,9 @@ def nine_cuts(heart: Heart, phase: float = 0.0, jitter: np.random.Generator | No
         return exact
     turn = Rotation.from_rotvec(np.deg2rad(jitter.normal(0.0, POSE_DEGREES, 3)))
     moved = whole + jitter.normal(0.0, POSE_MM, 3)
-    posed = [Plane(moved + turn.apply(one.origin - whole), turn.apply(one.right), turn.apply(one.down)) for one in exact]
+    posed = [
+        Plane(moved + turn.apply(one.origin - whole), turn.apply(one.right), turn.apply(one.down)) for one in exact
+    ]
     return tuple(shaken(plane, jitter) for plane in posed)
 
 

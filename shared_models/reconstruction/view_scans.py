@@ -23,7 +23,7 @@ from shared_models.phantom.views import view_named
 from shared_models.phantom.volumes import PLANE_PIXELS
 
 REFERENCE: Mapping[str, str] = {  # whose window is borrowed
-    "RV inflow": "A4C",  # through the right atrium, the right ventricle and its outflow: no chest window sees that plane
+    "RV inflow": "A4C",  # right atrium, ventricle and outflow: no chest window sees that plane
     "PLAX": "PLAX",
     "PSAX aortic": "PSAX-AV",
     "PSAX mitral": "PSAX-MV",
