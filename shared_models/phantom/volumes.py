@@ -184,12 +184,18 @@ def wall_pictures(
 
 
 def nine_cuts(heart: Heart, phase: float = 0.0, jitter: np.random.Generator | None = None) -> tuple[Plane, ...]:
-    """The planes in the order of `NINE_PLANES`, through the landmarks at a phase; their origins are mid-picture.
+    """The planes in the order of `NINE_PLANES`, through the landmarks at a phase; their origins are mid-picture."""
+    at = landmarks(heart, phase)
+    return landmark_planes(at, np.mean([at[name] for name in WALL_NAMES[1:]], axis=0), jitter)
+
+
+def landmark_planes(
+    at: Mapping[str, Vector], whole: Vector, jitter: np.random.Generator | None = None
+) -> tuple[Plane, ...]:
+    """The nine planes of any heart whose landmarks are named as in `landmarks`, mid-picture nearest to its middle.
 
     With jitter all of them are off by one rigid pose, and each by what an operator's hand adds.
     """
-    at = landmarks(heart, phase)
-    whole = np.mean([at[name] for name in WALL_NAMES[1:]], axis=0)
     exact = _cuts(at, whole)
     if jitter is None:
         return exact
