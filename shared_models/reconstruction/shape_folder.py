@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_example(path: Path) -> Example:
         ValueError: the file is missing, damaged or none of these.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             said, edge = json.loads(held["said"].tobytes()), int(held["edge"])
             return Example(
                 patient=said["patient"],
@@ -83,7 +84,7 @@ def read_example(path: Path) -> Example:
                 picture_mm=held["picture_mm"],
                 lv_volume_ml=float(held["lv_volume_ml"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: is no example that can be read; remove it, and it is made anew") from error
 
 

@@ -7,15 +7,20 @@ from hypothesis import given
 from shared_models.phantom import labels as label
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import draw_patient
+from shared_models.phantom.planes import TILT_DEGREES, TURN_DEGREES
 from shared_models.phantom.volumes import (
     NINE_PLANES,
+    POSE_DEGREES,
     WALL_NAMES,
     Grid,
+    _marks,
     bounding_grid,
     displacement,
     displacement_to_end_diastole,
     landmarks,
+    nine_cuts,
     nine_planes,
+    picture_mm,
     volume,
 )
 from tests.shared_models.phantom.hearts import FEW, patients, phases
@@ -154,3 +159,77 @@ def test_nine_planes_of_another_phase_are_others():
 def test_a_volume_out_of_range_is_refused_in_one_line(edge):
     with pytest.raises(ValueError, match=f"a volume of {edge} voxels a side is out of range: 8 to 512"):
         bounding_grid(draw_patient(0).heart, edge)
+
+
+LANDMARKS_OF = {  # through which each of the nine planes goes
+    "RV inflow": ("right ventricle", "pulmonary valve", "right atrium"),
+    "PLAX": ("left ventricle", "mitral valve", "aortic valve"),
+    "PSAX aortic": ("left atrium", "right atrium", "aortic valve"),
+    "A4C": ("left atrium", "right atrium", "apex"),
+    "A5C": ("left atrium", "aortic valve", "apex"),
+    "A2C": ("mitral valve", "apex"),
+}
+
+
+@given(patients(), phases)
+@FEW
+def test_the_nine_planes_go_through_their_landmarks(patient, phase):
+    at, cuts = landmarks(patient.heart, phase), dict(zip(NINE_PLANES, nine_cuts(patient.heart, phase), strict=True))
+    for view, names in LANDMARKS_OF.items():
+        for name in names:
+            assert (at[name] - cuts[view].origin) @ cuts[view].normal == pytest.approx(0, abs=1e-6), (view, name)
+    whole = np.mean([at[name] for name in WALL_NAMES[1:]], axis=0)
+    for view, share in (("PSAX mitral", 0.25), ("PSAX papillary", 0.75), ("PSAX low", 0.85)):
+        place = whole + share * (at["apex"] - whole)
+        assert (place - cuts[view].origin) @ cuts[view].normal == pytest.approx(0, abs=1e-6)
+        assert abs(cuts[view].normal @ (at["apex"] - whole)) == pytest.approx(np.linalg.norm(at["apex"] - whole))
+
+
+def test_pictures_are_labelled_nowhere_less_for_being_looked_at_near_the_heart_only():
+    for seed, population in enumerate(("healthy", "dilated", "hypertrophic")):
+        heart = draw_patient(seed, population).heart
+        steps = (np.arange(64) - 31.5) * picture_mm(heart, 64)
+        down, right = np.meshgrid(steps, steps, indexing="ij")
+        found = nine_planes(heart, END_SYSTOLE, 64)
+        for cut, plane in zip(nine_cuts(heart, END_SYSTOLE), found, strict=True):
+            _, walls = _marks(heart, cut.points(right, down), END_SYSTOLE)
+            assert np.array_equal(plane, walls.reshape(64, 64))
+
+
+def test_jitter_is_one_pose_of_all_planes_and_a_hand_for_each():
+    heart = draw_patient(1).heart
+    exact = nine_cuts(heart)
+    drawn = [nine_cuts(heart, jitter=np.random.default_rng(seed)) for seed in range(200)]
+    again = nine_cuts(heart, jitter=np.random.default_rng(0))
+    assert all(np.array_equal(one.right, other.right) for one, other in zip(drawn[0], again, strict=True))
+    tilts = np.array(
+        [
+            [np.arccos(min(1, one.normal @ other.normal)) for one, other in zip(held, exact, strict=True)]
+            for held in drawn
+        ]
+    )
+    off = np.sqrt((tilts**2).mean())  # about two axes: the pose's and the hand's
+    assert off == pytest.approx(np.deg2rad(np.sqrt(2 * POSE_DEGREES**2 + TILT_DEGREES**2 + TURN_DEGREES**2)), rel=0.1)
+    shared = [
+        np.cross(one.normal, other.normal) for held in drawn for one, other in zip(held[3:6], exact[3:6], strict=True)
+    ]
+    turns = np.array(shared).reshape(-1, 3, 3)  # three planes with one normal: the pose turns them alike
+    assert np.corrcoef(turns[:, 0].ravel(), turns[:, 1].ravel())[0, 1] > 0.2
+    for held in drawn[0]:
+        axes = np.stack([held.right, held.down])
+        assert axes @ axes.T == pytest.approx(np.eye(2), abs=1e-9)
+
+
+def test_pictures_with_jitter_are_others_and_those_of_their_seed():
+    heart = draw_patient(1).heart
+    exact, first, again = (
+        nine_planes(heart, 0.0, 48, jitter) for jitter in (None, *map(np.random.default_rng, (7, 7)))
+    )
+    assert np.array_equal(first, again)
+    assert all((one != other).any() for one, other in zip(exact, first, strict=True))
+
+
+def test_pictures_without_jitter_are_golden():
+    found = nine_planes(draw_patient(1).heart, END_SYSTOLE, 32)
+    assert np.bincount(found.ravel(), minlength=5).tolist() == [8450, 589, 87, 64, 26]
+    assert np.bincount(found[:8].ravel(), minlength=5).tolist() == [7519, 518, 79, 50, 26]
