@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
     return values, spacing
 
 
-def resampled(values: NDArray[Any], spacing: Sequence[float], order: int) -> NDArray[Any]:
+def resampled(values: NDArray[Any], spacing: Sequence[float], order: Literal[0, 1]) -> NDArray[Any]:
     """The same with cubes of 1 mm; as it is where it has such."""
     if all(abs(edge - CUBE_MM) <= SAME_MM for edge in spacing):
         return values

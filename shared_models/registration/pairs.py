@@ -185,7 +185,7 @@ def image_pair(
         fixed_labels=names[1],
         displacement=field,
         valid=sector & _landed(sector, field),
-        through_mm=away * sector,
+        through_mm=(away * sector).astype(np.float32),
     )
 
 
@@ -199,4 +199,4 @@ def _landed(sector: NDArray[np.bool_], field: Floats) -> NDArray[np.bool_]:
 def _last(held: Acquisition, phase: float, count: int) -> tuple[Floats, NDArray[np.uint8]]:
     """The last of so many frames at one phase, whose noise is its own; image and label map."""
     *_, frame = held.frames([phase] * count)
-    return (frame.image * held.scanner.sector).astype(np.float32) / 255, frame.labels
+    return (frame.image * held.scanner.sector).astype(np.float32) / np.float32(255), frame.labels

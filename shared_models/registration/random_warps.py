@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def smallest_jacobian(field: NDArray[np.floating]) -> float:
     return found
 
 
-def warped(image: NDArray[np.floating], field: NDArray[np.floating], order: int = 3) -> NDArray[np.float32]:
+def warped(image: NDArray[np.floating], field: NDArray[np.floating], order: Literal[1, 3] = 3) -> NDArray[np.float32]:
     """(*N) image(p + u(p)) by a spline of an order, the border's values beyond it."""
     places = np.indices(image.shape, dtype=np.float64) + field
     return map_coordinates(image.astype(np.float32), places, order=order, mode="nearest").astype(np.float32)

@@ -125,7 +125,7 @@ def test_files_of_the_same_name_in_two_archives_stay_apart(tmp_path):
             path.touch()
     names = [name for name, _ in mesh_files(tmp_path)]
     assert names == [f"archive_{folder}-mesh_{number}" for folder in (2, 10) for number in (1, 3, 12)]
-    with pytest.raises(ValueError, match="holds no meshes; they end in .vtk or .vtu"):
+    with pytest.raises(ValueError, match=r"holds no meshes; they end in .vtk or .vtu"):
         mesh_files(tmp_path / "archive_3")
 
 
@@ -189,7 +189,7 @@ def test_without_the_reader_it_is_said_how_to_get_it(monkeypatch, tmp_path):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(meshes, "import_module", missing)
-    with pytest.raises(ValueError, match="one.vtk: needs meshio to be read: pip install meshio"):
+    with pytest.raises(ValueError, match=r"one.vtk: needs meshio to be read: pip install meshio"):
         read_mesh(tmp_path / "one.vtk")
 
 

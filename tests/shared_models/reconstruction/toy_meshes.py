@@ -1,4 +1,4 @@
-"""Tetrahedral meshes made of cubes: a phantom heart whose valves are closed, and VTK files as other programs write them."""
+"""Tetrahedral meshes made of cubes: a phantom heart whose valves are closed, a hollow ball; a VTK file of text."""
 
 from __future__ import annotations
 
