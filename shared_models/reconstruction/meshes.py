@@ -17,13 +17,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from scipy.ndimage import label as components
 
 from shared_models.phantom.planes import Plane
 from shared_models.phantom.shapes import Vector
 from shared_models.phantom.volumes import MARGIN, NINE_PLANES, PLANE_PIXELS, Grid, landmark_planes
 from shared_models.reconstruction.shape_examples import POSE, WALL_GREYS, Example, ShapePlan
-from shared_models.reconstruction.tetrahedra import boundary, crossings, tags_on_lattice
+from shared_models.reconstruction.tetrahedra import EDGE_SHARE, boundary, crossings, tags_on_lattice
 
 TAG = "elemTag"
 AORTA = 5
@@ -194,18 +195,21 @@ def mesh_walls(mesh: HeartMesh, edge: int) -> NDArray[np.bool_]:
 def mesh_pools(mesh: HeartMesh, edge: int, at: Mapping[str, Vector]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(E, E, E) twice: what walls and valves enclose, and the part of it in the left ventricle.
 
+    Vertices count as solid too while it is told what is enclosed, so that no hole of a thin valve leaks; what they took
+    of the pools is given back.
+
     Raises:
         ValueError: the left ventricle is not closed.
     """
     grid = mesh_grid(mesh, edge)
     solid = tags_on_lattice((mesh.points - grid.origin) / grid.spacing_mm, mesh.cells, mesh.tags, (edge,) * 3) > 0
     parts, _ = components(~(solid | mesh_walls(mesh, edge)))
-    enclosed = (parts > 0) & (parts != parts[0, 0, 0])
     inner = (at["mitral valve"] + at["apex"]) / 2
     own = parts[tuple(np.rint((inner - grid.origin) / grid.spacing_mm).astype(int))]
     if own in {0, parts[0, 0, 0]}:
         raise ValueError(f"{mesh.name}: its left ventricle is not closed at {edge} voxels a side")
-    return enclosed, parts == own
+    enclosed = (parts > 0) & (parts != parts[0, 0, 0])
+    return binary_dilation(enclosed, mask=~solid), binary_dilation(parts == own, mask=~solid)
 
 
 def mesh_example(mesh: HeartMesh, plan: ShapePlan, seed: int = 0) -> Example:
@@ -259,5 +263,8 @@ def _picture(mesh: HeartMesh, cut: Plane, pixel: float) -> NDArray[np.uint8]:
     corner = cut.origin - pixel * (PLANE_PIXELS - 1) / 2 * (cut.right + cut.down)
     axes = np.stack([cut.down, cut.right, cut.normal], axis=1)
     places = (mesh.points - corner) @ axes / pixel
-    tags = tags_on_lattice(places, mesh.cells, mesh.tags, (PLANE_PIXELS, PLANE_PIXELS, 1))[..., 0]
+    depth = places[:, 2][mesh.cells]
+    cut_through = (depth.min(axis=1) <= EDGE_SHARE) & (depth.max(axis=1) >= -EDGE_SHARE)
+    cells, own = mesh.cells[cut_through], mesh.tags[cut_through]
+    tags = tags_on_lattice(places, cells, own, (PLANE_PIXELS, PLANE_PIXELS, 1))[..., 0]
     return np.where(tags > CHAMBERS, OTHER_GREY, WALL_GREYS[np.minimum(tags, CHAMBERS)]).astype(np.uint8)
