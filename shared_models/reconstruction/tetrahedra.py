@@ -9,6 +9,7 @@ Floats = NDArray[np.floating]
 Cells = NDArray[np.integer]
 
 CHUNK = 100_000  # tetrahedra at a time
+LARGEST = 2_000_000  # vertices, whose cube is still a whole number of 64 bits
 EDGE_SHARE = 1e-6  # how far outside a tetrahedron a point may lie that is on its face
 
 
@@ -54,12 +55,19 @@ def _inside(corners: Floats, owner: Cells, points: Cells) -> NDArray[np.bool_]:
 
 
 def boundary(cells: Cells) -> Cells:
-    """(F, 3) the faces that belong to one tetrahedron only: the surface."""
+    """(F, 3) the faces that belong to one tetrahedron only: the surface.
+
+    Raises:
+        ValueError: there are more vertices than can be told apart.
+    """
     faces = np.sort(
         np.concatenate([cells[:, [0, 1, 2]], cells[:, [0, 1, 3]], cells[:, [0, 2, 3]], cells[:, 1:]]), axis=1
     )
-    once, counts = np.unique(faces, axis=0, return_counts=True)
-    return once[counts == 1]
+    size = int(faces.max()) + 1  # one number a face, which takes a fraction of the time of comparing rows
+    if size > LARGEST:
+        raise ValueError(f"a mesh of {size} vertices is too large: at most {LARGEST}")
+    _, first, counts = np.unique((faces[:, 0] * size + faces[:, 1]) * size + faces[:, 2], True, return_counts=True)
+    return faces[first[counts == 1]]
 
 
 def crossings(origin: Floats, direction: Floats, triangles: Floats) -> Floats:

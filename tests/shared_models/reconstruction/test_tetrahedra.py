@@ -41,3 +41,8 @@ def test_the_surface_of_a_hollow_ball_is_crossed_twice():
         assert met == pytest.approx([12, 20], abs=2.5)
     assert len(boundary(np.array([[0, 1, 2, 3]]))) == 4
     assert len(boundary(np.array([[0, 1, 2, 3], [1, 2, 3, 4]]))) == 6
+
+
+def test_more_vertices_than_can_be_told_apart_are_refused_in_one_line():
+    with pytest.raises(ValueError, match="a mesh of 2000001 vertices is too large: at most 2000000"):
+        boundary(np.array([[0, 1, 2, 2_000_000]]))
