@@ -10,6 +10,7 @@ from shared_models.contour_network import contour_network
 from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
 from shared_models.place_encoder import place_encoder
+from shared_models.reconstruction.pix2vox import pix2vox
 from shared_models.unet import LEVELS, unet
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "fourier_net": _fourier_net,
     "fourier_net_plus": _fourier_net_plus,
     "linear_head": linear_head,
+    "pix2vox": pix2vox,
     "place_encoder": place_encoder,
     "small_resnet18": small_resnet_expert,
     "timm": timm_expert,
@@ -57,6 +59,7 @@ LABELS: dict[str, Callable[[Config], int | None]] = {
     "fourier_net": lambda _: None,
     "fourier_net_plus": lambda _: None,
     "linear_head": lambda config: int(config["labels"]),
+    "pix2vox": lambda _: None,
     "place_encoder": lambda _: None,
     "small_resnet18": lambda config: int(config["classes"]),
     "timm": lambda config: int(config["classes"]),

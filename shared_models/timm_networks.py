@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def timm_network(architecture: str, classes: int, **options: float) -> Any:
+def timm_network(architecture: str, classes: int, **options: float | tuple[int, ...]) -> Any:
     """A network with random weights from torch's generator.
 
     Args:
         architecture: timm's name.
         classes: of the classifier; 0 leaves it out.
-        options: what timm calls them, as ``in_chans`` and ``drop_rate``.
+        options: what timm calls them, as ``in_chans``, ``drop_rate`` and ``out_indices``.
 
     Raises:
         ValueError: timm has no such architecture, or it cannot be made like this.
