@@ -56,10 +56,10 @@ def outline(ventricle: Mask, myocardium: Mask, atrium: Mask | None = None) -> Po
 
 
 def border(mask: Mask) -> Mask:
-    """(H, W) pixels of a mask that have a neighbour, over an edge or a corner, outside it or outside the image."""
+    """Pixels, or voxels, of a mask that have a neighbour, over an edge or a corner, outside it or outside the image."""
     from scipy.ndimage import binary_erosion
 
-    return mask & ~np.asarray(binary_erosion(mask, np.ones((3, 3), dtype=bool)))
+    return mask & ~np.asarray(binary_erosion(mask, np.ones((3,) * mask.ndim, dtype=bool)))
 
 
 def _base(cavity: Mask, myocardium: Mask, atrium: Mask | None) -> tuple[Points, Points, NDArray[np.int64]]:

@@ -36,10 +36,11 @@ def fits(found: Labels, truth: Labels, structures: Mapping[str, int], spacing_mm
     """
     if found.shape != truth.shape:
         raise ValueError(f"the prediction is {found.shape}, the truth {truth.shape}")
-    return {name: _fit(found == value, truth == value, spacing_mm) for name, value in structures.items()}
+    return {name: fit_of(found == value, truth == value, spacing_mm) for name, value in structures.items()}
 
 
-def _fit(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float) -> Fit:
+def fit_of(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float) -> Fit:
+    """Of two masks of any equal shape whose pixels, or voxels, have an edge of `spacing_mm`."""
     dice = dice_of(found, truth)
     if not found.any() or not truth.any():
         return Fit(dice, float("nan"), float("nan"))

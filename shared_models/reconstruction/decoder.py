@@ -29,5 +29,5 @@ class Decoder(nn.Module):
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, 1, E, E, E) probabilities, and (n, 9, E, E, E) of the last layers, which the merger scores."""
         last = self.up(features.reshape(-1, self.start, START, START, START))
-        coarse = self.last(last).sigmoid()
+        coarse = self.last(last).float().sigmoid()
         return coarse, torch.cat([last, coarse], dim=1)

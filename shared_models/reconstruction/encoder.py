@@ -1,7 +1,7 @@
 """What each view shows, and the layer that makes one of all views: the change of Efficient Pix2Vox++.
 
-Stojanovski et al., "Efficient Pix2Vox++ for 3D cardiac reconstruction from 2D echo views" (ASMUS 2022): a 3D convolution
-at the encoder's end, over features of all views read as a volume with a channel for each view.
+Stojanovski et al., "Efficient Pix2Vox++ for 3D cardiac reconstruction from 2D echo views" (ASMUS 2022): a 3D
+convolution at the encoder's end, over features of all views read as a volume with a channel for each view.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Xie et al., "Pix2Vox++: multi-scale context-aware 3D object reconstruction from single and multiple images" (IJCV 2020)
 decodes and scores every view and merges the volumes. Stojanovski et al., "Efficient Pix2Vox++ for 3D cardiac
-reconstruction from 2D echo views" (ASMUS 2022) fuses the views' features, so that one volume is decoded. A network in the
-registry is made of numbers and text that come from outside: what would be absurd is refused before memory is taken.
+reconstruction from 2D echo views" (ASMUS 2022) fuses the views' features, so that one volume is decoded. What a network
+is made of comes from outside: what would be absurd is refused before memory is taken.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Refiner(nn.Module):
         found = seen[-1] + self.bottleneck(seen[-1])
         for layer, skipped in zip(self.up, seen[-2:0:-1], strict=True):
             found = skipped + layer(found)
-        return (coarse + self.last(found).sigmoid()[:, 0]) / 2
+        return (coarse + self.last(found).float().sigmoid()[:, 0]) / 2
 
 
 def _halved(before: int, after: int) -> nn.Sequential:

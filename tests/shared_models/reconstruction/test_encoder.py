@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -26,7 +28,7 @@ def test_grey_is_normalised_as_imagenet_was() -> None:
 
 def test_the_fusing_layer_convolves_over_channels_and_pixels() -> None:
     torch.manual_seed(0)
-    layer = fusing_layer(2).eval()
+    layer: Any = fusing_layer(2).eval()
     features = torch.randn(1, 2, 5, 4, 4)
     kernel, bias = layer[0].weight, layer[0].bias
     padded = functional.pad(features, (1, 1, 1, 1, 1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from shared_models.reconstruction.view_network import ViewNetwork
 from shared_models.registry import create_model, state_form
 from shared_models.timm_networks import timm_network
 from tests.shared_models.reconstruction.tiny import on_meta, parameters, planes, tiny
+
+WHOLE: dict[str, Any] = {"size": 32, "views": "A4C"}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,14 @@ def test_presets_are_smaller_and_smaller() -> None:
 
 @pytest.mark.parametrize("fused", [True, False])
 def test_the_registry_builds_it(fused: bool) -> None:
-    config = {"size": 32, "views": "A2C, A4C", "fused": fused, "trunk": "test_resnet", "shrink": 32, "bottleneck": 8}
+    config: dict[str, Any] = {
+        "size": 32,
+        "views": "A2C, A4C",
+        "fused": fused,
+        "trunk": "test_resnet",
+        "shrink": 32,
+        "bottleneck": 8,
+    }
     network = create_model("pix2vox", **config)
     form = state_form("pix2vox", **config)
     assert {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} == {
@@ -106,21 +116,21 @@ def test_the_registry_builds_it(fused: bool) -> None:
         ({"bottleneck": 10**9}, "1 to 2048 are taken"),
     ],
 )
-def test_what_cannot_be_built_is_told_in_one_line(wrong: dict[str, int | str], words: str) -> None:
+def test_what_cannot_be_built_is_told_in_one_line(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
-        pix2vox(**{"size": 32, "views": "A4C"} | wrong)
+        pix2vox(**WHOLE | wrong)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [{"size": 32.0}, {"size": True}, {"views": 3}, {"fused": 1}, {"trunk": None}])
-def test_other_types_are_refused(wrong: dict[str, object]) -> None:
+def test_other_types_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
-        pix2vox(**{"size": 32, "views": "A4C"} | wrong)
+        pix2vox(**WHOLE | wrong)
 
 
 def test_initial_weights_are_kaimings_but_for_the_trunk() -> None:
     torch.manual_seed(0)
-    network = pix2vox(32, "A4C", trunk="test_resnet", shrink=32, bottleneck=64)
+    network: Any = pix2vox(32, "A4C", trunk="test_resnet", shrink=32, bottleneck=64)
     layer = network.decoder.up[0]
     fan_in = layer.weight[0].numel()
     assert layer.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
 
 from shared_models.reconstruction.view_network import ViewNetwork
 from tests.shared_models.reconstruction.tiny import planes, tiny
@@ -15,7 +16,7 @@ def _asked(network: ViewNetwork, shown: torch.Tensor, present: torch.Tensor | No
         return network(shown, present).refined
 
 
-def _made_identity(fusing: nn.Module) -> None:
+def _made_identity(fusing: Any) -> None:
     """The middle tap of the kernel is one, the batch norm does nothing; features after a ReLU are not negative."""
     convolution, norm, _ = fusing.children()
     with torch.no_grad():

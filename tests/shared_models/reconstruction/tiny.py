@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from shared_models.reconstruction.view_network import ViewNetwork
 
 def tiny(views: str = "A4C,A2C", size: int = 32, *, fused: bool = True, seed: int = 0) -> ViewNetwork:
     """In evaluation mode, with batch norms that have seen something."""
+    layer: Any
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = pix2vox(size, views, fused, "test_resnet", shrink=32, bottleneck=8)
@@ -28,7 +30,7 @@ def planes(hearts: int, views: int, seed: int = 0) -> torch.Tensor:
 
 
 @cache
-def on_meta(size: int, views: int, *, fused: bool, **options: int | str) -> ViewNetwork:
+def on_meta(size: int, views: int, *, fused: bool, **options: Any) -> ViewNetwork:
     """Of any size, without memory."""
     with torch.device("meta"):
         return pix2vox(size, ",".join(NINE_PLANES[:views]), fused, **options)
