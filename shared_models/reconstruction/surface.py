@@ -1,7 +1,7 @@
 """The surface of a volume as a closed mesh of triangles, and the mesh as STL or PLY.
 
-Marching cubes as by Lewiner et al. (2003), nothing smoothed. Around the volume there is nothing, so that what its border
-cuts off is closed too.
+Marching cubes as by Lewiner et al. (2003), nothing smoothed. Around the volume there is nothing, so that what its
+border cuts off is closed too.
 """
 
 from __future__ import annotations
