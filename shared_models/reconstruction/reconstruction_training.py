@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared_models.reconstruction.named_views import Planes, Present, arranged
 from shared_models.reconstruction.reconstruction_losses import LOSSES
-from shared_models.reconstruction.volume_metrics import THRESHOLDS, ious, peak_iou
+from shared_models.reconstruction.volume_metrics import overlap
 from shared_models.training import Rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Volumes = NDArray[np.float32]
 WEIGHT = 10.0
 AT_ONCE = 4
-IOU, PEAK = "IoU", "peak IoU"
 
 
 class Shown(Protocol):
@@ -105,10 +104,8 @@ class ReconstructionTask:
         """Mean overlap of the refined volumes at 0.5, and at the threshold where it is largest."""
         if not self._validation:
             return {}
-        each = ious(
-            reconstructed(self.network, self._validation), np.stack([known.target for known in self._validation])
-        )
-        return {IOU: float(each[:, THRESHOLDS.index(0.5)].mean()), PEAK: peak_iou(each).iou}
+        truths = np.stack([known.target for known in self._validation])
+        return overlap(reconstructed(self.network, self._validation), truths)
 
 
 def reconstructed(network: ViewNetwork, hearts: Sequence[Shown]) -> Volumes:

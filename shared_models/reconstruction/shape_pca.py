@@ -22,7 +22,7 @@ from shared_models.reconstruction.plane_places import Places
 Floats = NDArray[np.float32]
 HALF = 0.5
 BAND = 2.0  # voxels on either side of the surface over which a probability falls from 1 to 0
-LEAST = 1e-6  # of the first deviation, under which a mode is none
+LEAST = 1e-3  # of the first deviation, under which a mode is none: what is less, float32 does not tell from nought
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,16 @@ def shape_model(volumes: Sequence[NDArray[np.bool_]], modes: int) -> ShapeModel:
     distances = np.stack([signed_distance(volume) for volume in volumes])
     mean = distances.mean(axis=0)
     flat = (distances - mean).reshape(len(volumes), -1)
-    deviations, axes = _main_axes(flat)
-    kept = min(modes, int((deviations > LEAST * deviations[0]).sum()))
-    scaled = axes[:kept] * deviations[:kept, None]
-    return ShapeModel(mean, scaled.reshape(kept, *mean.shape).astype(np.float32))
+    scaled = _main_modes(flat, modes)
+    return ShapeModel(mean, scaled.reshape(len(scaled), *mean.shape))
 
 
-def _main_axes(flat: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of (n, D) rows less their mean: deviations and axes, by the (n, n) products, since D is large."""
+def _main_modes(flat: Floats, most: int) -> Floats:
+    """(K, D) axes times their deviations, of (n, D) rows less their mean, by the (n, n) products, since D is large."""
     values, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    lengths = np.sqrt(values)
-    axes = vectors.T @ flat / np.maximum(lengths, np.finfo(np.float64).tiny)[:, None]
-    return lengths / np.sqrt(len(flat) - 1), axes
+    lengths, vectors = np.sqrt(np.maximum(values[::-1], 0)), vectors[:, ::-1]
+    kept = min(most, int((lengths > LEAST * lengths[0]).sum()))
+    return np.asarray(vectors[:, :kept].T.astype(np.float32) @ flat) / np.float32(np.sqrt(len(flat) - 1))
 
 
 def signed_distance(volume: NDArray[np.bool_]) -> Floats:

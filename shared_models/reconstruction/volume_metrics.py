@@ -12,7 +12,7 @@ from shared_models.segmentation_metrics import fit_of
 Volumes = NDArray[np.floating]
 Solid = NDArray[np.bool_]
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-HALF = 0.5
+IOU, PEAK = "IoU", "peak IoU"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,16 @@ def peak_iou(each: NDArray[np.float64]) -> PeakIou:
     means = each.mean(axis=0)
     best = int(means.argmax())
     return PeakIou(float(means[best]), THRESHOLDS[best])
+
+
+def overlap(probabilities: Volumes, truths: Solid) -> dict[str, float]:
+    """Of n hearts (n, E, E, E), the mean overlap at 0.5, and where it is largest.
+
+    Raises:
+        ValueError: the volumes differ in shape, or there is none.
+    """
+    each = ious(probabilities, truths)
+    return {PEAK: peak_iou(each).iou, IOU: float(each[:, THRESHOLDS.index(0.5)].mean())}
 
 
 def hausdorff_95_mm(found: Solid, truth: Solid, spacing_mm: float) -> float:

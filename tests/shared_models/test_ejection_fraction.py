@@ -13,7 +13,7 @@ from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import Acquisition
 
 
-def _half_ellipsoid(radius: float, length: float, spacing: float = 0.5) -> Chamber:
+def half_ellipsoid(radius: float, length: float, spacing: float = 0.5) -> Chamber:
     """Its apex above, its base a straight line below, with a wall around all but the base."""
     rows, columns = np.mgrid[:200, :200] * spacing
     base, middle, wall = 90.0, 50.0, 8.0
@@ -26,12 +26,12 @@ def _half_ellipsoid(radius: float, length: float, spacing: float = 0.5) -> Chamb
 
 
 def test_the_volume_of_half_an_ellipsoid() -> None:
-    found = volume_ml(_half_ellipsoid(20, 70), _half_ellipsoid(24, 70))
+    found = volume_ml(half_ellipsoid(20, 70), half_ellipsoid(24, 70))
     assert found == pytest.approx(2 / 3 * np.pi * 20 * 24 * 70 / 1000, rel=0.03)
 
 
 def test_half_the_volume_is_an_ejection_fraction_of_fifty_percent() -> None:
-    wide, narrow = _half_ellipsoid(24, 70), _half_ellipsoid(24 / 2**0.5, 70)
+    wide, narrow = half_ellipsoid(24, 70), half_ellipsoid(24 / 2**0.5, 70)
     assert ejection_fraction((wide, wide), (narrow, narrow)) == pytest.approx(50, abs=1.5)
 
 
@@ -50,7 +50,7 @@ def test_of_the_phantoms_true_masks_it_is_near_what_was_prescribed() -> None:
 
 
 def test_where_half_the_wall_is_missing_the_atrium_tells_where_the_valve_is() -> None:
-    whole = _half_ellipsoid(22, 70)
+    whole = half_ellipsoid(22, 70)
     rows, columns = np.mgrid[:200, :200] * whole.spacing_mm
     atrium = (rows > 90.0) & (np.abs(columns - 50.0) < 22)
     torn = replace(whole, myocardium=whole.myocardium & (columns < 50.0))

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from shared_models.recipe import Recipe
-from shared_models.reconstruction.reconstruction_training import IOU, PEAK, ReconstructionTask, reconstructed
+from shared_models.reconstruction.reconstruction_training import ReconstructionTask, reconstructed
+from shared_models.reconstruction.volume_metrics import IOU, PEAK
 from shared_models.training import train
 from tests.shared_models.reconstruction.solid_hearts import ball
 from tests.shared_models.reconstruction.tiny import tiny

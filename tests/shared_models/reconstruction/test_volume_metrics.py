@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from shared_models.reconstruction.volume_metrics import (
+    IOU,
+    PEAK,
     THRESHOLDS,
     error_percent,
     hausdorff_95_mm,
     iou,
     ious,
+    overlap,
     peak_iou,
     volume_ml,
 )
@@ -70,6 +73,12 @@ def test_the_peak_is_of_the_mean_and_not_the_mean_of_peaks() -> None:
     each[0, 1], each[1, 5], each[:, 3] = 1.0, 1.0, 0.7
     peak = peak_iou(each)
     assert (peak.iou, peak.threshold) == (pytest.approx(0.7), 0.5)
+
+
+def test_both_figures_of_hearts() -> None:
+    probabilities = np.stack([np.where(_cube(6), 0.45, 0.0), np.where(_cube(6), 0.85, 0.0)])
+    found = overlap(probabilities, np.stack([_cube(6), _cube(6)]))
+    assert found == {IOU: 0.5, PEAK: 1.0}
 
 
 def test_volumes_in_millilitres() -> None:
