@@ -64,7 +64,8 @@ def _main_modes(flat: Floats, most: int) -> Floats:
     values, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
     lengths, vectors = np.sqrt(np.maximum(values[::-1], 0)), vectors[:, ::-1]
     kept = min(most, int((lengths > LEAST * lengths[0]).sum()))
-    return np.asarray(vectors[:, :kept].T.astype(np.float32) @ flat) / np.float32(np.sqrt(len(flat) - 1))
+    scaled = vectors[:, :kept].T / np.sqrt(len(flat) - 1)
+    return np.asarray(scaled.astype(np.float32) @ flat, dtype=np.float32)
 
 
 def signed_distance(volume: NDArray[np.bool_]) -> Floats:

@@ -26,8 +26,8 @@ def test_a_tilted_plane_is_placed_by_its_axes() -> None:
 
 
 def test_a_plane_is_drawn_where_it_lies_and_nowhere_else() -> None:
-    plane = np.arange(64, dtype=np.float32).reshape(1, 8, 8) / 64
-    volume = drawn(plane, places(Plane(-Z, X, Y), GRID, 2.0, pixels=8)[None], 8)
+    plane = np.arange(64).reshape(1, 8, 8) / 64
+    volume = drawn(plane.astype(np.float32), places(Plane(-Z, X, Y), GRID, 2.0, pixels=8)[None], 8)
     assert np.array_equal(volume[GREY, :, :, 3], plane[0].T)
     assert volume[SEEN, :, :, 3].all()
     assert volume[SEEN].sum() == 64

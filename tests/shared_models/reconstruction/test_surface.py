@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_models.reconstruction.surface import (
@@ -48,6 +48,7 @@ def test_a_ball_encloses_its_volume_and_lies_at_its_radius(spacing: float) -> No
     assert len(mesh.vertices) - 1.5 * len(mesh.faces) + len(mesh.faces) == 2  # Euler's characteristic of a sphere
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.sampled_from([0, 1, 2, 4]))
 def test_a_surface_of_anything_is_closed(seed: int, levels: int) -> None:
     values = np.random.default_rng(seed).random((6, 6, 6))

@@ -72,7 +72,8 @@ def test_the_peak_is_of_the_mean_and_not_the_mean_of_peaks() -> None:
     each = np.zeros((2, 8))
     each[0, 1], each[1, 5], each[:, 3] = 1.0, 1.0, 0.7
     peak = peak_iou(each)
-    assert (peak.iou, peak.threshold) == (pytest.approx(0.7), 0.5)
+    assert peak.iou == pytest.approx(0.7)
+    assert peak.threshold == 0.5
 
 
 def test_both_figures_of_hearts() -> None:

@@ -14,14 +14,14 @@ from shared_models.reconstruction.view_network import ViewNetwork
 
 def tiny(views: str = "A4C,A2C", size: int = 32, *, fused: bool = True, seed: int = 0) -> ViewNetwork:
     """In evaluation mode, with batch norms that have seen something."""
-    layer: Any
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = pix2vox(size, views, fused, "test_resnet", shrink=32, bottleneck=8)
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
-                layer.running_mean.normal_(0, 0.1)
-                layer.running_var.uniform_(0.5, 1.5)
+        for name, buffer in network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0, 0.1)
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
     return network.eval()
 
 
