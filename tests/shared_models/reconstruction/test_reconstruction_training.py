@@ -78,3 +78,16 @@ def test_what_does_not_fit_the_network() -> None:
         ReconstructionTask(network, [ball(8)])
     with pytest.raises(ValueError, match="there is no loss 'best', there are cross-entropy"):
         ReconstructionTask(network, [heart], loss="best")
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_half_the_precision_gives_nearly_the_same_loss_and_gradients_that_are_numbers(fused: bool) -> None:
+    network = tiny(fused=fused)
+    hearts = [ball(8), replace(ball(8), views=("A2C",), planes=ball(8).planes[:1])]
+    task = ReconstructionTask(network, hearts)
+    whole = _loss(task)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = task.loss(np.arange(2), torch.Generator(), CPU)
+    loss.backward()
+    assert loss.item() == pytest.approx(whole, rel=0.02)
+    assert all(weights.grad is not None and weights.grad.isfinite().all() for weights in network.parameters())
