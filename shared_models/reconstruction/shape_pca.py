@@ -83,7 +83,12 @@ def signed_distance(volume: NDArray[np.bool_]) -> Floats:
 
 
 def outline_points(planes: NDArray[np.float32], where: Places, level: float = HALF) -> NDArray[np.float64]:
-    """(n, 3) voxels where planes (V, S, S) cross a grey, interpolated between the places (V, S, S, 3) of their pixels.
+    """(n, 3) voxels where planes cross a grey, interpolated between the places of their pixels.
+
+    Args:
+        planes: (V, S, S) grey.
+        where: (V, S, S, 3) voxels of their pixels.
+        level: between the background and the darkest of what is to be found.
 
     Raises:
         ValueError: planes and places do not go together.
