@@ -3,6 +3,7 @@ from __future__ import annotations
 from functools import lru_cache
 from types import SimpleNamespace
 
+import meshio
 import numpy as np
 import pytest
 
@@ -194,7 +195,7 @@ def test_without_the_reader_it_is_said_how_to_get_it(monkeypatch, tmp_path):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(meshes, "import_module", missing)
-    with pytest.raises(ValueError, match=r"one.vtk: needs meshio to be read: pip install meshio"):
+    with pytest.raises(ValueError, match=r"one.vtk: needs meshio to be read: pip install 'consilium\[meshes\]'"):
         read_mesh(tmp_path / "one.vtk")
 
 
@@ -204,7 +205,6 @@ def test_a_mesh_has_no_ultrasound():
 
 
 def test_vtk_files_of_text_and_bytes_are_read(tmp_path):
-    meshio = pytest.importorskip("meshio", reason="meshio is not installed")
     tags, grid = heart_tags(PATIENT)
     points, cells, kinds = of_cubes(tags, grid)
     (tmp_path / "text.vtk").write_text(vtk_text(points, cells, kinds))
