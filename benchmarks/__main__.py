@@ -154,6 +154,14 @@ def _trust(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _registration(quick: bool, file: Path) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+    from benchmarks.registration import measure
+
+    return measure(quick=quick, file=file)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -183,10 +191,12 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "backmix": _backmix,
     "contour": _contour,
     "trust": _trust,
+    "registration": _registration,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 OF_A_SUITE = ("incremental",)
+IN_CELLS = ("registration",)  # which lie beside the file
 PRESET, SEEDS = "cpu", 5
 
 
@@ -208,6 +218,7 @@ def main(
         raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
     given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, preset, seeds, json)
+    given |= {"file": json} if name in IN_CELLS else {}
     try:
         measured = BENCHMARKS[name](quick, **given)
     except ConsiliumError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,10 +15,14 @@ TELLING = frozenset(
 
 def playing(root: Path = ROOT) -> str:
     """Digest of the names and contents of all modules that play."""
+    modules = (path for folder in PLAYING for path in sorted((root / folder).rglob("*.py")))
+    return digest(root, (path for path in modules if path.relative_to(root).as_posix() not in TELLING))
+
+
+def digest(root: Path, files: Iterable[Path]) -> str:
+    """Of the names and contents of files, in their order."""
     found = hashlib.sha256()
-    for folder in PLAYING:
-        for path in sorted((root / folder).rglob("*.py")):
-            name = path.relative_to(root).as_posix()
-            if name not in TELLING:
-                found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:12]

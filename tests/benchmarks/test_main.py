@@ -90,12 +90,16 @@ def test_an_unknown_benchmark_is_told_in_words(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_make_bench_measures_every_benchmark_and_make_contest_every_suite() -> None:
+def test_make_bench_measures_every_short_benchmark_and_make_contest_every_long_one() -> None:
     makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
     named = dict(
-        line.split(" ?= ") for line in makefile.splitlines() if line.startswith(("BENCHMARKS ?=", "SUITES ?="))
+        line.split(" ?= ")
+        for line in makefile.splitlines()
+        if line.startswith(("BENCHMARKS ?=", "SUITES ?=", "IN_CELLS ?="))
     )
-    assert named["BENCHMARKS"].split() == [name for name in harness.BENCHMARKS if name not in harness.OF_A_SUITE]
+    long = (*harness.OF_A_SUITE, *harness.IN_CELLS)
+    assert named["BENCHMARKS"].split() == [name for name in harness.BENCHMARKS if name not in long]
+    assert named["IN_CELLS"].split() == list(harness.IN_CELLS)
     assert named["SUITES"].split() == list(SUITES)
 
 
