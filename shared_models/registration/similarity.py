@@ -7,6 +7,7 @@ neighbours, `band_limited_mse` what is left without fine detail.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import torch
@@ -87,6 +88,23 @@ def box_means(values: Tensor, window: int) -> Tensor:
         edges = [window // 2 if axis == other else 0 for other in range(dimensions)]
         values = POOLS[dimensions](values, kernel, stride=1, padding=edges)
     return values
+
+
+Similarity = Callable[[Tensor, Tensor], Tensor]
+SIMILARITIES: dict[str, Similarity] = {
+    each.__name__: each for each in (mse, local_ncc, self_similarity, band_limited_mse)
+}
+
+
+def similarity_named(name: str) -> Similarity:
+    """A similarity by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in SIMILARITIES:
+        raise ValueError(f"there is no similarity '{name}', there are {', '.join(SIMILARITIES)}")
+    return SIMILARITIES[name]
 
 
 def _neighbours(images: Tensor, dilation: int) -> list[Tensor]:

@@ -1,0 +1,175 @@
+"""One pair registered by descent on its own loss, without a training set: on equal terms with classical tools.
+
+What is sought is the patch S of Fourier-Net's decoder (`band_limited`), all that there is to a band-limited field. It is
+held in voxels, so that a step of Adam is a share of a voxel at every size, and it is sought on coarse images first,
+whose patch is smaller as well, then on finer ones from there. Or the weights of a network are sought that has learnt
+before, so that what it says of this pair gets better. Nothing is drawn at random.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from shared_models.registration.band_limited import band_limited
+from shared_models.registration.descent import Effort, descend
+from shared_models.registration.fields import Padding, integrate, to_normalised, to_voxels
+from shared_models.registration.network import LEAST_SIDE, Estimate, RegistrationNetwork, require_pairs
+from shared_models.registration.registration_loss import RegistrationLoss
+
+COARSENESS = 4  # voxels of an image along an axis to one of its patch, as in Fourier-Net
+SIZES = (4, 2, 1)  # by which images are divided, in turn
+PADDING: Padding = "border"
+PATCH_RATE = 0.1  # voxels
+WEIGHTS_RATE = 1e-4  # as they were learnt at
+
+
+class Step(NamedTuple):
+    """How far a descent is.
+
+    Attributes:
+        size: number of the size, from 1.
+        sizes: how many there are.
+        step: of the size, from 1.
+        steps: of the size, at most.
+        loss: before the step.
+    """
+
+    size: int
+    sizes: int
+    step: int
+    steps: int
+    loss: float
+
+
+Watch = Callable[[Step], None]
+
+
+def register_by_patch(
+    moving: Tensor,
+    fixed: Tensor,
+    loss: RegistrationLoss,
+    *,
+    diffeomorphic: bool = False,
+    sizes: Sequence[int] = SIZES,
+    rate: float = PATCH_RATE,
+    effort: Effort | None = None,
+    start: Tensor | None = None,
+    watch: Watch | None = None,
+) -> Estimate:
+    """The band-limited field, or integral of a band-limited velocity, under which a pair's loss is least.
+
+    Args:
+        moving, fixed: (1, 1, *N), on the device where it is sought.
+        loss: what is to be least.
+        diffeomorphic: whether a velocity is sought.
+        sizes: by which images are divided, one after the other, the last 1.
+        rate: of Adam, voxels of the images as they are divided.
+        effort: how long is sought at each size.
+        start: (1, d, *N) normalised field or velocity to begin with, as the `regularised` of a network's estimate; the
+            frequencies are kept that the first size holds. None for one of zeros.
+        watch: is told before every step.
+
+    Raises:
+        ValueError: no single pair, values that are no numbers, sizes or a start that do not fit, or a loss that is no
+            number.
+    """
+    size = _require_pair(moving, fixed)
+    if not sizes or sizes[-1] != 1 or min(sizes) < 1:
+        raise ValueError(f"images divided by {', '.join(map(str, sizes))}: each by 1 or more, and at last by 1")
+    effort = effort or Effort()
+    values = moving.new_zeros(1, len(size), *size) if start is None else _started(start, moving)
+    for number, factor in enumerate(sizes, start=1):
+        grid = [max(LEAST_SIDE, round(n / factor)) for n in size]
+        pair = [_resized(images, grid) for images in (moving, fixed)]
+        patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / COARSENESS)) for n in grid]).clone().requires_grad_()
+
+        def of_patch(patch: Tensor = patch, pair: Sequence[Tensor] = pair) -> Tensor:
+            return loss(_estimate(patch, pair[0].shape[2:], size, diffeomorphic), *pair, PADDING)
+
+        told = partial(_tell, watch, number, len(sizes), effort)
+        descend([patch], of_patch, rate * factor, effort, told)
+        values = patch.detach()
+    return _estimate(values, size, size, diffeomorphic)
+
+
+def register_by_weights(
+    network: RegistrationNetwork,
+    moving: Tensor,
+    fixed: Tensor,
+    loss: RegistrationLoss,
+    *,
+    rate: float = WEIGHTS_RATE,
+    effort: Effort | None = None,
+    watch: Watch | None = None,
+) -> Estimate:
+    """What a network says of a pair when its weights are where the pair's loss is least.
+
+    Args:
+        network: begins it; a copy is changed.
+        moving, fixed: (1, 1, *N), on the network's device.
+        loss: what is to be least.
+        rate: of Adam.
+        effort: how long is sought.
+        watch: is told before every step.
+
+    Raises:
+        ValueError: no single pair for the network, values that are no numbers, or a loss that is no number.
+    """
+    _require_pair(moving, fixed)
+    effort, learner = effort or Effort(), copy.deepcopy(network).eval().requires_grad_()
+
+    def of_weights() -> Tensor:
+        return loss(learner(moving, fixed), moving, fixed, network.padding)
+
+    descend(list(learner.parameters()), of_weights, rate, effort, partial(_tell, watch, 1, 1, effort))
+    with torch.no_grad():
+        return Estimate(*learner(moving, fixed))
+
+
+def _estimate(patch: Tensor, grid: Sequence[int], size: Sequence[int], diffeomorphic: bool) -> Estimate:
+    """What a patch in voxels of images of a size says on a grid that has as many, or fewer."""
+    shares = patch.new_tensor([n / whole for n, whole in zip(grid, size, strict=True)])
+    said = to_normalised(_resized(patch, grid) * shares.view(1, -1, *[1] * len(size)))
+    return Estimate(integrate(said) if diffeomorphic else said, said)
+
+
+def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
+    """`band_limited`, but as large as before."""
+    before = values.shape[2:]
+    if tuple(before) == tuple(size):
+        return values
+    return band_limited(values, size) * (math.prod(size) / math.prod(before))
+
+
+def _started(start: Tensor, moving: Tensor) -> Tensor:
+    size = moving.shape[2:]
+    if start.shape != (1, len(size), *size):
+        raise ValueError(f"a start of {tuple(start.shape)} for images of {'x'.join(map(str, size))}")
+    return to_voxels(start.detach().to(moving))
+
+
+def _tell(watch: Watch | None, number: int, sizes: int, effort: Effort, step: int, loss: float) -> None:
+    if watch:
+        watch(Step(number, sizes, step, effort.steps, loss))
+
+
+def _require_pair(moving: Tensor, fixed: Tensor) -> torch.Size:
+    """The size of the images of a single pair.
+
+    Raises:
+        ValueError: they are none.
+    """
+    require_pairs(moving, fixed, moving.ndim - 2)
+    if len(moving) != 1 or moving.ndim not in {4, 5}:
+        raise ValueError(f"one pair of 2D or 3D images at a time, not {tuple(moving.shape)}")
+    for name, image in (("moving", moving), ("fixed", fixed)):
+        if not image.isfinite().all():
+            raise ValueError(f"the {name} image has values that are no numbers")
+    return moving.shape[2:]
