@@ -46,9 +46,17 @@ def ejection_fraction(diastole: tuple[Chamber, Chamber], systole: tuple[Chamber,
     """In percent of the end-diastolic volume; each moment as its four- and its two-chamber view.
 
     Raises:
-        ValueError: see `volume_ml`, or there is no volume at the end of diastole.
+        ValueError: see `volume_ml` and `percent_ejected`.
     """
-    most, least = volume_ml(*diastole), volume_ml(*systole)
-    if most <= 0:
+    return percent_ejected(volume_ml(*diastole), volume_ml(*systole))
+
+
+def percent_ejected(diastole_ml: float, systole_ml: float) -> float:
+    """What of the end-diastolic volume is no longer there at the end of systole.
+
+    Raises:
+        ValueError: there is no volume at the end of diastole.
+    """
+    if diastole_ml <= 0:
         raise ValueError("there is no volume at the end of diastole")
-    return 100 * (most - least) / most
+    return 100 * (diastole_ml - systole_ml) / diastole_ml
