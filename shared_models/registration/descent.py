@@ -73,7 +73,7 @@ def descend(
             break
         optimiser.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * step / effort.steps)) / 2
         optimiser.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimiser.step()
     with torch.no_grad():
         for each, best in zip(parameters, kept, strict=True):

@@ -1,9 +1,9 @@
 """One pair registered by descent on its own loss, without a training set: on equal terms with classical tools.
 
 What is sought is the patch S of Fourier-Net's decoder (`band_limited`), all that there is to a band-limited field. It is
-held in voxels, so that a step of Adam is a share of a voxel at every size, and it is sought on coarse images first,
-whose patch is smaller as well, then on finer ones from there. Or the weights of a network are sought that has learnt
-before, so that what it says of this pair gets better. Nothing is drawn at random.
+held in voxels, so that a step of Adam is a share of a voxel at every size, and it is sought on coarse images first, whose
+patch is smaller as well, then on finer ones from there. Or the weights of a network are sought that has learnt before,
+so that what it says of this pair gets better. Nothing is drawn at random.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared_models.registration.network import LEAST_SIDE, Estimate, Registratio
 from shared_models.registration.registration_loss import RegistrationLoss
 
 COARSENESS = 4  # voxels of an image along an axis to one of its patch, as in Fourier-Net
-SIZES = (4, 2, 1)  # by which images are divided, in turn
+FEWEST = 12  # voxels along an axis of the coarsest images
 PADDING: Padding = "border"
 PATCH_RATE = 0.1  # voxels
 WEIGHTS_RATE = 1e-4  # as they were learnt at
@@ -57,7 +57,7 @@ def register_by_patch(
     loss: RegistrationLoss,
     *,
     diffeomorphic: bool = False,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] | None = None,
     rate: float = PATCH_RATE,
     effort: Effort | None = None,
     start: Tensor | None = None,
@@ -66,10 +66,11 @@ def register_by_patch(
     """The band-limited field, or integral of a band-limited velocity, under which a pair's loss is least.
 
     Args:
-        moving, fixed: (1, 1, *N), on the device where it is sought.
+        moving: (1, 1, *N), on the device where it is sought.
+        fixed: likewise.
         loss: what is to be least.
         diffeomorphic: whether a velocity is sought.
-        sizes: by which images are divided, one after the other, the last 1.
+        sizes: by which images are divided, one after the other, the last 1; None for `halvings`.
         rate: of Adam, voxels of the images as they are divided.
         effort: how long is sought at each size.
         start: (1, d, *N) normalised field or velocity to begin with, as the `regularised` of a network's estimate; the
@@ -81,22 +82,31 @@ def register_by_patch(
             number.
     """
     size = _require_pair(moving, fixed)
+    sizes = halvings(size) if sizes is None else sizes
     if not sizes or sizes[-1] != 1 or min(sizes) < 1:
         raise ValueError(f"images divided by {', '.join(map(str, sizes))}: each by 1 or more, and at last by 1")
     effort = effort or Effort()
     values = moving.new_zeros(1, len(size), *size) if start is None else _started(start, moving)
     for number, factor in enumerate(sizes, start=1):
         grid = [max(LEAST_SIDE, round(n / factor)) for n in size]
-        pair = [_resized(images, grid) for images in (moving, fixed)]
+        before, wanted = (_resized(images, grid) for images in (moving, fixed))
         patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / COARSENESS)) for n in grid]).clone().requires_grad_()
 
-        def of_patch(patch: Tensor = patch, pair: Sequence[Tensor] = pair) -> Tensor:
-            return loss(_estimate(patch, pair[0].shape[2:], size, diffeomorphic), *pair, PADDING)
+        def of_patch(patch: Tensor = patch, before: Tensor = before, wanted: Tensor = wanted) -> Tensor:
+            return loss(_estimate(patch, before.shape[2:], size, diffeomorphic), before, wanted, PADDING)
 
         told = partial(_tell, watch, number, len(sizes), effort)
         descend([patch], of_patch, rate * factor, effort, told)
         values = patch.detach()
     return _estimate(values, size, size, diffeomorphic)
+
+
+def halvings(size: Sequence[int]) -> list[int]:
+    """Powers of two down to 1; the greatest leaves images of a size 12 voxels along their shortest axis, or more."""
+    found = [1]
+    while min(size) >= FEWEST * 2 * found[0]:
+        found.insert(0, 2 * found[0])
+    return found
 
 
 def register_by_weights(
@@ -113,7 +123,8 @@ def register_by_weights(
 
     Args:
         network: begins it; a copy is changed.
-        moving, fixed: (1, 1, *N), on the network's device.
+        moving: (1, 1, *N), on the network's device.
+        fixed: likewise.
         loss: what is to be least.
         rate: of Adam.
         effort: how long is sought.

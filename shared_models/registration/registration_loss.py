@@ -41,11 +41,12 @@ class RegistrationLoss:
 
         Args:
             found: of the pairs.
-            moving, fixed: (B, 1, *N).
+            moving: (B, 1, *N).
+            fixed: (B, 1, *N).
             padding: what lies outside the moving images.
         """
         return self.unlikeness(found.field, moving, fixed, padding) + self.weight * smoothness(found.regularised)
 
     def unlikeness(self, field: Tensor, moving: Tensor, fixed: Tensor, padding: Padding) -> Tensor:
-        """sim of fixed images and moving ones, warped; a scalar."""
+        """How unlike fixed images are to moving ones, warped; a scalar."""
         return similarity_named(self.similarity)(fixed, warp(moving, field, padding))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def test_the_rate_falls_as_half_a_cosine() -> None:
         return at.sum()
 
     descend([at], slope, 1.0, Effort(steps=4, patience=4))
-    steps = [before - after for before, after in zip(seen, seen[1:], strict=False)]
+    steps = [before - after for before, after in pairwise(seen)]
     assert steps == pytest.approx([(1 + math.cos(math.pi * k / 4)) / 2 for k in range(3)], rel=1e-3)
 
 

@@ -10,13 +10,13 @@ from shared_models.registration.descent import Effort
 from shared_models.registration.fields import folded_fraction, to_normalised, to_voxels, warp
 from shared_models.registration.fourier_net import FourierNet
 from shared_models.registration.network import Estimate, register
-from shared_models.registration.per_pair import Step, register_by_patch, register_by_weights
+from shared_models.registration.per_pair import Step, halvings, register_by_patch, register_by_weights
 from shared_models.registration.random_warps import band_limited_warp, warped
 from shared_models.registration.registration_loss import RegistrationLoss
 from tests.shared_models.registration.textures import batched, texture
 
 SQUARES = RegistrationLoss("mse", 1e-3)
-SHORT = Effort(steps=40, patience=10)
+SHORT = Effort(steps=30, patience=10)
 
 
 def known(size: tuple[int, ...], largest: float, modes: int = 3) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
@@ -46,15 +46,16 @@ def test_a_band_limited_warp_is_found(loss: RegistrationLoss, diffeomorphic: boo
 
 
 def test_a_warp_in_space_is_found() -> None:
-    moving, fixed, truth = known((20, 24, 20), 4.0, modes=2)
-    found = register_by_patch(moving, fixed, SQUARES, sizes=(2, 1), effort=SHORT)
-    assert error(found, truth) < 0.3 < 1 < np.linalg.norm(truth, axis=0).mean()
+    moving, fixed, truth = known((24, 26, 24), 4.0, modes=2)
+    found = register_by_patch(moving, fixed, SQUARES, effort=SHORT)
+    assert np.linalg.norm(truth, axis=0).mean() > 1
+    assert error(found, truth) < 0.3
 
 
 @pytest.mark.parametrize("shift", [(3, 0), (0, -4), (-2, 5)])
 def test_a_shift_is_found_along_its_axes(shift: tuple[int, int]) -> None:
-    whole = texture((60, 60))
-    fixed, moving = whole[8:52, 8:52], whole[8 - shift[0] : 52 - shift[0], 8 - shift[1] : 52 - shift[1]]
+    whole = texture((64, 64))
+    fixed, moving = whole[8:56, 8:56], whole[8 - shift[0] : 56 - shift[0], 8 - shift[1] : 56 - shift[1]]
     found = register_by_patch(batched(moving), batched(fixed), SQUARES, effort=SHORT)
     inside = to_voxels(found.field)[0, :, 8:-8, 8:-8]
     assert inside.mean(dim=(1, 2)).tolist() == pytest.approx(shift, abs=0.2)
@@ -78,10 +79,15 @@ def test_it_is_the_same_every_time() -> None:
 
 def test_coarse_images_first_find_what_fine_ones_miss() -> None:
     moving, fixed, truth = known((48, 60), 9.0)
-    coarse, fine = (
-        register_by_patch(moving, fixed, SQUARES, sizes=sizes, effort=SHORT) for sizes in ((4, 2, 1), (1,))
-    )
+    coarse, fine = (register_by_patch(moving, fixed, SQUARES, sizes=sizes, effort=SHORT) for sizes in (None, (1,)))
     assert error(coarse, truth) < error(fine, truth) / 2
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"), [((48, 60), [4, 2, 1]), ((160, 192), [8, 4, 2, 1]), ((2, 100), [1]), ((64, 24, 50), [2, 1])]
+)
+def test_images_are_halved_while_they_show_anything(size: tuple[int, ...], sizes: list[int]) -> None:
+    assert halvings(size) == sizes
 
 
 def test_it_goes_on_from_a_start() -> None:
@@ -98,7 +104,7 @@ def test_weights_of_a_network_are_brought_to_the_pair() -> None:
     network = FourierNet(2, 4, diffeomorphic=True)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     moving, fixed, truth = known((32, 48), 3.0)
-    found = register_by_weights(network, moving, fixed, SQUARES, rate=2e-3, effort=Effort(steps=100))
+    found = register_by_weights(network, moving, fixed, SQUARES, rate=2e-3, effort=Effort(steps=60))
     assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
     said = register(network, moving, fixed)
     unlike = [SQUARES.unlikeness(field, moving, fixed, "zeros").item() for field in (found.field, said)]

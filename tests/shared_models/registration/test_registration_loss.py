@@ -52,7 +52,9 @@ def test_names_are_those_of_the_functions() -> None:
 
 
 def test_what_is_no_loss() -> None:
-    with pytest.raises(ValueError, match="there is no similarity 'ncc', there are mse, local_ncc, self_similarity, band"):
+    with pytest.raises(
+        ValueError, match="there is no similarity 'ncc', there are mse, local_ncc, self_similarity, band"
+    ):
         RegistrationLoss("ncc", 1.0)
     for weight in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="smoothness of weight"):
