@@ -1,7 +1,7 @@
 """One pair registered by descent on its own loss, without a training set: on equal terms with classical tools.
 
-What is sought is the patch S of Fourier-Net's decoder (`band_limited`), all that there is to a band-limited field. It is
-held in voxels, so that a step of Adam is a share of a voxel at every size, and it is sought on coarse images first,
+What is sought is the patch S of Fourier-Net's decoder (`band_limited`), all that there is to a band-limited field. It
+is held in voxels, so that a step of Adam is a share of a voxel at every size, and it is sought on coarse images first,
 whose patch is smaller as well, then on finer ones from there. Or the weights of a network are sought that has learnt
 before, so that what it says of this pair gets better. Nothing is drawn at random.
 """
