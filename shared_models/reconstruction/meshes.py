@@ -236,7 +236,8 @@ def mesh_example(mesh: HeartMesh, plan: ShapePlan, seed: int = 0) -> Example:
         views=plan.views,
         planes=greys.astype(np.float32) / np.float32(255),
         target=_target(mesh, plan, at),
-        spacing_mm=grid.spacing_mm,
+        grid=grid,
+        cuts=tuple(cuts[view] for view in plan.views),
         picture_mm=np.full(len(plan.views), pixel, np.float32),
         lv_volume_ml=_lv_volume(mesh, at),
     )

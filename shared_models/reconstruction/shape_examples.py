@@ -19,7 +19,9 @@ from shared_models.phantom.machines import machine_named
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import Patient, draw_patient
 from shared_models.phantom.planes import Plane
-from shared_models.phantom.volumes import NINE_PLANES, Volume, nine_cuts, picture_mm, volume, wall_pictures
+from shared_models.phantom.volumes import NINE_PLANES, Grid, Volume, nine_cuts, picture_mm, volume, wall_pictures
+from shared_models.reconstruction.named_views import in_order
+from shared_models.reconstruction.plane_places import Places, places
 from shared_models.reconstruction.view_scans import scan
 
 Pictures = Literal["walls", "ultrasound"]
@@ -43,7 +45,8 @@ class Example:
         views: names of the V views, in the order of the pictures.
         planes: (V, 224, 224) float32 greys in [0, 1].
         target: (E, E, E) whether what is to be found is there.
-        spacing_mm: edge of a voxel.
+        grid: where the target's voxels lie.
+        cuts: where the V pictures lie, in the same space; their origins are mid-picture.
         picture_mm: (V,) edges of the pictures' pixels.
         lv_volume_ml: of the left ventricle's blood pool.
     """
@@ -53,9 +56,20 @@ class Example:
     views: tuple[str, ...]
     planes: NDArray[np.float32]
     target: NDArray[np.bool_]
-    spacing_mm: float
+    grid: Grid
+    cuts: tuple[Plane, ...]
     picture_mm: NDArray[np.float32]
     lv_volume_ml: float
+
+    @property
+    def spacing_mm(self) -> float:
+        """Edge of a voxel."""
+        return self.grid.spacing_mm
+
+    def places(self) -> Places:
+        """(V, 224, 224, 3) voxels, not rounded, of the pictures' pixels."""
+        pairs = zip(self.cuts, self.picture_mm, strict=True)
+        return np.stack([places(cut, self.grid, float(pixel)) for cut, pixel in pairs])
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ class ShapePlan:
     def __post_init__(self) -> None:
         if self.edge not in EDGES:
             raise ValueError(f"a target of {self.edge} voxels a side is none; known are {', '.join(map(str, EDGES))}")
-        check_views(self.views)
+        in_order(self.views)
         for value, known in ((self.pictures, ("walls", "ultrasound")), (self.target, TARGETS)):
             if value not in known:
                 raise ValueError(f"there is no '{value}' to reconstruct with; known are {', '.join(known)}")
@@ -92,22 +106,6 @@ class ShapePlan:
 
 
 TARGETS: tuple[Target, ...] = ("walls", "blood pools", "left ventricle")
-
-
-def check_views(views: Sequence[str]) -> None:
-    """Refuses what is no choice of the nine views.
-
-    Raises:
-        ValueError: none at all, an unknown one, or one that is given twice.
-    """
-    if not views:
-        raise ValueError("a reconstruction needs one view or more")
-    for view in views:
-        if view not in NINE_PLANES:
-            raise ValueError(f"there is no view '{view}' to reconstruct from; known are {', '.join(NINE_PLANES)}")
-    if len(set(views)) < len(views):
-        twice = next(view for view in views if views.count(view) > 1)
-        raise ValueError(f"the view '{twice}' is given twice; each has one picture")
 
 
 def shape_patient(seed: int) -> Patient:
@@ -128,14 +126,15 @@ def shape_example(patient: Patient, moment: str, plan: ShapePlan) -> Example:
     taken = volume(heart, phase, plan.edge)
     jitter = np.random.default_rng([patient.seed, POSE]) if plan.jitter else None
     cuts = dict(zip(NINE_PLANES, nine_cuts(heart, phase, jitter), strict=True))
-    greys, edges = _pictures(patient, phase, plan, [cuts[view] for view in plan.views])
+    greys, shown, edges = _pictures(patient, phase, plan, [cuts[view] for view in plan.views])
     return Example(
         patient=patient.key,
         moment=moment,
         views=plan.views,
         planes=greys.astype(np.float32) / np.float32(255),
         target=occupied(taken, plan.target),
-        spacing_mm=taken.grid.spacing_mm,
+        grid=taken.grid,
+        cuts=tuple(shown),
         picture_mm=np.asarray(edges, np.float32),
         lv_volume_ml=heart.motion.lv_volume(phase),
     )
@@ -150,13 +149,13 @@ def occupied(taken: Volume, target: Target) -> NDArray[np.bool_]:
 
 def _pictures(
     patient: Patient, phase: float, plan: ShapePlan, cuts: Sequence[Plane]
-) -> tuple[NDArray[np.uint8], list[float]]:
+) -> tuple[NDArray[np.uint8], Sequence[Plane], list[float]]:
     heart = patient.heart
     if plan.pictures == "walls":
-        return WALL_GREYS[wall_pictures(heart, cuts, phase)], [picture_mm(heart)] * len(cuts)
+        return WALL_GREYS[wall_pictures(heart, cuts, phase)], cuts, [picture_mm(heart)] * len(cuts)
     seeds = np.random.default_rng([patient.seed, SPECKLE]).integers(2**31, size=len(NINE_PLANES))
     seed_of = dict(zip(NINE_PLANES, seeds.tolist(), strict=True))
     found = [
         scan(heart, view, cut, plan.machine, phase, seed_of[view]) for view, cut in zip(plan.views, cuts, strict=True)
     ]
-    return np.stack([image for image, _ in found]), [edge for _, edge in found]
+    return np.stack([one.image for one in found]), [one.cut for one in found], [one.spacing_mm for one in found]

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from shared_models.checkpoint import replace_file
+from shared_models.phantom.planes import Plane
+from shared_models.phantom.volumes import Grid
 from shared_models.reconstruction.shape_examples import MOMENTS, Example, ShapePlan, shape_example, shape_patient
 
 PLAN = "plan.json"
@@ -57,8 +59,10 @@ def write_example(path: Path, example: Example) -> None:
         said=np.frombuffer(json.dumps(said).encode(), np.uint8),
         planes=np.rint(example.planes * 255).astype(np.uint8),
         target=np.packbits(example.target),
-        edge=np.int64(len(example.target)),
-        spacing_mm=np.float64(example.spacing_mm),
+        edge=np.int64(example.grid.edge),
+        spacing_mm=np.float64(example.grid.spacing_mm),
+        origin=example.grid.origin,
+        cuts=np.array([(cut.origin, cut.right, cut.down) for cut in example.cuts], np.float64),
         picture_mm=example.picture_mm,
         lv_volume_ml=np.float64(example.lv_volume_ml),
     )
@@ -80,7 +84,8 @@ def read_example(path: Path) -> Example:
                 views=tuple(said["views"]),
                 planes=held["planes"].astype(np.float32) / np.float32(255),
                 target=np.unpackbits(held["target"], count=edge**3).astype(bool).reshape(edge, edge, edge),
-                spacing_mm=float(held["spacing_mm"]),
+                grid=Grid(held["origin"], float(held["spacing_mm"]), edge),
+                cuts=tuple(Plane(*axes) for axes in held["cuts"]),
                 picture_mm=held["picture_mm"],
                 lv_volume_ml=float(held["lv_volume_ml"]),
             )

@@ -7,6 +7,7 @@ transducer is slid along the skin into the plane: over the apex, or to the chest
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,21 @@ REFERENCE: Mapping[str, str] = {  # whose window is borrowed
 }
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What a machine shows.
+
+    Attributes:
+        image: (224, 224) greys.
+        cut: where it lies, its origin mid-picture.
+        spacing_mm: edge of a pixel.
+    """
+
+    image: NDArray[np.uint8]
+    cut: Plane
+    spacing_mm: float
+
+
 def transducer(heart: Heart, view: str, cut: Plane) -> Plane:
     """The same plane as a transducer sees it that stands on the skin where the view's window is, facing mid-picture.
 
@@ -58,10 +74,8 @@ def transducer(heart: Heart, view: str, cut: Plane) -> Plane:
     return Plane(origin, right if right @ window.right > 0 else -right, down)
 
 
-def scan(
-    heart: Heart, view: str, cut: Plane, machine: Machine | str, phase: float, seed: int
-) -> tuple[NDArray[np.uint8], float]:
-    """(224, 224) what a machine shows of a plane, and the edge of its pixels in mm.
+def scan(heart: Heart, view: str, cut: Plane, machine: Machine | str, phase: float, seed: int) -> Scan:
+    """A plane as a machine shows it.
 
     Raises:
         ValueError: an unknown view or machine.
@@ -69,4 +83,6 @@ def scan(
     plane = transducer(heart, view, cut)
     start, depth = depths(heart, view_named(REFERENCE[view]))
     scanner = Scanner(machine, plane, size=(PLANE_PIXELS, PLANE_PIXELS), start_mm=start, depth_mm=depth, seed=seed)
-    return scanner.frame(heart, phase), scanner.spacing_mm
+    right, down = (scanner.pixel_mm[0, 0] + scanner.pixel_mm[-1, -1]) / 2
+    middle = Plane(plane.origin + right * plane.right + down * plane.down, plane.right, plane.down)
+    return Scan(scanner.frame(heart, phase), middle, scanner.spacing_mm)

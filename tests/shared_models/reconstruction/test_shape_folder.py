@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +13,11 @@ PLAN = ShapePlan(edge=32, views=("A4C", "A2C"))
 
 
 def same(first, second):
-    return all(np.array_equal(getattr(first, one.name), getattr(second, one.name)) for one in fields(first))
+    if is_dataclass(first):
+        return all(same(getattr(first, one.name), getattr(second, one.name)) for one in fields(first))
+    if isinstance(first, tuple) and first and is_dataclass(first[0]):
+        return len(first) == len(second) and all(map(same, first, second))
+    return np.array_equal(first, second)
 
 
 def test_what_was_kept_is_what_was_made(tmp_path, monkeypatch):

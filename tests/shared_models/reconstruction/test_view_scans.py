@@ -61,12 +61,12 @@ def test_the_heart_lies_before_the_transducer(patient):
 def test_a_scan_is_the_machines_and_its_seeds():
     heart = draw_patient(1).heart
     cut = nine_cuts(heart)[NINE_PLANES.index("A4C")]
-    image, edge = scan(heart, "A4C", cut, "albatross", 0.0, 3)
-    assert image.shape == (224, 224)
-    assert image.dtype == np.uint8
-    assert 0.4 < edge < 1.6
-    assert np.array_equal(image, scan(heart, "A4C", cut, "albatross", 0.0, 3)[0])
-    assert not np.array_equal(image, scan(heart, "A4C", cut, "albatross", 0.0, 4)[0])
+    found = scan(heart, "A4C", cut, "albatross", 0.0, 3)
+    assert found.image.shape == (224, 224)
+    assert found.image.dtype == np.uint8
+    assert 0.4 < found.spacing_mm < 1.6
+    assert np.array_equal(found.image, scan(heart, "A4C", cut, "albatross", 0.0, 3).image)
+    assert not np.array_equal(found.image, scan(heart, "A4C", cut, "albatross", 0.0, 4).image)
 
 
 def test_an_unknown_view_is_refused_in_one_line():
