@@ -162,6 +162,13 @@ def _registration(quick: bool, file: Path) -> Measured:
     return measure(quick=quick, file=file)
 
 
+def _reconstruction(quick: bool, preset: str, file: Path) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.reconstruction import measure
+
+    return measure(quick=quick, preset=preset, file=file)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -192,11 +199,13 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "contour": _contour,
     "trust": _trust,
     "registration": _registration,
+    "reconstruction": _reconstruction,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 OF_A_SUITE = ("incremental",)
-IN_CELLS = ("registration",)  # which lie beside the file
+OF_A_PRESET = ("incremental", "reconstruction")
+IN_CELLS = ("registration", "reconstruction")  # which lie beside the file
 PRESET, SEEDS = "cpu", 5
 
 
@@ -209,7 +218,7 @@ def main(
         typer.Option(help=f"Real images with an index.csv of path and view, for {', '.join(OF_A_GALLERY)}."),
     ] = None,
     suite: Annotated[str, typer.Option(help=f"The suite, for {', '.join(OF_A_SUITE)}.")] = "",
-    preset: Annotated[str, typer.Option(help="How large a suite's networks are, cpu or paper.")] = PRESET,
+    preset: Annotated[str, typer.Option(help="How large networks are, cpu or paper.")] = PRESET,
     seeds: Annotated[int, typer.Option(help="How often a suite is drawn.")] = SEEDS,
 ) -> None:
     """Measure one benchmark's claims."""
@@ -217,14 +226,15 @@ def main(
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
-    given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, preset, seeds, json)
-    given |= {"file": json} if name in IN_CELLS else {}
+    given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, seeds, json)
+    given |= _of_a_preset(name, preset) | ({"file": json} if name in IN_CELLS else {})
     try:
         measured = BENCHMARKS[name](quick, **given)
     except ConsiliumError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
-    named = f"{name}_{suite.replace('-', '_')}" if suite else name
+    parts = (suite.replace("-", "_"), preset if name in IN_CELLS and preset != PRESET else "")
+    named = "_".join([name, *filter(None, parts)])
     result = Result(name=named, quick=quick, commit=commit(), machine=machine(), **dict(measured))
     print_result(result, Console())
     write_result(result, json)
@@ -242,14 +252,23 @@ def _of_a_gallery(name: str, gallery: Path | None) -> dict[str, Any]:
     return {}
 
 
-def _of_a_suite(name: str, suite: str, preset: str, seeds: int, file: Path) -> dict[str, Any]:
+def _of_a_suite(name: str, suite: str, seeds: int, file: Path) -> dict[str, Any]:
     """What to play as arguments of the benchmarks that have suites."""
     if name in OF_A_SUITE:
         if not suite:
             raise typer.BadParameter(f"{name} needs one", param_hint="--suite")
-        return {"suite": suite, "preset": preset, "seeds": seeds, "file": file}
-    if suite or preset != PRESET or seeds != SEEDS:
+        return {"suite": suite, "seeds": seeds, "file": file}
+    if suite or seeds != SEEDS:
         raise typer.BadParameter(f"only {', '.join(OF_A_SUITE)} has suites", param_hint="--suite")
+    return {}
+
+
+def _of_a_preset(name: str, preset: str) -> dict[str, Any]:
+    """How large, as an argument of the benchmarks that have several sizes."""
+    if name in OF_A_PRESET:
+        return {"preset": preset}
+    if preset != PRESET:
+        raise typer.BadParameter(f"only {', '.join(OF_A_PRESET)} have presets", param_hint="--preset")
     return {}
 
 

@@ -1,0 +1,176 @@
+"""The contest of reconstruction cell by cell: each is written when it is done, and a run that was stopped goes on.
+
+A cell is a target, a method, a number of views and a seed. After all of them comes what a heart costs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks.incremental.code import ROOT, digest
+from benchmarks.reconstruction_cost import Cost, in_process
+from benchmarks.reconstruction_hearts import split
+from benchmarks.reconstruction_methods import learnt, methods, seen
+from benchmarks.reconstruction_scores import Scores
+from benchmarks.reconstruction_settings import TARGETS, Setting
+from federated.errors import ConsiliumError
+from federated.files import write_whole
+from shared_models.reconstruction.shape_examples import Target
+from site_agent.progress import track
+
+ABOUT = "contest.json"
+TELLING = ("reconstruction.py", "reconstruction_report.py", "reconstruction_found.py")
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is played, and where it is written.
+
+    Attributes:
+        preset: name of the setting.
+        setting: how large.
+        folder: of everything that is kept.
+        rounds: of a cost; none without costs.
+        processes: that play at the same time; costs are measured alone.
+    """
+
+    preset: str
+    setting: Setting
+    folder: Path
+    rounds: int
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a method came to.
+
+    Attributes:
+        target, method: names.
+        views: how many.
+        seed: of its learning and its patients.
+        learnt_seconds: that its learning took.
+        chosen: settings by name.
+        scores: of every heart that was asked about, in the order that all cells of a seed have.
+    """
+
+    target: Target
+    method: str
+    views: int
+    seed: int
+    learnt_seconds: float
+    chosen: dict[str, float]
+    scores: list[Scores]
+
+
+Job = tuple[int, Target, str, int]  # seed, target, method, views
+Costs = dict[tuple[str, int], Cost]  # method, views
+
+
+def jobs(setting: Setting) -> list[Job]:
+    """All cells, seed by seed."""
+    return [
+        (seed, target, method, views)
+        for seed in setting.seeds
+        for target in TARGETS
+        for method in methods(setting, target)
+        for views in setting.views
+    ]
+
+
+def play_all(contest: Contest) -> list[Cell]:
+    """All cells, of which those that are there already are only read.
+
+    Raises:
+        ConsiliumError: the folder holds cells of other code or of another setting.
+    """
+    claim_folder(contest)
+    given = jobs(contest.setting)
+    if any(not _path(contest, job).is_file() for job in given):
+        for seed in contest.setting.seeds:
+            split(contest.setting, seed, contest.folder / "hearts")  # are kept before processes share them
+    with _workers(contest.processes) as run:
+        return list(track(run(partial(cell, contest), given), total=len(given), what="reconstruction"))
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Any]:
+    """As many processes, or none beside this one."""
+    if count < 2:
+        yield map
+        return
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def cell(contest: Contest, job: Job) -> Cell:
+    """One, played if it is not there."""
+    said = _kept(_path(contest, job), lambda: asdict(_played(contest, job)))
+    return Cell(**{**said, "scores": [Scores(**one) for one in said["scores"]]})
+
+
+def _path(contest: Contest, job: Job) -> Path:
+    seed, target, method, views = job
+    return contest.folder / "cells" / target / f"{method}-{views}-{seed}.json"
+
+
+def _played(contest: Contest, job: Job) -> Cell:
+    import torch
+
+    torch.set_num_threads(1)
+    seed, target, method, views = job
+    given = split(contest.setting, seed, contest.folder / "hearts")
+    ready = learnt(method, contest.setting, views, target, given, seed)
+    found = [ready.judged(one) for one in seen(given.asked, views, target)]
+    return Cell(target, method, views, seed, ready.seconds, dict(ready.chosen), found)
+
+
+def costs(contest: Contest) -> Costs:
+    """What each method costs with each number of views, in processes of their own, one after the other."""
+    asked = list(dict.fromkeys((method, views) for _, _, method, views in jobs(contest.setting)))
+    found: Costs = {}
+    for method, views in track(asked, total=len(asked), what="cost"):
+        path = contest.folder / "costs" / f"{method}-{views}.json"
+        said = _kept(path, lambda: asdict(in_process(contest.preset, method, views, contest.rounds)))  # noqa: B023
+        found[method, views] = Cost(**said)
+    return found
+
+
+def _kept(path: Path, make: Callable[[], Any]) -> Any:
+    """What a file holds, or what is made now and written there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(make()).encode() + b"\n")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def claim_folder(contest: Contest) -> None:
+    """Writes down whose cells a folder holds.
+
+    Raises:
+        ConsiliumError: it holds cells of other code or of another setting.
+    """
+    mine = json.loads(json.dumps({"code": playing(), **asdict(contest.setting)}))
+    theirs = _kept(contest.folder / ABOUT, lambda: mine)
+    if other := [key for key in mine if theirs.get(key) != mine[key]]:
+        cure = "another --json FILE, or remove the folder"
+        raise ConsiliumError(f"holds cells of another {', '.join(other)}", where=str(contest.folder), cure=cure)
+
+
+def playing() -> str:
+    """Digest of the code that plays."""
+    benchmarks = sorted((ROOT / "benchmarks").glob("reconstruction*.py"))
+    models = [path for name in ("reconstruction", "phantom") for path in (ROOT / "shared_models" / name).rglob("*.py")]
+    return digest(ROOT, [path for path in (*benchmarks, *sorted(models)) if path.name not in TELLING])

@@ -1,0 +1,175 @@
+"""``python -m benchmarks.reconstruction_cost PRESET METHOD VIEWS ROUNDS``: what a heart costs, in its own process.
+
+Seconds are from pictures to a volume, of one heart, with one thread. Memory is what learning holds at most during a
+step above what it held before: on an accelerator its own memory, else the process'. First weights cost what learnt ones
+do.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.incremental.code import ROOT
+from benchmarks.reconstruction_hearts import Seen, hearts
+from benchmarks.reconstruction_methods import (
+    COMPLETION,
+    DISCS,
+    NETWORKS,
+    discs_ml,
+    fresh,
+    recipe,
+    shape_answer,
+    shape_model,
+    task,
+)
+from benchmarks.reconstruction_settings import PRESETS, VENTRICLE, VIEWS, WALLS, Setting
+from shared_models.training import Task, train
+
+RESET = "5"  # what makes Linux forget a process' peak
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one heart.
+
+    Attributes:
+        seconds: of every round.
+        training_bytes: above the baseline, of one step; None where nothing is learnt step by step.
+        parameters: of a network.
+        multiply_adds: of a network, for one heart.
+    """
+
+    seconds: list[float]
+    training_bytes: int | None = None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+    @property
+    def median(self) -> float:
+        """Seconds."""
+        return float(np.median(self.seconds))
+
+
+def in_process(preset: str, method: str, views: int, rounds: int) -> Cost:
+    """What a heart costs a method in a fresh process.
+
+    Raises:
+        RuntimeError: the process failed.
+    """
+    command = [sys.executable, "-m", "benchmarks.reconstruction_cost", preset, method, str(views), str(rounds)]
+    environment = os.environ | dict.fromkeys(THREAD_SETTINGS, "1")
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=ROOT)
+    if run.returncode:
+        raise RuntimeError(f"{method} ended with {run.returncode}:\n{run.stderr[-2000:]}")
+    return Cost(**json.loads(run.stdout.splitlines()[-1]))
+
+
+def cost(setting: Setting, method: str, views: int, rounds: int) -> Cost:
+    """In this process, which should have done nothing else."""
+    import torch
+
+    torch.set_num_threads(1)
+    own = [
+        Seen(heart, VIEWS[views], VENTRICLE if method == DISCS else WALLS) for heart in hearts(range(1), setting.edge)
+    ]
+    if method in NETWORKS:
+        return _of_a_network(setting, method, views, own, rounds)
+    if method == DISCS:
+        return Cost(_timed(lambda: discs_ml(own[0], 0.0), rounds))
+    known = hearts(range(1 + max(setting.modes) // len(own) + 1), setting.edge)
+    answer = shape_answer(shape_model([one.example.target for one in known], max(setting.modes)), 1.0)
+    return Cost(_timed(lambda: answer(own[0]), rounds))
+
+
+def _of_a_network(setting: Setting, method: str, views: int, own: list[Seen], rounds: int) -> Cost:
+    network, answer = fresh(method, setting, views, 0)
+    batch = [own[number % len(own)] for number in range(setting.batch)]
+    peak = _training_peak(task(method, network, batch), setting, len(batch))
+    return Cost(
+        _timed(lambda: answer(own[0]), rounds),
+        peak,
+        sum(weights.numel() for weights in network.parameters()),
+        multiply_adds(setting, method, views),
+    )
+
+
+def _training_peak(work: Task, setting: Setting, examples: int) -> int:
+    """Bytes of a step, the second, when libraries are loaded and the network is where it learns."""
+    import torch
+
+    once = recipe(setting, max(examples, setting.visits), 0)  # one epoch
+
+    def step() -> None:
+        train(work, once)
+
+    step()
+    if torch.cuda.is_available():
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return int(torch.cuda.max_memory_allocated() - before)
+    return peak_of(step)
+
+
+def peak_of(run: Callable[[], object]) -> int:
+    """Bytes that this process holds at most while something runs, above what it held before."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text(RESET, encoding="ascii")
+    before = _held("VmRSS")
+    run()
+    return max(0, _held("VmHWM") - before)
+
+
+def _held(kind: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
+
+
+def _timed(run: Callable[[], object], rounds: int) -> list[float]:
+    run()
+    found = []
+    for _ in range(rounds):
+        gc.collect()
+        begun = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - begun)
+    return found
+
+
+def multiply_adds(setting: Setting, method: str, views: int, *, idle_merger: bool = False) -> int:
+    """Of one heart, counted without memory; with what a merger of one view would add, if it were kept."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from shared_models.phantom.volumes import PLANE_PIXELS
+    from shared_models.reconstruction.merger import Merger
+
+    cube = (setting.edge,) * 3
+    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
+        network: Any = fresh(method, setting, views, 0)[0].eval()
+        shape = (1, 2, *cube) if method == COMPLETION else (1, views, PLANE_PIXELS, PLANE_PIXELS)
+        network(torch.rand(shape))
+        if idle_merger:
+            Merger(setting.edge)(torch.rand(1, 9, *cube))
+    return int(counter.get_total_flops()) // 2
+
+
+def main(preset: str, method: str, views: str, rounds: str) -> None:
+    """Measure and print."""
+    print(json.dumps(asdict(cost(PRESETS[preset], method, int(views), int(rounds)))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

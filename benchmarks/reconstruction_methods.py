@@ -1,0 +1,193 @@
+"""What plays the contest of reconstruction: how each method learns from hearts, and what it says of another.
+
+Networks of views see pictures alone. Rivals are told more: the shape model and the completion the exact place of every
+pixel, the shape model of the ventricle and the discs the exact mask of the ventricle in every view.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.reconstruction_hearts import Heart, Seen, Split
+from benchmarks.reconstruction_scores import Scores, scores, volume_scores
+from benchmarks.reconstruction_settings import VENTRICLE, VIEWS, WALLS, Setting
+from shared_models.ejection_fraction import Chamber
+from shared_models.phantom import labels as label
+from shared_models.phantom.anatomy import UPWARD
+from shared_models.phantom.planes import Plane
+from shared_models.recipe import Recipe
+from shared_models.reconstruction.completion_unet import CompletionTask, Drawn, completed, completion_unet
+from shared_models.reconstruction.pix2vox import pix2vox
+from shared_models.reconstruction.plane_places import drawn
+from shared_models.reconstruction.reconstruction_training import ReconstructionTask, reconstructed
+from shared_models.reconstruction.shape_examples import WALL_GREYS, Target
+from shared_models.reconstruction.shape_pca import ShapeModel, fitted, occupancy, outline_points, shape_model
+from shared_models.reconstruction.simpson import FOUR, TWO, simpson_volume_ml
+from shared_models.reconstruction.volume_metrics import iou
+from shared_models.training import Task, train
+
+FUSED, UNFUSED = "Efficient Pix2Vox++", "Pix2Vox++"
+COMPLETION, SHAPES, DISCS = "3D U-Net completion", "PCA shape model", "Simpson's discs"
+VIEW_NETWORKS = (FUSED, UNFUSED)
+NETWORKS = (*VIEW_NETWORKS, COMPLETION)
+WALL_LEVEL = float(WALL_GREYS[1:].min()) / 255 / 2  # between the background and the darkest wall
+WARM_UP, CLIP = 0.05, 1.0
+
+Volume = NDArray[np.float32]
+Answer = Callable[[Seen], Volume]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A method that has learnt what it is to.
+
+    Attributes:
+        judged: scores of what it says of a heart.
+        seconds: that learning took.
+        chosen: settings by name.
+    """
+
+    judged: Callable[[Seen], Scores]
+    seconds: float
+    chosen: Mapping[str, float]
+
+
+def methods(setting: Setting, sought: Target) -> list[str]:
+    """Those that are to find a target."""
+    able = (*NETWORKS, SHAPES, DISCS) if sought == VENTRICLE else (*NETWORKS, SHAPES)
+    return [method for method in able if method != UNFUSED or sought in setting.compared]
+
+
+def seen(hearts: Sequence[Heart], count: int, sought: Target) -> list[Seen]:
+    """So many views of hearts."""
+    return [Seen(heart, VIEWS[count], sought) for heart in hearts]
+
+
+def learnt(method: str, setting: Setting, count: int, sought: Target, given: Split, seed: int) -> Learnt:
+    """A method with so many views, after it has learnt."""
+    begun, known = time.perf_counter(), seen(given.learnt, count, sought)
+    chosen: Mapping[str, float] = {}
+    if method == DISCS:
+        usual = float(np.mean([one.heart.example.lv_volume_ml for one in known]))
+        return Learnt(lambda one: volume_scores(one, discs_ml(one, usual)), time.perf_counter() - begun, chosen)
+    if method == SHAPES:
+        model = shape_model([one.target for one in known], max(setting.modes))
+        modes, sigma = chosen_fit(model, setting, seen(given.checked, count, sought))
+        answer, chosen = shape_answer(shortened(model, modes), sigma), {"modes": modes, "sigma": sigma}
+    else:
+        network, answer = fresh(method, setting, count, seed)
+        train(task(method, network, known), recipe(setting, len(known), seed))
+    return Learnt(lambda one: scores(one, answer(one)), time.perf_counter() - begun, chosen)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def fresh(method: str, setting: Setting, count: int, seed: int) -> tuple[Any, Answer]:
+    """A network with first weights, and how it is asked."""
+    with _seeded(seed):
+        if method == COMPLETION:
+            network: Any = _channels_last(completion_unet(setting.edge, setting.width))
+            return network, lambda one: completed(network, [drawn_in(one).volume])[0]
+        options: dict[str, Any] = dict(setting.network)
+        network = _channels_last(pix2vox(setting.edge, ",".join(VIEWS[count]), method == FUSED, **options))
+        return network, lambda one: reconstructed(network, [one])[0]
+
+
+def _channels_last(network: Any) -> Any:
+    """Weights of 3D convolutions in another order, in which processors convolve narrow volumes faster."""
+    import torch
+
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
+            layer.to(memory_format=torch.channels_last_3d)
+    return network
+
+
+def task(method: str, network: Any, known: Sequence[Seen]) -> Task:
+    """What a network learns."""
+    if method == COMPLETION:
+        return CompletionTask(network, [drawn_in(one) for one in known])
+    return ReconstructionTask(network, known)
+
+
+def drawn_in(one: Seen) -> Drawn:
+    """Planes drawn where they lie, with what is to be found."""
+    return Drawn(drawn(one.planes, one.places(), len(one.target)), one.target)
+
+
+def recipe(setting: Setting, examples: int, seed: int) -> Recipe:
+    """The same for all networks; the last weights are kept."""
+    return Recipe(
+        epochs=max(1, round(setting.visits / examples)),
+        batch=setting.batch,
+        rate=setting.rate,
+        seed=seed,
+        optimiser="adam",
+        schedule="cosine",
+        warm_up=WARM_UP,
+        clip=CLIP,
+        precision="auto",
+    )
+
+
+def shape_answer(model: ShapeModel, sigma: float) -> Answer:
+    """Probabilities of the shape that fits a heart's outlines."""
+    return lambda one: occupancy(model.distances(fitted(model, outlines(one), sigma)))
+
+
+def outlines(one: Seen) -> NDArray[np.float64]:
+    """(n, 3) voxels on the surface sought: of walls as pictures show them, of the ventricle as it truly lies."""
+    if one.sought == WALLS:
+        return outline_points(one.planes, one.places(), WALL_LEVEL)
+    masks = np.stack([one.heart.labels(cut, pixel) == label.LV for cut, pixel in one.cuts])
+    return outline_points(masks.astype(np.float32), one.places())
+
+
+def shortened(model: ShapeModel, modes: int) -> ShapeModel:
+    """With the main modes alone."""
+    return ShapeModel(model.mean, model.modes[:modes])
+
+
+def chosen_fit(model: ShapeModel, setting: Setting, checked: Sequence[Seen]) -> tuple[int, float]:
+    """How many modes and which sigma overlap best in hearts that are asked about nowhere."""
+    points = [outlines(one) for one in checked]
+
+    def overlap(pair: tuple[int, float]) -> float:
+        own = shortened(model, pair[0])
+        found = [own.distances(fitted(own, each, pair[1])) < 0 for each in points]
+        return float(np.mean([iou(solid, one.target) for solid, one in zip(found, checked, strict=True)]))
+
+    return max(product(setting.modes, setting.sigmas), key=overlap)
+
+
+def discs_ml(one: Seen, otherwise: float) -> float:
+    """Of true masks in the apical views that there are; another volume where no outline can be found in them."""
+    pairs = dict(zip(one.views, one.cuts, strict=True))
+    chambers = {view: _chamber(one.heart, *pairs[view]) for view in (FOUR, TWO) if view in pairs}
+    try:
+        return simpson_volume_ml(chambers)
+    except ValueError:
+        return otherwise
+
+
+def _chamber(heart: Heart, cut: Plane, pixel_mm: float) -> Chamber:
+    """In the same plane with the apex on top, as echoes are shown."""
+    down = -UPWARD + (UPWARD @ cut.normal) * cut.normal
+    down = down / np.linalg.norm(down)
+    marks = heart.labels(Plane(cut.origin, np.cross(cut.normal, down), down), pixel_mm)
+    return Chamber(marks == label.LV, marks == label.MYOCARDIUM, pixel_mm, marks == label.LA)

@@ -1,0 +1,59 @@
+"""How well one heart was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.reconstruction_hearts import Seen
+from benchmarks.reconstruction_settings import VENTRICLE
+from shared_models.reconstruction.volume_metrics import error_percent, hausdorff_95_mm, ious, volume_ml
+
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one heart; None where a method says nothing, or where no volume is sought.
+
+    Attributes:
+        patient: whose.
+        ious: at each of `THRESHOLDS`.
+        hausdorff_mm: 95th percentile, of the solid at a half; the cube's edge where that is empty.
+        error: percent by which the left ventricle's volume is off, of the solid at a half.
+        summed_error: the same of the sum of probabilities.
+        voxels_error: the same of the true voxels.
+    """
+
+    patient: str
+    ious: list[float] | None
+    hausdorff_mm: float | None
+    error: float | None
+    summed_error: float | None = None
+    voxels_error: float | None = None
+
+
+def scores(seen: Seen, found: NDArray[np.float32]) -> Scores:
+    """Of (E, E, E) probabilities."""
+    example, target, solid = seen.heart.example, seen.target, found >= HALF
+    edge = example.spacing_mm
+    distance = hausdorff_95_mm(solid, target, edge)
+    told = Scores(
+        patient=example.patient,
+        ious=ious(found[None], target[None])[0].tolist(),
+        hausdorff_mm=distance if np.isfinite(distance) else edge * len(target),
+        error=None,
+    )
+    if seen.sought != VENTRICLE:
+        return told
+    volumes = (volume_ml(solid, edge), float(found.sum(dtype=np.float64)) * edge**3 / 1000, volume_ml(target, edge))
+    errors = [error_percent(volume, example.lv_volume_ml) for volume in volumes]
+    return Scores(told.patient, told.ious, told.hausdorff_mm, *errors)
+
+
+def volume_scores(seen: Seen, found_ml: float) -> Scores:
+    """Of a volume alone."""
+    example = seen.heart.example
+    return Scores(example.patient, None, None, error_percent(found_ml, example.lv_volume_ml))

@@ -1,0 +1,89 @@
+"""Which views, targets and sizes the contest of reconstruction is played with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared_models.phantom.volumes import NINE_PLANES
+from shared_models.reconstruction import pix2vox
+from shared_models.reconstruction.shape_examples import Target
+
+WALLS: Target = "walls"
+VENTRICLE: Target = "left ventricle"
+TARGETS = (WALLS, VENTRICLE)
+VIEWS: Mapping[int, tuple[str, ...]] = {  # the standard ones first, and then what an examination adds to them
+    1: ("A4C",),
+    2: ("A4C", "A2C"),
+    3: ("PLAX", "A4C", "A2C"),
+    5: ("PLAX", "PSAX mitral", "PSAX papillary", "A4C", "A2C"),
+    9: NINE_PLANES,
+}
+STANDARD = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How large.
+
+    Attributes:
+        edge: voxels a side.
+        network: options of `pix2vox`.
+        width: of the first level of the rival that completes.
+        learnt, checked, asked: patients of each seed, to learn from, to choose settings on, and to be asked about.
+        visits: hearts that a network sees while it learns, one as often as another.
+        compared: targets for which views are fused and not; else they are fused alone.
+        batch: hearts a step.
+        rate: of learning, at its highest.
+        seeds: each has patients of its own.
+        views: numbers of them, out of `VIEWS`.
+        modes, sigmas: of the shape model, of which one each is chosen.
+    """
+
+    edge: int
+    network: Mapping[str, int | str]
+    width: int
+    learnt: int
+    checked: int
+    asked: int
+    visits: int
+    compared: tuple[Target, ...] = TARGETS
+    batch: int = 8
+    rate: float = 1e-3
+    seeds: tuple[int, ...] = (1, 2, 3)
+    views: tuple[int, ...] = tuple(VIEWS)
+    modes: tuple[int, ...] = (5, 10, 20, 40)
+    sigmas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
+
+
+SMALL = {**pix2vox.PRESETS["small"], "trunk": "test_resnet"}
+PRESETS = {
+    "cpu": Setting(
+        edge=32,
+        network=SMALL,
+        width=16,
+        learnt=150,
+        checked=20,
+        asked=40,
+        visits=3000,
+        compared=(WALLS,),
+        seeds=(1, 2),
+    ),
+    "paper": Setting(
+        edge=64, network=pix2vox.PRESETS["published"], width=32, learnt=375, checked=40, asked=63, visits=250 * 750
+    ),
+}
+QUICK = Setting(
+    edge=32,
+    network={"trunk": "test_resnet", "shrink": 32, "bottleneck": 8},
+    width=4,
+    learnt=3,
+    checked=1,
+    asked=2,
+    visits=6,
+    batch=3,
+    seeds=(1,),
+    views=(1, STANDARD),
+    modes=(2, 4),
+    sigmas=(3.0,),
+)
