@@ -95,8 +95,9 @@ def claims(found: Sequence[Found], costs: Costs, edge: int) -> Iterator[Claim]:
     for one in found:
         if (one.target, one.views) == (VENTRICLE, STANDARD):
             yield from _volume(one)
-    yield from _products()
-    yield from _memory(costs, edge)
+    if costs:
+        yield from _products()
+        yield from _memory(costs, edge)
 
 
 def _as_good(found: Found) -> Claim:

@@ -1,0 +1,42 @@
+"""What a heart costs is measured, and counted right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.reconstruction_cost import cost, multiply_adds, peak_of
+from benchmarks.reconstruction_methods import COMPLETION, DISCS, FUSED, SHAPES, UNFUSED
+from benchmarks.reconstruction_settings import QUICK
+
+
+def test_a_peak_is_what_was_held_for_a_moment() -> None:
+    held = peak_of(lambda: np.ones(40_000_000, np.uint8).sum())
+    assert 38_000_000 < held < 60_000_000
+
+
+def test_of_a_network_everything_is_told() -> None:
+    found = cost(QUICK, FUSED, 2, 2)
+    assert len(found.seconds) == 2
+    assert found.training_bytes
+    assert found.parameters
+    assert found.multiply_adds == multiply_adds(QUICK, FUSED, 2)
+
+
+@pytest.mark.parametrize("method", [SHAPES, DISCS])
+def test_of_what_is_no_network_time_is_told(method: str) -> None:
+    found = cost(QUICK, method, 2, 1)
+    assert found.median > 0
+    assert found.multiply_adds is found.training_bytes is None
+
+
+def test_without_fusing_each_view_costs_a_decoder_and_a_merger() -> None:
+    fused = [multiply_adds(QUICK, FUSED, views) for views in (1, 2)]
+    apart = [multiply_adds(QUICK, UNFUSED, views) for views in (1, 2)]
+    assert apart[1] - apart[0] > 2 * (fused[1] - fused[0])
+    merger = multiply_adds(QUICK, FUSED, 2, idle_merger=True) - fused[1]
+    assert merger == 32**3 * 27 * (4 * 81 + 36 * 9 + 9)
+
+
+def test_a_completion_costs_the_same_for_any_views() -> None:
+    assert multiply_adds(QUICK, COMPLETION, 1) == multiply_adds(QUICK, COMPLETION, 9)
