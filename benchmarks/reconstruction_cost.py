@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from benchmarks.reconstruction_methods import (
 from benchmarks.reconstruction_settings import PRESETS, VENTRICLE, VIEWS, WALLS, Setting
 from shared_models.training import Task, train
 
+RAW_FEATURES = 9  # of a decoded view, which a merger scores
 RESET = "5"  # what makes Linux forget a process' peak
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -148,21 +149,35 @@ def _timed(run: Callable[[], object], rounds: int) -> list[float]:
     return found
 
 
-def multiply_adds(setting: Setting, method: str, views: int, *, idle_merger: bool = False) -> int:
-    """Of one heart, counted without memory; with what a merger of one view would add, if it were kept."""
+def multiply_adds(setting: Setting, method: str, views: int) -> int:
+    """Of one heart, counted without memory."""
+    import torch
+
+    from shared_models.phantom.volumes import PLANE_PIXELS
+
+    with torch.device("meta"):
+        network = fresh(method, setting, views, 0)[0].eval()
+    drawn_in = (2, *(setting.edge,) * 3)
+    return _counted(network, drawn_in if method == COMPLETION else (views, PLANE_PIXELS, PLANE_PIXELS))
+
+
+def idle_merger(setting: Setting) -> int:
+    """Multiply-adds that scoring a single view adds, which changes nothing and which the published code keeps."""
+    import torch
+
+    from shared_models.reconstruction.merger import Merger
+
+    with torch.device("meta"):
+        merger = Merger(setting.edge)
+    return _counted(merger, (RAW_FEATURES, *(setting.edge,) * 3))
+
+
+def _counted(network: Any, shape: Sequence[int]) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from shared_models.phantom.volumes import PLANE_PIXELS
-    from shared_models.reconstruction.merger import Merger
-
-    cube = (setting.edge,) * 3
-    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
-        network: Any = fresh(method, setting, views, 0)[0].eval()
-        shape = (1, 2, *cube) if method == COMPLETION else (1, views, PLANE_PIXELS, PLANE_PIXELS)
-        network(torch.rand(shape))
-        if idle_merger:
-            Merger(setting.edge)(torch.rand(1, 9, *cube))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty((1, *shape), device="meta"))
     return int(counter.get_total_flops()) // 2
 
 

@@ -65,8 +65,9 @@ PRESETS = {
         learnt=150,
         checked=20,
         asked=40,
-        visits=3000,
+        visits=2700,
         compared=(WALLS,),
+        batch=4,
         seeds=(1, 2),
     ),
     "paper": Setting(

@@ -36,7 +36,7 @@ def test_a_quick_run_has_every_method_and_claim(played: Path, monkeypatch: pytes
 def test_cells_of_another_setting_are_refused_in_one_line(played: Path) -> None:
     folder = played.with_suffix(".cells")
     other = reconstruction_cells.Contest("cpu", PRESETS["cpu"], folder, 0)
-    with pytest.raises(ConsiliumError, match="holds cells of another .*learnt.*remove the folder"):
+    with pytest.raises(ConsiliumError, match=r"holds cells of another .*learnt.*remove the folder"):
         reconstruction_cells.claim_folder(other)
 
 
@@ -58,7 +58,7 @@ def test_a_cell_that_is_missing_is_played_alone(played: Path, monkeypatch: pytes
 
 
 def test_an_unknown_preset_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConsiliumError, match="there is no preset 'huge'.*cpu, paper"):
+    with pytest.raises(ConsiliumError, match=r"there is no preset 'huge'.*cpu, paper"):
         whole("huge", tmp_path / "x.json")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.reconstruction_cost import cost, multiply_adds, peak_of
+from benchmarks.reconstruction_cost import cost, idle_merger, multiply_adds, peak_of
 from benchmarks.reconstruction_methods import COMPLETION, DISCS, FUSED, SHAPES, UNFUSED
 from benchmarks.reconstruction_settings import QUICK
 
@@ -34,8 +34,7 @@ def test_without_fusing_each_view_costs_a_decoder_and_a_merger() -> None:
     fused = [multiply_adds(QUICK, FUSED, views) for views in (1, 2)]
     apart = [multiply_adds(QUICK, UNFUSED, views) for views in (1, 2)]
     assert apart[1] - apart[0] > 2 * (fused[1] - fused[0])
-    merger = multiply_adds(QUICK, FUSED, 2, idle_merger=True) - fused[1]
-    assert merger == 32**3 * 27 * (4 * 81 + 36 * 9 + 9)
+    assert idle_merger(QUICK) == 32**3 * 27 * (4 * 81 + 36 * 9 + 9)
 
 
 def test_a_completion_costs_the_same_for_any_views() -> None:
