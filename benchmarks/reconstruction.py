@@ -64,7 +64,8 @@ def note(setting: Setting) -> str:
         "drawn with replacement. Peak IoU is the best over thresholds of the mean over hearts. Where nothing is found, "
         "the distance is the cube's edge. Networks of views see pictures alone. The completion and the shape model are "
         "told where each pixel lies, although planes are off; the shape model of the ventricle and the discs are given "
-        "the ventricle's true outline in every view: all of that favours them. Seconds are of one heart with one "
+        "the ventricle's true outline in every view: all of that favours them. Discs without an outline answer the "
+        "mean volume of hearts to learn from. Seconds are of one heart with one "
         "thread, from pictures to a volume; memory is that of a training step, in a process of its own, above what it "
         "held before. Volume errors are means of absolute errors, against the phantom's exact volume, voxels and all."
     )

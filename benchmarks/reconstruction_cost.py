@@ -88,7 +88,7 @@ def cost(setting: Setting, method: str, views: int, rounds: int) -> Cost:
     if method in NETWORKS:
         return _of_a_network(setting, method, views, own, rounds)
     if method == DISCS:
-        return Cost(_timed(lambda: discs_ml(own[0], 0.0), rounds))
+        return Cost(_timed(lambda: discs_ml(own[0]), rounds))
     known = hearts(range(1 + max(setting.modes) // len(own) + 1), setting.edge)
     answer = shape_answer(shape_model([one.example.target for one in known], max(setting.modes)), 1.0)
     return Cost(_timed(lambda: answer(own[0]), rounds))

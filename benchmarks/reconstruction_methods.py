@@ -77,7 +77,7 @@ def learnt(method: str, setting: Setting, count: int, sought: Target, given: Spl
     chosen: Mapping[str, float] = {}
     if method == DISCS:
         usual = float(np.mean([one.heart.example.lv_volume_ml for one in known]))
-        return Learnt(lambda one: volume_scores(one, discs_ml(one, usual)), time.perf_counter() - begun, chosen)
+        return Learnt(lambda one: volume_scores(one, discs_ml(one), usual), time.perf_counter() - begun, chosen)
     if method == SHAPES:
         model = shape_model([one.target for one in known], max(setting.modes))
         modes, sigma = chosen_fit(model, setting, seen(given.checked, count, sought))
@@ -175,14 +175,14 @@ def chosen_fit(model: ShapeModel, setting: Setting, checked: Sequence[Seen]) -> 
     return max(product(setting.modes, setting.sigmas), key=overlap)
 
 
-def discs_ml(one: Seen, otherwise: float) -> float:
-    """Of true masks in the apical views that there are; another volume where no outline can be found in them."""
+def discs_ml(one: Seen) -> float | None:
+    """Of true masks in the apical views that there are; None where no outline can be found in them."""
     pairs = dict(zip(one.views, one.cuts, strict=True))
     chambers = {view: _chamber(one.heart, *pairs[view]) for view in (FOUR, TWO) if view in pairs}
     try:
         return simpson_volume_ml(chambers)
     except ValueError:
-        return otherwise
+        return None
 
 
 def _chamber(heart: Heart, cut: Plane, pixel_mm: float) -> Chamber:

@@ -49,6 +49,7 @@ def _accuracy(found: Found) -> Iterator[Row]:
             row["with its sign, %"] = None if signed is None else float(signed.mean())
             summed = found.values(method, lambda one: one.summed_error)
             row["of summed probabilities, %"] = None if summed is None else float(np.abs(summed).mean())
+            row["no outline, %"] = 100 * float(np.mean([one.guessed for one in found.scores[method]]))
         yield {**row, "learning, s": found.learnt_seconds[method]}
 
 

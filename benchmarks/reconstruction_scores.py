@@ -25,6 +25,7 @@ class Scores:
         error: percent by which the left ventricle's volume is off, of the solid at a half.
         summed_error: the same of the sum of probabilities.
         voxels_error: the same of the true voxels.
+        guessed: whether the answer is the usual volume, since none could be found.
     """
 
     patient: str
@@ -33,6 +34,7 @@ class Scores:
     error: float | None
     summed_error: float | None = None
     voxels_error: float | None = None
+    guessed: bool = False
 
 
 def scores(seen: Seen, found: NDArray[np.float32]) -> Scores:
@@ -53,7 +55,8 @@ def scores(seen: Seen, found: NDArray[np.float32]) -> Scores:
     return Scores(told.patient, told.ious, told.hausdorff_mm, *errors)
 
 
-def volume_scores(seen: Seen, found_ml: float) -> Scores:
-    """Of a volume alone."""
-    example = seen.heart.example
-    return Scores(example.patient, None, None, error_percent(found_ml, example.lv_volume_ml))
+def volume_scores(seen: Seen, found_ml: float | None, usual_ml: float) -> Scores:
+    """Of a volume alone, or of the usual one where none could be found."""
+    example, guessed = seen.heart.example, found_ml is None
+    error = error_percent(usual_ml if found_ml is None else found_ml, example.lv_volume_ml)
+    return Scores(example.patient, None, None, error, guessed=guessed)

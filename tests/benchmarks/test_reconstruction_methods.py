@@ -25,6 +25,8 @@ from benchmarks.reconstruction_methods import (
     shape_model,
 )
 from benchmarks.reconstruction_settings import PRESETS, QUICK, VENTRICLE, WALLS
+from shared_models.phantom.volumes import nine_cuts
+from shared_models.reconstruction.shape_examples import MOMENTS, shape_patient
 from shared_models.reconstruction.shape_pca import signed_distance
 from shared_models.reconstruction.volume_metrics import iou
 
@@ -48,11 +50,15 @@ def test_outlines_lie_on_the_surface_that_is_sought(sought: str) -> None:
         assert np.abs(distances).mean() < 0.8
 
 
-def test_discs_in_true_masks_are_near_the_true_volume_and_answer_without_an_outline() -> None:
-    for one in seen(some(), 2, VENTRICLE):
-        assert discs_ml(one, -1.0) == pytest.approx(one.heart.example.lv_volume_ml, rel=0.25)
+def test_discs_are_right_in_exact_planes_and_too_small_in_planes_that_miss_the_apex() -> None:
+    for heart in some()[:4]:
+        example, phase = heart.example, MOMENTS[heart.example.moment]
+        exact = replace(heart, example=replace(example, cuts=nine_cuts(shape_patient(heart.seed).heart, phase)))
+        right, off = (discs_ml(one) for one in seen([exact, heart], 2, VENTRICLE))
+        assert right == pytest.approx(example.lv_volume_ml, rel=0.1)
+        assert off is None or off < right
     (aside,) = seen([some()[0]], 2, VENTRICLE)
-    assert discs_ml(replace(aside, views=("PSAX low",)), 77.0) == 77.0
+    assert discs_ml(replace(aside, views=("PSAX low",))) is None
 
 
 def test_a_shape_model_finds_the_ventricle_it_has_learnt() -> None:
@@ -89,7 +95,7 @@ def test_discs_find_volumes_alone() -> None:
     assert said.ious is None
     assert said.hausdorff_mm is None
     assert said.error is not None
-    assert abs(said.error) < 25
+    assert abs(said.error) < 40
     assert DISCS not in methods(QUICK, WALLS)
 
 

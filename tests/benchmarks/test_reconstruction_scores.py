@@ -37,6 +37,7 @@ def test_half_the_probability_is_nothing_at_a_half_and_half_the_sum() -> None:
 def test_walls_have_no_volume_and_discs_no_walls() -> None:
     walls = replace(ventricle(), sought=WALLS)
     assert scores(walls, walls.target.astype(np.float32)).error is None
-    told = volume_scores(ventricle(), 1.1 * ventricle().heart.example.lv_volume_ml)
-    assert told.error == pytest.approx(10)
-    assert told.ious is None
+    true_ml = ventricle().heart.example.lv_volume_ml
+    told, guessed = volume_scores(ventricle(), 1.1 * true_ml, true_ml), volume_scores(ventricle(), None, 0.8 * true_ml)
+    assert (told.error, guessed.error) == (pytest.approx(10), pytest.approx(-20))
+    assert (told.ious, told.guessed, guessed.guessed) == (None, False, True)
