@@ -40,6 +40,7 @@ VIEW_NETWORKS = (FUSED, UNFUSED)
 NETWORKS = (*VIEW_NETWORKS, COMPLETION)
 WALL_LEVEL = float(WALL_GREYS[1:].min()) / 255 / 2  # between the background and the darkest wall
 WARM_UP, CLIP = 0.05, 1.0
+VOLUME_WEIGHTS = 5  # axes: channels out and in, and three of space
 
 Volume = NDArray[np.float32]
 Answer = Callable[[Seen], Volume]
@@ -109,12 +110,12 @@ def fresh(method: str, setting: Setting, count: int, seed: int) -> tuple[Any, An
 
 
 def _channels_last(network: Any) -> Any:
-    """Weights of 3D convolutions in another order, in which processors convolve narrow volumes faster."""
+    """The network, its weights of 3D convolutions in another order, in which processors convolve narrow volumes faster."""
     import torch
 
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
-            layer.to(memory_format=torch.channels_last_3d)
+    for weights in network.parameters():
+        if weights.ndim == VOLUME_WEIGHTS:
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
     return network
 
 

@@ -20,12 +20,12 @@ GIGA, MEGA = 1e9, 1e6
 
 def rows(found: Sequence[Found], costs: Costs) -> list[Row]:
     """All tables."""
-    return [
-        *(row for one in found for row in _accuracy(one)),
-        *(row for one in found if UNFUSED in one.scores for row in _fusing(one)),
-        *_costs(costs),
-        *({"table": "Views", "number": number, "names": ", ".join(names)} for number, names in VIEWS.items()),
+    found_rows = [row for one in found for row in _accuracy(one)]
+    compared = [row for one in found if UNFUSED in one.scores for row in _fusing(one)]
+    names: list[Row] = [
+        {"table": "Views", "number": number, "names": ", ".join(each)} for number, each in VIEWS.items()
     ]
+    return [*found_rows, *compared, *_costs(costs), *names]
 
 
 def _accuracy(found: Found) -> Iterator[Row]:

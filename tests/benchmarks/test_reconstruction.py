@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import reconstruction_cells
 from benchmarks.reconstruction import measure, whole
-from benchmarks.reconstruction_methods import COMPLETION, DISCS, FUSED, SHAPES, UNFUSED
+from benchmarks.reconstruction_methods import COMPLETION, DISCS, FUSED, SHAPES, UNFUSED, Learnt
 from benchmarks.reconstruction_settings import PRESETS, QUICK
 from federated.errors import ConsiliumError
 
@@ -45,7 +46,7 @@ def test_a_cell_that_is_missing_is_played_alone(played: Path, monkeypatch: pytes
     before = reconstruction_cells.play_all(contest)
     asked: list[str] = []
 
-    def noted(method: str, *given: object) -> object:
+    def noted(method: str, *given: Any) -> Learnt:
         asked.append(method)
         return learnt(method, *given)
 

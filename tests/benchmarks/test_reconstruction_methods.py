@@ -26,7 +26,7 @@ from benchmarks.reconstruction_methods import (
 )
 from benchmarks.reconstruction_settings import PRESETS, QUICK, VENTRICLE, WALLS
 from shared_models.phantom.volumes import nine_cuts
-from shared_models.reconstruction.shape_examples import MOMENTS, shape_patient
+from shared_models.reconstruction.shape_examples import MOMENTS, Target, shape_patient
 from shared_models.reconstruction.shape_pca import signed_distance
 from shared_models.reconstruction.volume_metrics import iou
 
@@ -42,7 +42,7 @@ def parts() -> Split:
 
 
 @pytest.mark.parametrize("sought", [WALLS, VENTRICLE])
-def test_outlines_lie_on_the_surface_that_is_sought(sought: str) -> None:
+def test_outlines_lie_on_the_surface_that_is_sought(sought: Target) -> None:
     for one in seen(some()[:2], 2, sought):
         points = outlines(one)
         distances = signed_distance(one.target)[tuple(np.rint(points).astype(int).T)]

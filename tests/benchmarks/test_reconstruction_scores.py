@@ -30,6 +30,7 @@ def test_half_the_probability_is_nothing_at_a_half_and_half_the_sum() -> None:
     said = scores(ventricle(), 0.25 * ventricle().target.astype(np.float32))
     assert said.ious == [1.0] + [0.0] * 7
     assert said.error == -100
+    assert said.voxels_error is not None
     assert said.summed_error == pytest.approx(0.25 * (100 + said.voxels_error) - 100)
     assert said.hausdorff_mm == pytest.approx(32 * ventricle().heart.example.spacing_mm)
 
