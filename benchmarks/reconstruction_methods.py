@@ -110,7 +110,7 @@ def fresh(method: str, setting: Setting, count: int, seed: int) -> tuple[Any, An
 
 
 def _channels_last(network: Any) -> Any:
-    """The network, its weights of 3D convolutions in another order, in which processors convolve narrow volumes faster."""
+    """The network, its 3D weights in the order in which processors convolve narrow volumes faster."""
     import torch
 
     for weights in network.parameters():

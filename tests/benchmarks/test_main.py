@@ -117,6 +117,29 @@ def test_a_suite_is_handed_to_the_contest(tmp_path: Path, monkeypatch: pytest.Mo
     assert read_result(file).name == "incremental_heart_table"
 
 
+@pytest.mark.parametrize(("preset", "name"), [("cpu", "reconstruction"), ("paper", "reconstruction_paper")])
+def test_a_preset_is_handed_to_the_contest_of_reconstruction_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, name: str
+) -> None:
+    asked: list[object] = []
+
+    def measure(quick: bool, **given: object) -> Measured:
+        asked.append((quick, given))
+        return MEASURED
+
+    monkeypatch.setitem(harness.BENCHMARKS, "reconstruction", measure)
+    file = tmp_path / "x.json"
+    harness.main("reconstruction", file, preset=preset)
+    assert asked == [(False, {"preset": preset, "file": file})]
+    assert read_result(file).name == name
+
+
+def test_a_preset_in_the_wrong_place_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="only incremental, reconstruction have presets"):
+        harness.main("spine", tmp_path / "x.json", preset="paper")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "suite", "why"), [("incremental", "", "needs one"), ("spine", "digits", "only incremental")]
 )
