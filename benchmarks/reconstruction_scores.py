@@ -42,17 +42,13 @@ def scores(seen: Seen, found: NDArray[np.float32]) -> Scores:
     example, target, solid = seen.heart.example, seen.target, found >= HALF
     edge = example.spacing_mm
     distance = hausdorff_95_mm(solid, target, edge)
-    told = Scores(
-        patient=example.patient,
-        ious=ious(found[None], target[None])[0].tolist(),
-        hausdorff_mm=distance if np.isfinite(distance) else edge * len(target),
-        error=None,
-    )
+    overlaps: list[float] = ious(found[None], target[None])[0].tolist()
+    far = distance if np.isfinite(distance) else edge * len(target)
     if seen.sought != VENTRICLE:
-        return told
+        return Scores(example.patient, overlaps, far, None)
     volumes = (volume_ml(solid, edge), float(found.sum(dtype=np.float64)) * edge**3 / 1000, volume_ml(target, edge))
-    errors = [error_percent(volume, example.lv_volume_ml) for volume in volumes]
-    return Scores(told.patient, told.ious, told.hausdorff_mm, *errors)
+    own, summed, voxels = (error_percent(volume, example.lv_volume_ml) for volume in volumes)
+    return Scores(example.patient, overlaps, far, own, summed, voxels)
 
 
 def volume_scores(seen: Seen, found_ml: float | None, usual_ml: float) -> Scores:

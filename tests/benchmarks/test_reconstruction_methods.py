@@ -55,6 +55,7 @@ def test_discs_are_right_in_exact_planes_and_too_small_in_planes_that_miss_the_a
         example, phase = heart.example, MOMENTS[heart.example.moment]
         exact = replace(heart, example=replace(example, cuts=nine_cuts(shape_patient(heart.seed).heart, phase)))
         right, off = (discs_ml(one) for one in seen([exact, heart], 2, VENTRICLE))
+        assert right is not None
         assert right == pytest.approx(example.lv_volume_ml, rel=0.1)
         assert off is None or off < right
     (aside,) = seen([some()[0]], 2, VENTRICLE)
