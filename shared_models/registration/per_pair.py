@@ -16,14 +16,17 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from shared_models.registration.band_limited import band_limited
 from shared_models.registration.descent import Effort, descend
 from shared_models.registration.fields import Padding, integrate, to_normalised, to_voxels
 from shared_models.registration.network import LEAST_SIDE, Estimate, RegistrationNetwork, require_pairs
+from shared_models.registration.padding import cropped
 from shared_models.registration.registration_loss import RegistrationLoss
 
 COARSENESS = 4  # voxels of an image along an axis to one of its patch, as in Fourier-Net
+MARGIN = 8  # voxels at every edge, where the periodic field finds its way back
 FEWEST = 12  # voxels along an axis of the coarsest images
 PADDING: Padding = "border"
 PATCH_RATE = 0.1  # voxels
@@ -86,19 +89,21 @@ def register_by_patch(
     if not sizes or sizes[-1] != 1 or min(sizes) < 1:
         raise ValueError(f"images divided by {', '.join(map(str, sizes))}: each by 1 or more, and at last by 1")
     effort = effort or Effort()
-    values = moving.new_zeros(1, len(size), *size) if start is None else _started(start, moving)
+    values = torch.zeros_like(moving).expand(-1, len(size), *size) if start is None else _started(start, moving)
+    values, moving, fixed = (_widened(each) for each in (values, moving, fixed))
+    wide = moving.shape[2:]
     for number, factor in enumerate(sizes, start=1):
-        grid = [max(LEAST_SIDE, round(n / factor)) for n in size]
+        grid = [max(LEAST_SIDE, round(n / factor)) for n in wide]
         before, wanted = (_resized(images, grid) for images in (moving, fixed))
         patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / COARSENESS)) for n in grid]).clone().requires_grad_()
 
         def of_patch(patch: Tensor = patch, before: Tensor = before, wanted: Tensor = wanted) -> Tensor:
-            return loss(_estimate(patch, before.shape[2:], size, diffeomorphic), before, wanted, PADDING)
+            return loss(_estimate(patch, before.shape[2:], wide, diffeomorphic), before, wanted, PADDING)
 
         told = partial(_tell, watch, number, len(sizes), effort)
         descend([patch], of_patch, rate * factor, effort, told)
         values = patch.detach()
-    return _estimate(values, size, size, diffeomorphic)
+    return Estimate(*(cropped(each, size) for each in _estimate(values, wide, wide, diffeomorphic)))
 
 
 def halvings(size: Sequence[int]) -> list[int]:
@@ -157,6 +162,10 @@ def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(before) == tuple(size):
         return values
     return band_limited(values, size) * (math.prod(size) / math.prod(before))
+
+
+def _widened(values: Tensor) -> Tensor:
+    return functional.pad(values, [MARGIN] * (2 * (values.ndim - 2)), mode="replicate")
 
 
 def _started(start: Tensor, moving: Tensor) -> Tensor:

@@ -90,6 +90,15 @@ def test_images_are_halved_while_they_show_anything(size: tuple[int, ...], sizes
     assert halvings(size) == sizes
 
 
+def test_a_stretch_is_found_at_the_edges_too() -> None:
+    places = np.indices((48, 48)).astype(np.float32)
+    truth, tissue = 0.12 * (24 - places), texture((48, 48))
+    found = register_by_patch(batched(tissue), batched(warped(tissue, truth)), SQUARES, effort=SHORT)
+    away = np.linalg.norm(to_voxels(found.field)[0].numpy() - truth, axis=0)
+    assert away[:4].mean() < 0.5
+    assert np.linalg.norm(truth, axis=0)[:4].mean() > 2
+
+
 def test_it_goes_on_from_a_start() -> None:
     moving, fixed, truth = known((48, 60), 6.0)
     start = to_normalised(torch.from_numpy(truth)[None])
