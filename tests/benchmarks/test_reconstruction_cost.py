@@ -18,7 +18,7 @@ def test_a_peak_is_what_was_held_for_a_moment() -> None:
 def test_of_a_network_everything_is_told() -> None:
     found = cost(QUICK, FUSED, 2, 2)
     assert len(found.seconds) == 2
-    assert found.training_bytes
+    assert found.training_bytes is not None
     assert found.parameters
     assert found.multiply_adds == multiply_adds(QUICK, FUSED, 2)
 
