@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +55,6 @@ def measure_pages(folder: Path, *, sites: int = SITES, releases: int = RELEASES)
     told = {"seconds": time.perf_counter() - begun, "MB": index.path.stat().st_size / 2**20}
     gate = audit_house(Room(index, bundle, None), Access(folder / "access.toml", ("reader",), loopback=True), Door())
     gate.asked = Buckets(1e9, 1e9)
-    logging.getLogger("consilium.web").setLevel(logging.ERROR)
     paths = [*(path for path, _ in NAV), *_deeper(sites, releases)]
     rows: list[Row] = [{"what": "index of summaries", "entries": summaries, **told}]
     rows += ({"what": f"page {path}", "entries": summaries, **asyncio.run(_timed(gate, path))} for path in paths)

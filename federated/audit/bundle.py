@@ -41,6 +41,8 @@ from federated.log.journal import CHECKPOINT
 from federated.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from federated.toml_text import toml_as_json
 
+DIGITS_OF_A_DIGEST = 8  # from which on decimal digits may be a digest's
+
 
 @dataclass(frozen=True)
 class Head:
@@ -240,12 +242,15 @@ class Bundle:
     def release(self, which: str) -> Head:
         """The release of a number, or whose digest begins so (with ``sha256:`` or without).
 
+        A few decimal digits are a number, though a digest may begin with them.
+
         Raises:
             ConsiliumError: there is none, or there are several.
         """
         digits = which.removeprefix("sha256:")
         by_digest = [head for head in self.releases() if head.digest.removeprefix("sha256:").startswith(digits)]
-        found = [head for head in self.releases() if str(head.manifest.number) == which] or by_digest
+        found = [head for head in self.releases() if str(head.manifest.number) == which]
+        found = found or ([] if which.isdecimal() and len(which) < DIGITS_OF_A_DIGEST else by_digest)
         if len(found) != 1:
             known = ", ".join(str(head.manifest.number) for head in self.releases()) or "none"
             what = f"no release '{which}'" if not found else f"several releases '{which}'"

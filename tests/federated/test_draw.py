@@ -151,11 +151,11 @@ def _twice(opened: dict[int, Opened]) -> None:
     [
         (_missing, "was drawn and is not opened"),
         (_swapped, "was drawn and is not opened; record 6 was opened instead"),
-        (_renamed, "record 7: is not in the log under this number: it was changed, or is another one"),
-        (_edited, "record 7: is not in the log under this number: it was changed, or is another one"),
-        (_another_answer, "record 7: the answer is not the one that was logged"),
-        (_other_features, "record 7: the features are not those that were logged"),
-        (_without_features, "record 7: its answer or its features are not shown"),
+        (_renamed, "is not in the log under this number: it was changed, or is another one"),
+        (_edited, "is not in the log under this number: it was changed, or is another one"),
+        (_another_answer, "the answer is not the one that was logged"),
+        (_other_features, "the features are not those that were logged"),
+        (_without_features, "its answer or its features are not shown"),
         (_made_up_log, "is shown in another tree than the one that the summary named"),
         (_later_log, "is shown in another tree than the one that the summary named"),
         (_another_release, "names another release than its record"),
@@ -177,10 +177,10 @@ def test_what_nobody_drew_is_said_and_is_no_lie(answers: dict[int, Opened]) -> N
 
 def test_a_draw_is_from_its_summary(answers: dict[int, Opened]) -> None:
     other = _opened(SummaryManifest, sums(), told(TREE, patients=19))
-    assert _wrong(_found(answers, summary=other)) == {"draw": "draw: was drawn from another summary than this one"}
+    assert _wrong(_found(answers, summary=other)) == {"draw": "was drawn from another summary than this one"}
     smaller = DRAW.model_copy(update={"size": 20})
-    assert _wrong(_found({}, smaller))["draw"] == "draw: names another size than the summary"
-    assert _wrong(_found(answers, summary=answers[7]))["draw"] == "draw: was drawn from another summary than this one"
+    assert _wrong(_found({}, smaller))["draw"] == "names another size than the summary"
+    assert _wrong(_found(answers, summary=answers[7]))["draw"] == "was drawn from another summary than this one"
 
 
 def test_a_draw_is_read_as_it_was_written(tmp_path: Path) -> None:

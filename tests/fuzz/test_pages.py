@@ -132,6 +132,7 @@ def test_fields_of_anything(body: bytes) -> None:
 
 def test_what_was_sent_is_not_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="consilium.web")
     secret = token(tmp_path)
     made = house(tmp_path)
     client(made, **bearer(secret)).get(f"/?token={secret}&name=Maria")

@@ -149,7 +149,7 @@ def test_a_filter_refuses_one_kind_and_lets_another_pass(federation: Federation,
     assert [f"{step.kind} {step.state}" for step in summary.steps] == ["statistics refused", "weights outbox"]
     (refusal,) = summary.refusals
     assert "refused by gram_share: statistics of batch b0001" in refusal.note
-    assert "lower the level to 1" in refusal.note
+    assert "level_to_coordinator" in refusal.note
     federation.allow(ada, "statistics", "weights", statistics={"limits": strict, "level_to_coordinator": 1})
     assert _states(ada) == ["statistics outbox"]
 
