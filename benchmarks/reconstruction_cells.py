@@ -5,28 +5,20 @@ A cell is a target, a method, a number of views and a seed. After all of them co
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from benchmarks.incremental.code import ROOT, digest
+from benchmarks.kept_cells import claim, kept, side_by_side
 from benchmarks.reconstruction_cost import Cost, in_process
 from benchmarks.reconstruction_hearts import split
 from benchmarks.reconstruction_methods import learnt, methods, seen
 from benchmarks.reconstruction_scores import Scores
 from benchmarks.reconstruction_settings import TARGETS, Setting
-from federated.errors import ConsiliumError
-from federated.files import write_whole
 from shared_models.reconstruction.shape_examples import Target
 from site_agent.progress import track
 
-ABOUT = "contest.json"
 TELLING = ("reconstruction.py", "reconstruction_report.py", "reconstruction_found.py")
 
 
@@ -92,32 +84,18 @@ def play_all(contest: Contest) -> list[Cell]:
     Raises:
         ConsiliumError: the folder holds cells of other code or of another setting.
     """
-    claim_folder(contest)
+    claim(contest.folder, {"code": playing(), **asdict(contest.setting)})
     given = jobs(contest.setting)
     if any(not _path(contest, job).is_file() for job in given):
         for seed in contest.setting.seeds:
             split(contest.setting, seed, contest.folder / "hearts")  # are kept before processes share them
-    with _workers(contest.processes) as run:
+    with side_by_side(contest.processes) as run:
         return list(track(run(partial(cell, contest), given), total=len(given), what="reconstruction"))
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[Any]:
-    """As many processes, or none beside this one."""
-    if count < 2:
-        yield map
-        return
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        try:
-            yield pool.map
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def cell(contest: Contest, job: Job) -> Cell:
     """One, played if it is not there."""
-    said = _kept(_path(contest, job), lambda: asdict(_played(contest, job)))
+    said = kept(_path(contest, job), lambda: asdict(_played(contest, job)))
     return Cell(**{**said, "scores": [Scores(**one) for one in said["scores"]]})
 
 
@@ -143,34 +121,13 @@ def costs(contest: Contest) -> Costs:
     found: Costs = {}
     for method, views in track(asked, total=len(asked), what="cost"):
         path = contest.folder / "costs" / f"{method}-{views}.json"
-        said = _kept(path, lambda: asdict(in_process(contest.preset, method, views, contest.rounds)))  # noqa: B023
+        said = kept(path, lambda: asdict(in_process(contest.preset, method, views, contest.rounds)))  # noqa: B023
         found[method, views] = Cost(**said)
     return found
 
 
-def _kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What a file holds, or what is made now and written there."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(make()).encode() + b"\n")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def claim_folder(contest: Contest) -> None:
-    """Writes down whose cells a folder holds.
-
-    Raises:
-        ConsiliumError: it holds cells of other code or of another setting.
-    """
-    mine = json.loads(json.dumps({"code": playing(), **asdict(contest.setting)}))
-    theirs = _kept(contest.folder / ABOUT, lambda: mine)
-    if other := [key for key in mine if theirs.get(key) != mine[key]]:
-        cure = "another --json FILE, or remove the folder"
-        raise ConsiliumError(f"holds cells of another {', '.join(other)}", where=str(contest.folder), cure=cure)
-
-
 def playing() -> str:
     """Digest of the code that plays."""
-    benchmarks = sorted((ROOT / "benchmarks").glob("reconstruction*.py"))
+    benchmarks = [*sorted((ROOT / "benchmarks").glob("reconstruction*.py")), ROOT / "benchmarks" / "peak_memory.py"]
     models = [path for name in ("reconstruction", "phantom") for path in (ROOT / "shared_models" / name).rglob("*.py")]
     return digest(ROOT, [path for path in (*benchmarks, *sorted(models)) if path.name not in TELLING])

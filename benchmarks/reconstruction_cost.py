@@ -15,12 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.incremental.code import ROOT
+from benchmarks.peak_memory import peak_of
 from benchmarks.reconstruction_hearts import Seen, hearts
 from benchmarks.reconstruction_methods import (
     COMPLETION,
@@ -37,7 +37,6 @@ from benchmarks.reconstruction_settings import PRESETS, QUICK, STANDARD, VENTRIC
 from shared_models.training import Task, train
 
 RAW_FEATURES = 9  # of a decoded view, which a merger scores
-RESET = "5"  # what makes Linux forget a process' peak
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -128,20 +127,6 @@ def _training_peak(work: Task, setting: Setting, examples: int) -> int:
         step()
         return int(torch.cuda.max_memory_allocated() - before)
     return peak_of(step)
-
-
-def peak_of(run: Callable[[], object]) -> int:
-    """Bytes that this process holds at most while something runs, above what it held before."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text(RESET, encoding="ascii")
-    before = _held("VmRSS")
-    run()
-    return max(0, _held("VmHWM") - before)
-
-
-def _held(kind: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
 
 
 def _timed(run: Callable[[], object], rounds: int) -> list[float]:

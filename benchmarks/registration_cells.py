@@ -6,19 +6,16 @@ tried, and after all cells what a pair costs. Methods that learn nothing have on
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.incremental.code import ROOT, digest
+from benchmarks.kept_cells import claim, kept, side_by_side
 from benchmarks.registration_cost import Cost, in_process, joined, write_pair
 from benchmarks.registration_peers import (
     AFFINE,
@@ -42,13 +39,10 @@ from benchmarks.registration_scores import (
     moved_labels,
 )
 from benchmarks.registration_starts import Started
-from federated.errors import ConsiliumError
-from federated.files import write_whole
 from shared_models.phantom.patients import draw_patient
 from shared_models.registration.pairs import volume_pair
 from site_agent.progress import track
 
-ABOUT = "contest.json"
 TELLING = "registration_report.py"
 VISITS = 2  # processes in which each cost is measured
 PAIRS = {HIPPOCAMPUS: "hippocampus", PHANTOM: "phantom"}  # problems to whose choices a cost belongs
@@ -129,27 +123,13 @@ def play_all(contest: Contest) -> list[Cell]:
     Raises:
         ConsiliumError: the folder holds cells of other code or of another setting.
     """
-    claim_folder(contest)
+    claim(contest.folder, {"code": playing(), **asdict(contest.setting), "edge of costs": contest.cost_edge})
     for name in contest.problems:
         problem(name, contest.setting, contest.folder)  # alignments are kept before processes share them
     jobs = [(name, method) for name in contest.problems for method in _methods(contest, name)]
-    with _workers(contest.processes) as run:
+    with side_by_side(contest.processes) as run:
         played = run(partial(_seeds, contest), jobs)
         return [one for each in track(played, total=len(jobs), what="registration") for one in each]
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[Any]:
-    """As many processes, or none beside this one."""
-    if count < 2:
-        yield map
-        return
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        try:
-            yield pool.map
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _methods(contest: Contest, name: str) -> list[str]:
@@ -168,7 +148,7 @@ def cell(contest: Contest, name: str, method: str, number: int) -> Cell:
     """One, played if it is not there."""
     path = contest.folder / "cells" / name / f"{method}-{number}.json"
     one_thread()
-    return read_cell(_kept(path, lambda: asdict(_played(contest, name, method, number))))
+    return read_cell(kept(path, lambda: asdict(_played(contest, name, method, number))))
 
 
 def one_thread() -> None:
@@ -228,7 +208,7 @@ def _tried(contest: Contest, name: str, method: str, number: int) -> float:
     def tried() -> float:
         return checked(method, number, problem(name, contest.setting, contest.folder), contest.setting)
 
-    return float(_kept(contest.folder / "choices" / name / f"{method}-{number}.json", tried))
+    return float(kept(contest.folder / "choices" / name / f"{method}-{number}.json", tried))
 
 
 def costs(contest: Contest) -> Costs:
@@ -250,7 +230,7 @@ def costs(contest: Contest) -> Costs:
 
 def _cost(contest: Contest, name: str, method: str, pair: Path, path: Path) -> Cost:
     choice = chosen(contest, name, method)[0]
-    return Cost(**_kept(path, lambda: asdict(in_process(method, choice, pair, contest.rounds))))
+    return Cost(**kept(path, lambda: asdict(in_process(method, choice, pair, contest.rounds))))
 
 
 def _asked_of_all(contest: Contest, name: str) -> tuple[Floats, Floats]:
@@ -266,29 +246,8 @@ def _shape(pair: Path) -> tuple[int, ...]:
         return tuple(held["fixed"].shape)
 
 
-def _kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What a file holds, or what is made now and written there."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(make()).encode() + b"\n")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def claim_folder(contest: Contest) -> None:
-    """Writes down whose cells a folder holds.
-
-    Raises:
-        ConsiliumError: it holds cells of other code or of another setting.
-    """
-    mine = json.loads(json.dumps({"code": playing(), **asdict(contest.setting), "edge of costs": contest.cost_edge}))
-    theirs = _kept(contest.folder / ABOUT, lambda: mine)
-    if other := [key for key in mine if theirs.get(key) != mine[key]]:
-        cure = "another --json FILE, or remove the folder"
-        raise ConsiliumError(f"holds cells of another {', '.join(other)}", where=str(contest.folder), cure=cure)
-
-
 def playing() -> str:
     """Digest of the code that plays."""
-    benchmarks = sorted((ROOT / "benchmarks").glob("registration*.py"))
+    benchmarks = [*sorted((ROOT / "benchmarks").glob("registration*.py")), ROOT / "benchmarks" / "peak_memory.py"]
     models = sorted((ROOT / "shared_models" / "registration").rglob("*.py"))
     return digest(ROOT, [path for path in (*benchmarks, *models) if path.name != TELLING])

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peak_memory import peak_of
 from benchmarks.registration_scores import Floats
 
 TINY = 32  # voxels a side
-RESET = "5"  # what makes Linux forget a process' peak
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
@@ -78,20 +78,6 @@ def write_pair(path: Path, moving: Floats, fixed: Floats) -> None:
     """What a process reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, moving=moving, fixed=fixed)
-
-
-def peak_of(run: Callable[[], object]) -> int:
-    """Bytes that this process holds at most while something runs, above what it held before."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text(RESET, encoding="ascii")
-    before = _held("VmRSS")
-    run()
-    return max(0, _held("VmHWM") - before)
-
-
-def _held(kind: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
 
 
 def cost(name: str, choice: int, moving: Floats, fixed: Floats, rounds: int) -> Cost:

@@ -38,7 +38,7 @@ def test_cells_of_another_setting_are_refused_in_one_line(played: Path) -> None:
     folder = played.with_suffix(".cells")
     other = reconstruction_cells.Contest("cpu", PRESETS["cpu"], folder, 0)
     with pytest.raises(ConsiliumError, match=r"holds cells of another .*learnt.*remove the folder"):
-        reconstruction_cells.claim_folder(other)
+        reconstruction_cells.play_all(other)
 
 
 def test_a_cell_that_is_missing_is_played_alone(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from benchmarks.reconstruction_cost import cost, idle_merger, multiply_adds, peak_of
+from benchmarks.reconstruction_cost import cost, idle_merger, multiply_adds
 from benchmarks.reconstruction_methods import COMPLETION, DISCS, FUSED, SHAPES, UNFUSED
 from benchmarks.reconstruction_settings import QUICK
-
-
-def test_a_peak_is_what_was_held_for_a_moment() -> None:
-    held = peak_of(lambda: np.ones(40_000_000, np.uint8).sum())
-    assert 38_000_000 < held < 60_000_000
 
 
 def test_of_a_network_everything_is_told() -> None:

@@ -1,23 +1,13 @@
-"""Memory and multiplications that can be told beforehand are found again."""
+"""Multiplications that can be told beforehand are found again."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from benchmarks.registration_cost import Cost, _counted, cost, in_process, joined, peak_of, write_pair
+from benchmarks.registration_cost import Cost, _counted, cost, in_process, joined, write_pair
 from benchmarks.registration_learned import VOXELMORPH
 from benchmarks.registration_peers import DEMONS
 from tests.benchmarks.registration_toys import blobs
-
-
-def test_what_is_held_for_a_while_is_seen() -> None:
-    def held(megabytes):
-        return np.ones(megabytes * 2**17).sum()
-
-    held(1)
-    assert 60 * 2**20 < peak_of(lambda: held(64)) < 80 * 2**20
-    assert peak_of(lambda: held(1)) < 16 * 2**20  # the former peak is forgotten
 
 
 def test_multiplications_of_a_convolution_are_counted() -> None:
