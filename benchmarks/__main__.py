@@ -154,19 +154,19 @@ def _trust(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
-def _registration(quick: bool, file: Path) -> Measured:
+def _registration(quick: bool, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
     from benchmarks.registration import measure
 
-    return measure(quick=quick, file=file)
+    return measure(quick=quick, seeds=seeds, file=file)
 
 
-def _reconstruction(quick: bool, preset: str, file: Path) -> Measured:
+def _reconstruction(quick: bool, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.reconstruction import measure
 
-    return measure(quick=quick, preset=preset, file=file)
+    return measure(quick=quick, preset=preset, seeds=seeds, file=file)
 
 
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
@@ -206,7 +206,8 @@ OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 OF_A_SUITE = ("incremental",)
 OF_A_PRESET = ("incremental", "reconstruction")
 IN_CELLS = ("registration", "reconstruction")  # which lie beside the file
-PRESET, SEEDS = "cpu", 5
+OF_SEEDS: dict[str, int] = {"incremental": 5, "registration": 3, "reconstruction": 3}  # how many where none is said
+PRESET = "cpu"
 
 
 def main(
@@ -219,14 +220,17 @@ def main(
     ] = None,
     suite: Annotated[str, typer.Option(help=f"The suite, for {', '.join(OF_A_SUITE)}.")] = "",
     preset: Annotated[str, typer.Option(help="How large networks are, cpu or paper.")] = PRESET,
-    seeds: Annotated[int, typer.Option(help="How often a suite is drawn.")] = SEEDS,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often a suite is drawn, or a network learns; more go on where fewer ended."),
+    ] = None,
 ) -> None:
     """Measure one benchmark's claims."""
     name = name.replace("-", "_")
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"'{name}' is none of {', '.join(BENCHMARKS)}", param_hint="NAME")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded; times and last digits depend on it
-    given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, seeds, json)
+    given = _of_a_gallery(name, gallery) | _of_a_suite(name, suite, json) | _of_seeds(name, seeds)
     given |= _of_a_preset(name, preset) | ({"file": json} if name in IN_CELLS else {})
     try:
         measured = BENCHMARKS[name](quick, **given)
@@ -252,14 +256,23 @@ def _of_a_gallery(name: str, gallery: Path | None) -> dict[str, Any]:
     return {}
 
 
-def _of_a_suite(name: str, suite: str, seeds: int, file: Path) -> dict[str, Any]:
+def _of_a_suite(name: str, suite: str, file: Path) -> dict[str, Any]:
     """What to play as arguments of the benchmarks that have suites."""
     if name in OF_A_SUITE:
         if not suite:
             raise typer.BadParameter(f"{name} needs one", param_hint="--suite")
-        return {"suite": suite, "seeds": seeds, "file": file}
-    if suite or seeds != SEEDS:
+        return {"suite": suite, "file": file}
+    if suite:
         raise typer.BadParameter(f"only {', '.join(OF_A_SUITE)} has suites", param_hint="--suite")
+    return {}
+
+
+def _of_seeds(name: str, seeds: int | None) -> dict[str, Any]:
+    """How many seeds, as an argument of the benchmarks that have several."""
+    if name in OF_SEEDS:
+        return {"seeds": seeds or OF_SEEDS[name]}
+    if seeds:
+        raise typer.BadParameter(f"only {', '.join(OF_SEEDS)} have seeds", param_hint="--seeds")
     return {}
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def claim(folder: Path, contest: Mapping[str, Any]) -> None:
     if other := [key for key in mine if theirs.get(key) != mine[key]]:
         cure = "another --json FILE, or remove the folder"
         raise ConsiliumError(f"holds cells of another {', '.join(other)}", where=str(folder), cure=cure)
+
+
+def whose(code: str, setting: Any) -> dict[str, Any]:
+    """What cells depend on: the code's digest and a setting, but not its `seeds`, which only say how many there are."""
+    return {"code": code, **{name: value for name, value in asdict(setting).items() if name != "seeds"}}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ a run that was stopped goes on.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.claims import Measured
@@ -20,13 +21,13 @@ from federated.errors import ConsiliumError
 ROUNDS = 10
 
 
-def measure(*, quick: bool, preset: str, file: Path) -> Measured:
+def measure(*, quick: bool, preset: str, seeds: int, file: Path) -> Measured:
     """One preset; cells lie beside the file.
 
     Raises:
         ConsiliumError: there is no such preset, or the folder holds cells of another contest.
     """
-    contest = small(file) if quick else whole(preset, file)
+    contest = small(file) if quick else whole(preset, seeds, file)
     found = by_views(play_all(contest))
     spent = costs(contest) if contest.rounds else {}
     setting = contest.setting
@@ -35,7 +36,7 @@ def measure(*, quick: bool, preset: str, file: Path) -> Measured:
     )
 
 
-def whole(preset: str, file: Path) -> Contest:
+def whole(preset: str, seeds: int, file: Path) -> Contest:
     """For the docs.
 
     Raises:
@@ -46,7 +47,8 @@ def whole(preset: str, file: Path) -> Contest:
     import torch
 
     processes = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
-    return Contest(preset, PRESETS[preset], file.with_suffix(".cells"), ROUNDS, processes)
+    setting = replace(PRESETS[preset], seeds=tuple(range(1, 1 + seeds)))
+    return Contest(preset, setting, file.with_suffix(".cells"), ROUNDS, processes)
 
 
 def small(file: Path) -> Contest:

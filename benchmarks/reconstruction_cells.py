@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.incremental.code import ROOT, digest
-from benchmarks.kept_cells import claim, kept, side_by_side
+from benchmarks.kept_cells import claim, kept, side_by_side, whose
 from benchmarks.reconstruction_cost import Cost, in_process
 from benchmarks.reconstruction_hearts import split
 from benchmarks.reconstruction_methods import UNFUSED, learnt, methods, seen
@@ -84,7 +84,7 @@ def play_all(contest: Contest) -> list[Cell]:
     Raises:
         ConsiliumError: the folder holds cells of other code or of another setting.
     """
-    claim(contest.folder, {"code": playing(), **asdict(contest.setting)})
+    claim(contest.folder, whose(playing(), contest.setting))
     given = jobs(contest.setting)
     if any(not _path(contest, job).is_file() for job in given):
         for seed in contest.setting.seeds:

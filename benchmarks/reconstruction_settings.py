@@ -65,10 +65,9 @@ PRESETS = {
         learnt=150,
         checked=20,
         asked=40,
-        visits=2700,
+        visits=1500,
         compared=(WALLS,),
         batch=4,
-        seeds=(1, 2),
     ),
     "paper": Setting(
         edge=64, network=pix2vox.PRESETS["published"], width=32, learnt=375, checked=40, asked=63, visits=250 * 750

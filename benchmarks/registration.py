@@ -24,13 +24,13 @@ QUICK = Setting(
 QUICK_METHODS = (DEMONS, VOXELMORPH, "Fourier-Net", "Diff-Fourier-Net+")
 
 
-def measure(*, quick: bool, file: Path) -> Measured:
+def measure(*, quick: bool, seeds: int, file: Path) -> Measured:
     """All problems; cells lie beside the file.
 
     Raises:
         ConsiliumError: the folder holds cells of another contest.
     """
-    contest = small(file) if quick else whole(file)
+    contest = small(file) if quick else whole(seeds, file)
     cells = play_all(contest)
     spent = costs(contest) if contest.rounds else {}
     sets = by_set(cells)
@@ -39,10 +39,11 @@ def measure(*, quick: bool, file: Path) -> Measured:
     )
 
 
-def whole(file: Path) -> Contest:
+def whole(seeds: int, file: Path) -> Contest:
     """For the docs."""
     methods, cores = (*CLASSICAL, *NETWORKS), len(os.sched_getaffinity(0))
-    return Contest(Setting(), PROBLEMS, methods, file.with_suffix(".cells"), ROUNDS, EDGE, processes=cores)
+    setting = Setting(seeds=tuple(range(1, 1 + seeds)))
+    return Contest(setting, PROBLEMS, methods, file.with_suffix(".cells"), ROUNDS, EDGE, processes=cores)
 
 
 def small(file: Path) -> Contest:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.incremental.code import ROOT, digest
-from benchmarks.kept_cells import claim, kept, side_by_side
+from benchmarks.kept_cells import claim, kept, side_by_side, whose
 from benchmarks.registration_cost import Cost, in_process, joined, write_pair
 from benchmarks.registration_peers import (
     AFFINE,
@@ -123,7 +123,7 @@ def play_all(contest: Contest) -> list[Cell]:
     Raises:
         ConsiliumError: the folder holds cells of other code or of another setting.
     """
-    claim(contest.folder, {"code": playing(), **asdict(contest.setting), "edge of costs": contest.cost_edge})
+    claim(contest.folder, {**whose(playing(), contest.setting), "edge of costs": contest.cost_edge})
     for name in contest.problems:
         problem(name, contest.setting, contest.folder)  # alignments are kept before processes share them
     jobs = [(name, method) for name in contest.problems for method in _methods(contest, name)]

@@ -130,8 +130,14 @@ def test_a_preset_is_handed_to_the_contest_of_reconstruction_and_named(
     monkeypatch.setitem(harness.BENCHMARKS, "reconstruction", measure)
     file = tmp_path / "x.json"
     harness.main("reconstruction", file, preset=preset)
-    assert asked == [(False, {"preset": preset, "file": file})]
+    assert asked == [(False, {"preset": preset, "seeds": 3, "file": file})]
     assert read_result(file).name == name
+
+
+def test_seeds_in_the_wrong_place_are_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="only incremental, registration, reconstruction have seeds"):
+        harness.main("spine", tmp_path / "x.json", seeds=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_preset_in_the_wrong_place_is_told_in_words(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from federated.errors import ConsiliumError
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("contest") / "reconstruction.json"
-    measure(quick=True, preset="cpu", file=file)
+    measure(quick=True, preset="cpu", seeds=1, file=file)
     return file
 
 
 def test_a_quick_run_has_every_method_and_claim(played: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconstruction_cells, "learnt", None)  # nothing is played again
-    found = measure(quick=True, preset="cpu", file=played)
+    found = measure(quick=True, preset="cpu", seeds=1, file=played)
     walls, ventricle = (
         [row["method"] for row in found.rows if str(row["table"]).startswith(f"{target}, 2 views: 2 hearts of 1")]
         for target in ("walls", "left ventricle")
@@ -60,7 +60,7 @@ def test_a_cell_that_is_missing_is_played_alone(played: Path, monkeypatch: pytes
 
 def test_an_unknown_preset_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConsiliumError, match=r"there is no preset 'huge'.*cpu, paper"):
-        whole("huge", tmp_path / "x.json")
+        whole("huge", 1, tmp_path / "x.json")
 
 
 def test_a_small_preset_does_not_compare_where_it_would_take_too_long() -> None:

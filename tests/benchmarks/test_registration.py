@@ -22,16 +22,16 @@ def _no_alignment(monkeypatch) -> None:
 
 
 def test_a_small_contest_is_played_once(tmp_path, monkeypatch) -> None:
-    found = measure(quick=True, file=tmp_path / "x.json")
+    found = measure(quick=True, seeds=1, file=tmp_path / "x.json")
     asked = [row["method"] for row in found.rows if str(row["table"]).startswith(PHANTOM)]
     assert asked == [IDENTITY, AFFINE, *QUICK_METHODS]
     assert any("diffeomorphic" in claim.claim for claim in found.claims)
     monkeypatch.setattr(registration_cells, "ready", None)  # nothing is learnt again
-    assert measure(quick=True, file=tmp_path / "x.json") == found
+    assert measure(quick=True, seeds=1, file=tmp_path / "x.json") == found
     cell = next((tmp_path / "x.cells" / "cells" / PHANTOM).glob("Fourier-Net-0.json"))
     cell.unlink()
     with pytest.raises(TypeError):  # but what is missing is
-        measure(quick=True, file=tmp_path / "x.json")
+        measure(quick=True, seeds=1, file=tmp_path / "x.json")
 
 
 def test_cells_of_another_contest_are_refused(tmp_path) -> None:
@@ -42,4 +42,4 @@ def test_cells_of_another_contest_are_refused(tmp_path) -> None:
 
 
 def test_the_whole_contest_has_everyone_in_it(tmp_path) -> None:
-    assert set(whole(tmp_path / "x.json").methods) == {*CLASSICAL, *NETWORKS}
+    assert set(whole(2, tmp_path / "x.json").methods) == {*CLASSICAL, *NETWORKS}
