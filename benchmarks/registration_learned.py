@@ -27,21 +27,28 @@ Voxels = Callable[[Tensor, Tensor], Tensor]
 
 
 class Peer(nn.Module):
-    """Pairs of images (B, 1, *N) of any size to fields."""
+    """Pairs of images (B, 1, *N) of any size to fields.
+
+    Attributes:
+        dimensions: d.
+    """
 
     padding: Padding = "zeros"
     divisor = 16
 
-    def __init__(self, inner: nn.Module, estimate: Voxels, integrate: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self, dimensions: int, inner: nn.Module, estimate: Voxels, integrate: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         """Of a network.
 
         Args:
+            dimensions: d.
             inner: whose weights are learnt.
             estimate: moving and fixed images to a field or velocity (B, d, *N), voxels.
             integrate: velocity to field, both voxels; None where a field is estimated.
         """
         super().__init__()
-        self.inner = inner
+        self.dimensions, self.inner = dimensions, inner
         self._estimate, self._integrate = estimate, integrate
 
     def forward(self, moving: Tensor, fixed: Tensor) -> Estimate:
@@ -65,7 +72,7 @@ def voxelmorph(dimensions: int, *, diffeomorphic: bool) -> Peer:
         found: Tensor = inner(moving, fixed, return_field_type="velocity")
         return found
 
-    return Peer(inner, estimate, inner.velocity_field_integrator if diffeomorphic else None)
+    return Peer(dimensions, inner, estimate, inner.velocity_field_integrator if diffeomorphic else None)
 
 
 def localnet(dimensions: int) -> Peer:
@@ -81,7 +88,7 @@ def localnet(dimensions: int) -> Peer:
         out_activation=None,
         out_kernel_initializer="zeros",
     )
-    return Peer(inner, _together(inner))
+    return Peer(dimensions, inner, _together(inner))
 
 
 def monai_voxelmorph(dimensions: int, *, diffeomorphic: bool) -> Peer:
@@ -94,7 +101,7 @@ def monai_voxelmorph(dimensions: int, *, diffeomorphic: bool) -> Peer:
     last = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d | nn.Conv3d)][-1]
     for weights in last.parameters():
         nn.init.normal_(weights, std=1e-5)
-    return Peer(inner, _together(inner.backbone), inner.dvf2ddf if diffeomorphic else None)
+    return Peer(dimensions, inner, _together(inner.backbone), inner.dvf2ddf if diffeomorphic else None)
 
 
 def _together(network: nn.Module) -> Voxels:

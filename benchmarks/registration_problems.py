@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import real_data
-from benchmarks.registration_learning import Similarity
 from benchmarks.registration_pairs import HIPPOCAMPUS_LABELS, Scan, brain_slices, hippocampi, pairs_of
 from benchmarks.registration_starts import Started, started
 from shared_models.phantom.labels import LA, LV, MYOCARDIUM, RA, RV
@@ -62,14 +61,14 @@ class Problem:
 
     Attributes:
         name: of the problem.
-        similarity: that networks learn by.
+        similarity: name of that which networks learn by.
         labels: that are judged; none where there are none.
         learnt, checked: pairs; none where nothing can be learnt.
         asked: pairs, by name of the set.
     """
 
     name: str
-    similarity: Similarity
+    similarity: str
     labels: tuple[int, ...]
     learnt: Sequence[Started]
     checked: Sequence[Started]
@@ -88,7 +87,7 @@ def _hippocampus(setting: Setting, starts: Path) -> Problem:
     own, held = scans[: -setting.held], scans[-setting.held :]
     return Problem(
         HIPPOCAMPUS,
-        "local correlation",
+        "local_ncc",
         HIPPOCAMPUS_LABELS,
         started(pairs_of(own, setting.learnt), starts / "hippocampus-learnt.npz"),
         started(pairs_of(held, setting.checked), starts / "hippocampus-checked.npz"),
@@ -125,10 +124,10 @@ def _phantom(setting: Setting, starts: Path) -> Problem:
         parts.append(started(hearts, starts / f"phantom-{name}.npz"))
         first += count
     learnt, checked, asked = parts
-    return Problem(PHANTOM, "local correlation", HEART, learnt, checked, {PHANTOM: asked})
+    return Problem(PHANTOM, "local_ncc", HEART, learnt, checked, {PHANTOM: asked})
 
 
 def _brain(setting: Setting, starts: Path) -> Problem:
     scans = brain_slices(real_data.BRAINS)[: setting.images]
     asked = started(pairs_of(scans), starts / "brain.npz")
-    return Problem(BRAIN, "local correlation", (), (), (), {BRAIN: asked})
+    return Problem(BRAIN, "local_ncc", (), (), (), {BRAIN: asked})

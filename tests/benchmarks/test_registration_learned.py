@@ -75,5 +75,5 @@ def test_a_field_of_padded_images_is_the_images_own() -> None:
             return torch.from_numpy(shift(both.shape[2:], (2.0, -1.0)))[None]
 
     images = torch.zeros(1, 1, 20, 36)
-    said = Peer(Still(), _together(Still()))(images, images)
+    said = Peer(2, Still(), _together(Still()))(images, images)
     np.testing.assert_allclose(to_voxels(said.field)[0], shift((20, 36), (2.0, -1.0)), atol=1e-5)
