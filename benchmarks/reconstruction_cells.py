@@ -15,7 +15,7 @@ from benchmarks.reconstruction_cost import Cost, in_process
 from benchmarks.reconstruction_hearts import split
 from benchmarks.reconstruction_methods import UNFUSED, learnt, methods, seen
 from benchmarks.reconstruction_scores import Scores
-from benchmarks.reconstruction_settings import TARGETS, Setting
+from benchmarks.reconstruction_settings import TARGETS, VENTRICLE, VIEWS, Setting
 from shared_models.reconstruction.shape_examples import Target
 from site_agent.progress import track
 
@@ -73,8 +73,8 @@ def jobs(setting: Setting) -> list[Job]:
         (seed, target, method, views)
         for seed in setting.seeds
         for target in TARGETS
-        for method in methods(setting, target)
-        for views in setting.views
+        for method in methods(target)
+        for views in (setting.unfused if method == UNFUSED else setting.views)[target]
     ]
 
 
@@ -120,7 +120,7 @@ def _played(contest: Contest, job: Job) -> Cell:
 
 def costs(contest: Contest) -> Costs:
     """What each method costs with each number of views, in processes of their own, one after the other."""
-    asked = list(dict.fromkeys((method, views) for _, _, method, views in jobs(contest.setting)))
+    asked = [(method, views) for method in methods(VENTRICLE) for views in VIEWS]
     found: Costs = {}
     for method, views in track(asked, total=len(asked), what="cost"):
         path = contest.folder / "costs" / f"{method}-{views}.json"

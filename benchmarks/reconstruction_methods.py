@@ -61,10 +61,9 @@ class Learnt:
     chosen: Mapping[str, float]
 
 
-def methods(setting: Setting, sought: Target) -> list[str]:
-    """Those that are to find a target."""
-    able = (*NETWORKS, SHAPES, DISCS) if sought == VENTRICLE else (*NETWORKS, SHAPES)
-    return [method for method in able if method != UNFUSED or sought in setting.compared]
+def methods(sought: Target) -> tuple[str, ...]:
+    """Those that can find a target."""
+    return (*NETWORKS, SHAPES, DISCS) if sought == VENTRICLE else (*NETWORKS, SHAPES)
 
 
 def seen(hearts: Sequence[Heart], count: int, sought: Target) -> list[Seen]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared_models.phantom.volumes import NINE_PLANES
 from shared_models.reconstruction import pix2vox
@@ -32,11 +32,11 @@ class Setting:
         width: of the first level of the rival that completes.
         learnt, checked, asked: patients of each seed, to learn from, to choose settings on, and to be asked about.
         visits: hearts that a network sees while it learns, one as often as another.
-        compared: targets for which views are fused and not; else they are fused alone.
         batch: hearts a step.
         rate: of learning, at its highest.
         seeds: each has patients of its own.
-        views: numbers of them, out of `VIEWS`.
+        views: for each target numbers of them, out of `VIEWS`.
+        unfused: those with which views are also decoded one by one, which is what takes long.
         modes, sigmas: of the shape model, of which one each is chosen.
     """
 
@@ -47,11 +47,11 @@ class Setting:
     checked: int
     asked: int
     visits: int
-    compared: tuple[Target, ...] = TARGETS
     batch: int = 8
     rate: float = 1e-3
     seeds: tuple[int, ...] = (1, 2, 3)
-    views: tuple[int, ...] = tuple(VIEWS)
+    views: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
+    unfused: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
     modes: tuple[int, ...] = (5, 10, 20, 40)
     sigmas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
 
@@ -62,12 +62,13 @@ PRESETS = {
         edge=32,
         network=SMALL,
         width=16,
-        learnt=150,
+        learnt=400,
         checked=20,
         asked=40,
-        visits=1500,
-        compared=(WALLS,),
+        visits=4000,
         batch=4,
+        views={WALLS: tuple(VIEWS), VENTRICLE: (1, STANDARD, 3)},
+        unfused={WALLS: (1, STANDARD, 3), VENTRICLE: ()},
     ),
     "paper": Setting(
         edge=64, network=pix2vox.PRESETS["published"], width=32, learnt=375, checked=40, asked=63, visits=250 * 750
@@ -83,7 +84,8 @@ QUICK = Setting(
     visits=4,
     batch=2,
     seeds=(1,),
-    views=(STANDARD,),
+    views=dict.fromkeys(TARGETS, (STANDARD,)),
+    unfused=dict.fromkeys(TARGETS, (STANDARD,)),
     modes=(2, 4),
     sigmas=(3.0,),
 )

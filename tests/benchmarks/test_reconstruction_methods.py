@@ -97,7 +97,7 @@ def test_discs_find_volumes_alone() -> None:
     assert said.hausdorff_mm is None
     assert said.error is not None
     assert abs(said.error) < 40
-    assert DISCS not in methods(QUICK, WALLS)
+    assert DISCS not in methods(WALLS)
 
 
 def test_every_heart_is_seen_about_as_often_as_the_setting_says() -> None:
