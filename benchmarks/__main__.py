@@ -154,6 +154,13 @@ def _trust(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _pair_speed(quick: bool) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.pair_speed import measure
+
+    return measure(quick=quick)
+
+
 def _registration(quick: bool, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
@@ -198,6 +205,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "backmix": _backmix,
     "contour": _contour,
     "trust": _trust,
+    "pair_speed": _pair_speed,
     "registration": _registration,
     "reconstruction": _reconstruction,
     "incremental": _incremental,
