@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
-BENCHMARKS ?= spine lung front_ends leakage phantom phantom_realism phantom_transfer start_backbone ingest intake_real burnt_in sector partial_labels refusal retrieval arrivals segmentation throughput backmix contour trust pair_speed
+BENCHMARKS ?= spine lung front_ends leakage phantom phantom_realism phantom_transfer start_backbone ingest intake_real burnt_in sector partial_labels refusal retrieval arrivals segmentation throughput backmix contour trust pair_speed pair_similarities
 
 SUITES ?= phantom phantom-factored lung breast heart-table digits
 SEEDS ?= 5

@@ -161,6 +161,14 @@ def _pair_speed(quick: bool) -> Measured:
     return measure(quick=quick)
 
 
+def _pair_similarities(quick: bool) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+    from benchmarks.pair_similarities import measure
+
+    return measure(quick=quick)
+
+
 def _registration(quick: bool, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
@@ -206,6 +214,7 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "contour": _contour,
     "trust": _trust,
     "pair_speed": _pair_speed,
+    "pair_similarities": _pair_similarities,
     "registration": _registration,
     "reconstruction": _reconstruction,
     "incremental": _incremental,
