@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from shared_models.bounds import require_sizes
 from shared_models.registration.band_limited import band_limited
 from shared_models.registration.fields import Padding, compose, warp
-from shared_models.registration.network import RegistrationNetwork, require_truth_values
+from shared_models.registration.network import RegistrationNetwork, require_scale, require_truth_values
 from shared_models.registration.paths import CONVOLUTIONS, ContractingPath, ExpandingPath, Expansion
 
 CASCADES = range(1, 7)  # the published are 1 to 4
@@ -28,6 +28,7 @@ class FourierNetPlus(RegistrationNetwork):
         cascades: int = 1,
         diffeomorphic: bool = False,
         skip: bool = False,
+        scale: int = 1,
     ) -> None:
         """With c channels at the first level of each network.
 
@@ -38,14 +39,17 @@ class FourierNetPlus(RegistrationNetwork):
             diffeomorphic: whether what the cascade finds is a velocity, to be integrated once at its end.
             skip: whether the contracting path's features are seen again and patches are of half the size instead of
                 a quarter (the authors' second release, "80->80").
+            scale: by what patches are multiplied (`FourierNet`); 1 as published.
 
         Raises:
-            TypeError, ValueError: see `RegistrationNetwork`; `cascades` likewise.
+            TypeError, ValueError: see `RegistrationNetwork`; `cascades` and `scale` likewise.
         """
         super().__init__(dimensions, channels, diffeomorphic, PADDINGS.get(dimensions, "zeros"))
         require_sizes("a registration network", cascades=(cascades, CASCADES))
         require_truth_values(skip=skip)
-        self.cascade = nn.ModuleList(PatchNetwork(dimensions, channels, skip=skip) for _ in range(cascades))
+        self.cascade = nn.ModuleList(
+            PatchNetwork(dimensions, channels, skip=skip, scale=scale) for _ in range(cascades)
+        )
 
     def estimate(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """(B, d, *N) field or velocity, normalised, of images whose size 16 divides."""
@@ -63,8 +67,9 @@ class FourierNetPlus(RegistrationNetwork):
 class PatchNetwork(nn.Module):
     """From two images (B, 1, *N/2) without high frequencies to a patch S of the field."""
 
-    def __init__(self, dimensions: int, channels: int, *, skip: bool) -> None:
+    def __init__(self, dimensions: int, channels: int, *, skip: bool, scale: int) -> None:
         super().__init__()
+        self.scale = require_scale(scale)
         c = channels
         self.kept = (0, 1, 2) if skip else ()
         self.contracting = ContractingPath(dimensions, 2, [(c, c), (2 * c, 2 * c), (4 * c, 4 * c), (8 * c, 4 * c)])
@@ -75,7 +80,7 @@ class PatchNetwork(nn.Module):
         """(B, d, *N/4), or (B, d, *N/2) of a network that skips."""
         features = self.contracting([moving, fixed], self.kept)
         found: Tensor = self.patch(self.expanding(features))
-        return found
+        return found if self.scale == 1 else found * self.scale
 
 
 def _plain(c: int) -> list[Expansion]:

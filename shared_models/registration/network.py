@@ -13,6 +13,7 @@ from shared_models.registration.padding import cropped, padded
 
 DIMENSIONS = range(2, 4)
 CHANNELS = range(1, 65)  # of the first level; the published are 8, 16 and 48
+PATCH_SCALES = range(1, 257)
 LEAST_SIDE = 2  # voxels along an axis: fewer have no normalised unit
 
 
@@ -106,6 +107,17 @@ def require_pairs(moving: Tensor, fixed: Tensor, dimensions: int) -> None:
         raise ValueError(f"moving and fixed image are {said}: bring them to one grid first")
     if moving.shape[1] != 1 or min(moving.shape[2:]) < LEAST_SIDE:
         raise ValueError(f"images have one channel and {LEAST_SIDE} voxels a side at least, not {tuple(moving.shape)}")
+
+
+def require_scale(scale: int) -> int:
+    """The number by which a patch is multiplied.
+
+    Raises:
+        TypeError: no whole number.
+        ValueError: one that is out of range.
+    """
+    require_sizes("a registration network", scale=(scale, PATCH_SCALES))
+    return scale
 
 
 def require_truth_values(**values: object) -> None:

@@ -25,7 +25,7 @@ from shared_models.registration.network import LEAST_SIDE, Estimate, Registratio
 from shared_models.registration.padding import cropped
 from shared_models.registration.registration_loss import RegistrationLoss
 
-COARSENESS = 4  # voxels of an image along an axis to one of its patch, as in Fourier-Net
+COARSENESS = 4  # as in Fourier-Net
 MARGIN = 8  # voxels at every edge, where the periodic field finds its way back
 FEWEST = 12  # voxels along an axis of the coarsest images
 PADDING: Padding = "border"
@@ -61,6 +61,7 @@ def register_by_patch(
     *,
     diffeomorphic: bool = False,
     sizes: Sequence[int] | None = None,
+    coarseness: int = COARSENESS,
     rate: float = PATCH_RATE,
     effort: Effort | None = None,
     start: Tensor | None = None,
@@ -73,7 +74,10 @@ def register_by_patch(
         fixed: likewise.
         loss: what is to be least.
         diffeomorphic: whether a velocity is sought.
-        sizes: by which images are divided, one after the other, the last 1; None for `halvings`.
+        sizes: by which images are divided, one after the other; None for `halvings`, of which the last is 1. One that
+            ends at 2 never meets the full size, which takes a small part of the time and misses fine detail.
+        coarseness: voxels of an image along an axis to one of its patch: 4 as in Fourier-Net; with sizes that end at
+            2, 2 gives the same patch.
         rate: of Adam, voxels of the images as they are divided.
         effort: how long is sought at each size.
         start: (1, d, *N) normalised field or velocity to begin with, as the `regularised` of a network's estimate; the
@@ -86,8 +90,10 @@ def register_by_patch(
     """
     size = _require_pair(moving, fixed)
     sizes = halvings(size) if sizes is None else sizes
-    if not sizes or sizes[-1] != 1 or min(sizes) < 1:
-        raise ValueError(f"images divided by {', '.join(map(str, sizes))}: each by 1 or more, and at last by 1")
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"images divided by {', '.join(map(str, sizes)) or 'nothing'}: each by 1 or more")
+    if coarseness < 1:
+        raise ValueError(f"{coarseness} voxels of an image to one of its patch: 1 or more")
     effort = effort or Effort()
     values = torch.zeros_like(moving).expand(-1, len(size), *size) if start is None else _started(start, moving)
     values, moving, fixed = (_widened(each) for each in (values, moving, fixed))
@@ -95,7 +101,7 @@ def register_by_patch(
     for number, factor in enumerate(sizes, start=1):
         grid = [max(LEAST_SIDE, round(n / factor)) for n in wide]
         before, wanted = (_resized(images, grid) for images in (moving, fixed))
-        patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / COARSENESS)) for n in grid]).clone().requires_grad_()
+        patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / coarseness)) for n in grid]).clone().requires_grad_()
 
         def of_patch(patch: Tensor = patch, before: Tensor = before, wanted: Tensor = wanted) -> Tensor:
             return loss(_estimate(patch, before.shape[2:], wide, diffeomorphic), before, wanted, PADDING)

@@ -90,6 +90,17 @@ def test_images_are_halved_while_they_show_anything(size: tuple[int, ...], sizes
     assert halvings(size) == sizes
 
 
+def test_a_smooth_warp_is_found_without_the_full_size() -> None:
+    moving, fixed, truth = known((48, 60), 6.0, modes=2)
+    told: list[Step] = []
+    half = register_by_patch(
+        moving, fixed, SQUARES, sizes=(4, 2), coarseness=2, effort=Effort(30, 30), watch=told.append
+    )
+    assert half.field.shape == (1, 2, 48, 60)
+    assert error(half, truth) < 0.4 * np.linalg.norm(truth, axis=0).mean()
+    assert {step.size for step in told} == {1, 2}
+
+
 def test_a_stretch_is_found_at_the_edges_too() -> None:
     places = np.indices((48, 48)).astype(np.float32)
     truth, tissue = 0.12 * (24 - places), texture((48, 48))
@@ -145,7 +156,11 @@ def test_what_is_no_pair() -> None:
         register_by_patch(image.expand(2, -1, -1, -1), image.expand(2, -1, -1, -1), SQUARES)
     with pytest.raises(ValueError, match="the fixed image has values that are no numbers"):
         register_by_patch(image, image * float("nan"), SQUARES)
-    with pytest.raises(ValueError, match="images divided by 4, 2: each by 1 or more, and at last by 1"):
-        register_by_patch(image, image, SQUARES, sizes=(4, 2))
+    with pytest.raises(ValueError, match="images divided by 2, 0: each by 1 or more"):
+        register_by_patch(image, image, SQUARES, sizes=(2, 0))
+    with pytest.raises(ValueError, match="images divided by nothing"):
+        register_by_patch(image, image, SQUARES, sizes=())
+    with pytest.raises(ValueError, match="0 voxels of an image to one of its patch: 1 or more"):
+        register_by_patch(image, image, SQUARES, coarseness=0)
     with pytest.raises(ValueError, match=r"a start of \(1, 2, 8, 8\) for images of 16x16"):
         register_by_patch(image, image, SQUARES, start=torch.zeros(1, 2, 8, 8))
