@@ -49,7 +49,10 @@ def identity(dimensions: int) -> Affine:
 
 
 def affine(moving: Floats, fixed: Floats) -> Affine:
-    """ANTs' affine alignment by correlation, of half the voxels, on three scales: images are small and of one kind."""
+    """ANTs' affine alignment by the correlation of half the voxels at a quarter of the size: images are of one kind.
+
+    On held-back patients of the training split finer scales made labels overlap less, and took five times as long.
+    """
     with tempfile.TemporaryDirectory() as folder:
         found = _ants(
             moving,
@@ -59,7 +62,7 @@ def affine(moving: Floats, fixed: Floats) -> Affine:
             aff_metric="GC",
             aff_random_sampling_rate=0.5,
             aff_shrink_factors=(4, 2, 1),
-            aff_iterations=(100, 30, 0),
+            aff_iterations=(100, 0, 0),
             aff_smoothing_sigmas=(2, 1, 0),
         )
         return _affine_of(found["fwdtransforms"][0])

@@ -14,7 +14,7 @@ import torch
 from benchmarks.registration_classical import demons, syn
 from benchmarks.registration_learned import LEARNED
 from benchmarks.registration_learning import Choice, field_of, learnt
-from benchmarks.registration_ours import OURS
+from benchmarks.registration_ours import HALF_PATCH, OURS, PATCH, PATCH_CHOICES, by_half_patch, by_patch
 from benchmarks.registration_problems import Problem, Setting
 from benchmarks.registration_scores import Floats, correlation, dice, moved, moved_labels
 from benchmarks.registration_starts import Started
@@ -26,7 +26,7 @@ WORST = -1.0
 IDENTITY, AFFINE = "nothing", "affine"
 SYN_PLAIN, SYN = "ANTs SyN, as it comes", "ANTs SyN"
 DEMONS, FAST = "SimpleITK diffeomorphic demons", "SimpleITK fast symmetric demons"
-RATES, WEIGHTS = (3e-4, 1e-3, 3e-3), (1.5, 0.5, 5.0)
+RATES, WEIGHTS = (3e-4, 1e-3, 3e-3), (0.05, 0.02, 0.2)
 DEMONS_CHOICES = [
     {"iterations": 60, "sigma": sigma, "scales": scales} for sigma, scales in product((1, 1.5, 2), (1, 3))
 ]
@@ -71,6 +71,8 @@ CLASSICAL: dict[str, Classical] = {
         ),
     ),
     DEMONS: Classical(demons, DEMONS_CHOICES),
+    PATCH: Classical(by_patch, PATCH_CHOICES),
+    HALF_PATCH: Classical(by_half_patch, PATCH_CHOICES),
     FAST: Classical(demons, [{"kind": "fast symmetric", **choice} for choice in DEMONS_CHOICES]),
 }
 NETWORKS: dict[str, Callable[[int], torch.nn.Module]] = {**LEARNED, **OURS}

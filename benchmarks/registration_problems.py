@@ -87,7 +87,7 @@ def _hippocampus(setting: Setting, starts: Path) -> Problem:
     own, held = scans[: -setting.held], scans[-setting.held :]
     return Problem(
         HIPPOCAMPUS,
-        "local_ncc",
+        "mse",
         HIPPOCAMPUS_LABELS,
         started(pairs_of(own, setting.learnt), starts / "hippocampus-learnt.npz"),
         started(pairs_of(held, setting.checked), starts / "hippocampus-checked.npz"),

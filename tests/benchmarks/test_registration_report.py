@@ -58,7 +58,9 @@ def test_claims_are_read_off() -> None:
     assert said["time of Fourier-Net over VoxelMorph's"].holds
     assert said["memory of Fourier-Net over VoxelMorph's"].holds
     assert said["Fourier-Net is faster than ANTs SyN"].value == pytest.approx(55.6, abs=0.1)
-    assert said["Dice over that of ANTs SyN, upper end of 95 %"].holds
+    assert next(
+        claim for name, claim in said.items() if name.startswith("Dice of Fourier-Net less that of ANTs SyN,")
+    ).holds
 
 
 def test_one_fold_breaks_the_claim_that_there_is_none() -> None:
