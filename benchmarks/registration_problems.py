@@ -124,7 +124,7 @@ def _phantom(setting: Setting, starts: Path) -> Problem:
         parts.append(started(hearts, starts / f"phantom-{name}.npz"))
         first += count
     learnt, checked, asked = parts
-    return Problem(PHANTOM, "local_ncc", HEART, learnt, checked, {PHANTOM: asked})
+    return Problem(PHANTOM, "mse", HEART, learnt, checked, {PHANTOM: asked})
 
 
 def _brain(setting: Setting, starts: Path) -> Problem:
