@@ -30,6 +30,7 @@ TASKS: dict[str, TaskCard] = {
         TaskCard("segmentation", labels="structures that are drawn in an image", exchanged=True),
         TaskCard("contour", labels="views in which the left ventricle is outlined", exchanged=True),
         TaskCard("retrieval", labels="what a clip shows", exchanged=True),
+        TaskCard("registration", labels="what a clip shows", exchanged=True),
     )
 }
 

@@ -50,7 +50,7 @@ def init(
     ] = "",
     labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
     task: Annotated[
-        str, typer.Option(help="What is learnt: classification, segmentation, contour or retrieval.")
+        str, typer.Option(help="What is learnt: classification, segmentation, contour, retrieval or registration.")
     ] = "classification",
     superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
     mode: Annotated[

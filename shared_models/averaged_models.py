@@ -17,11 +17,12 @@ from shared_models.averaged_networks import (
     begun,
     train_contour,
     train_encoder,
+    train_registration,
     train_unet,
 )
 from shared_models.linear_head import head_state, train_head
 
-Reads = Literal["features", "images", "masks", "contours", "clips"]
+Reads = Literal["features", "images", "masks", "contours", "clips", "pairs"]
 
 BATCH, RATE = 32, 1e-3  # of networks that classify images, by Adam
 
@@ -49,7 +50,8 @@ class AveragedModel:
         task: of federations that may train it.
         reads: what a site has to give it: features or images with labels (`Examples`), images with label maps (a
             sequence of `segmentation.Masked`, whose values count the run's labels from 1), images with contours
-            (`contour_training.Contoured`) or windows of clips (`averaged_networks.Windows`).
+            (`contour_training.Contoured`), windows of clips (`averaged_networks.Windows`) or pairs of frames
+            (`registration_training.ImagePairs`).
         config: features, labels -> what its configuration has to say.
         options: what else a configuration says, whole numbers by name, with what is taken where nothing is said.
         start: configuration -> the state that a run begins with, of the same tensors wherever it is made.
@@ -211,5 +213,13 @@ AVERAGED_MODELS = {
         options={"side": 64, "width": 16, "levels": 3, "stride": 2, "cells": 6, "dense": 256, "projected": 128},
         start=partial(begun, "clip_encoder"),
         train=train_encoder,
+    ),
+    "diff_fourier_net": AveragedModel(
+        task="registration",
+        reads="pairs",
+        config=_no_config,
+        options={"side": 96, "width": 8},
+        start=partial(begun, "diff_fourier_net"),
+        train=train_registration,
     ),
 }

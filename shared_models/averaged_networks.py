@@ -1,4 +1,4 @@
-"""Networks that segment, outline or encode clips, trained in rounds: how each begins, what a site does in a round.
+"""Networks that segment, outline, register or encode, trained in rounds: how each begins, what a site does in one.
 
 What a network carries of a site's images (`image_reference`) stays empty in rounds: a global model is of no site.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shared_models.continual import Penalty
     from shared_models.contour_training import Contoured
+    from shared_models.registration.registration_training import ImagePairs
     from shared_models.segmentation import Masked
     from shared_models.training import Task
 
@@ -107,6 +108,22 @@ def train_encoder(state: State, config: Config, examples: Windows, epochs: int, 
         ),
         _Course(epochs, proximal, seed),
     )
+
+
+def train_registration(
+    state: State, config: Config, examples: ImagePairs, epochs: int, proximal: float, seed: int
+) -> State:
+    """Moving frames, warped, are to look like fixed ones, by the loss of `registration_expert`; no label is read."""
+    from shared_models.registration.network import RegistrationNetwork
+    from shared_models.registration.registration_loss import RegistrationLoss
+    from shared_models.registration.registration_training import RegistrationTask
+    from shared_models.registration_expert import SIMILARITY, SMOOTHNESS
+
+    def task_of(network: torch.nn.Module, penalty: Penalty | None) -> Task:
+        assert isinstance(network, RegistrationNetwork)
+        return RegistrationTask(network, examples, loss=RegistrationLoss(SIMILARITY, SMOOTHNESS), penalty=penalty)
+
+    return _after("diff_fourier_net", state, config, task_of, _Course(epochs, proximal, seed))
 
 
 @dataclass(frozen=True)

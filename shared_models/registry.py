@@ -11,6 +11,7 @@ from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
 from shared_models.place_encoder import place_encoder
 from shared_models.reconstruction.pix2vox import pix2vox
+from shared_models.registration_expert import diff_fourier_net
 from shared_models.unet import LEVELS, unet
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def _fourier_net_plus(
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "clip_encoder": clip_encoder,
     "contour_network": contour_network,
+    "diff_fourier_net": diff_fourier_net,
     "fourier_net": _fourier_net,
     "fourier_net_plus": _fourier_net_plus,
     "linear_head": linear_head,
@@ -56,6 +58,7 @@ Config = Mapping[str, bool | int | float | str]
 LABELS: dict[str, Callable[[Config], int | None]] = {
     "clip_encoder": lambda _: None,
     "contour_network": lambda _: None,
+    "diff_fourier_net": lambda _: None,
     "fourier_net": lambda _: None,
     "fourier_net_plus": lambda _: None,
     "linear_head": lambda config: int(config["labels"]),

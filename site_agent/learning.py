@@ -16,13 +16,16 @@ from site_agent.catalogue import Catalogue
 from site_agent.contour import evaluation as contour_evaluation
 from site_agent.contour import prediction as contour_prediction
 from site_agent.contour import report as contour_report
+from site_agent.registration import evaluation as registration_evaluation
+from site_agent.registration import prediction as registration_prediction
+from site_agent.registration import report as registration_report
 from site_agent.retrieval import evaluation as retrieval_evaluation
 from site_agent.retrieval import prediction as retrieval_prediction
 from site_agent.retrieval import report as retrieval_report
 from site_agent.segmentation import evaluation as segmentation_evaluation
 from site_agent.segmentation import prediction as segmentation_prediction
 from site_agent.segmentation import report as segmentation_report
-from site_agent.tasks import contour, retrieval, segmentation
+from site_agent.tasks import contour, registration, retrieval, segmentation
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -70,6 +73,14 @@ LEARNING: dict[str, Learning] = {
         evaluate=contour_evaluation.evaluate,
         tables=contour_evaluation.tables,
         predict=contour_prediction.predict,
+    ),
+    "registration": Learning(
+        forms=registration_prediction.FORMS,
+        train=registration.train,
+        report=registration_report.report,
+        evaluate=registration_evaluation.evaluate,
+        tables=registration_evaluation.tables,
+        predict=registration_prediction.predict,
     ),
     "retrieval": Learning(
         forms=retrieval_prediction.FORMS,

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 VIEWS = "views"
 REPORT = Path("training.html")
-Task = Annotated[str, typer.Option(help="views, for the federation's releases, or a task of still images.")]
+Task = Annotated[str, typer.Option(help="views, for the federation's releases, or a task of images and clips.")]
 
 
 def train(
-    task: Annotated[str, typer.Option(help="views, segmentation, contour or retrieval.")],
+    task: Annotated[str, typer.Option(help="views, segmentation, contour, retrieval or registration.")],
     augment: Annotated[
         str | None,
         typer.Option(help="Of views: what becomes of backgrounds, as in backmix; remembered in config.toml."),

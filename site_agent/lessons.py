@@ -193,11 +193,29 @@ def _windows(home: SiteHome, clips: Sequence[Clip], begins: Mapping[int, Sequenc
     return Windows(np.concatenate(parts), sweeps)
 
 
+def _pairs(home: SiteHome, plan: Plan, limits: Limits) -> Lesson:
+    """Frames of clips with their end-diastole; a row is a pair, with what its clip shows as label."""
+    from site_agent.frame_pairs import frame_pairs, learnt_pairs
+    from site_agent.truth import clips_of
+
+    gone = taken_back(home)
+    clips = [clip for clip in clips_of(home.archive, fold=TRAIN) if clip.label in plan.labels]
+    pairs = frame_pairs(home, [clip for clip in clips if clip.batch not in gone])
+    if not pairs:
+        what = "no training patient has a clip of two frames or more that shows a label of this run"
+        raise DataError(what, where=WHERE, cure="take in clips")
+    rows = _enough([pair.case for pair in pairs], limits)
+    known = {row.label for row in rows}
+    kept = [pair for pair in pairs if pair.clip.label in known]
+    return Lesson(rows, np.ones(len(rows)), lambda config: learnt_pairs(home, kept, int(config["side"])))
+
+
 LESSONS: dict[Reads, Callable[[SiteHome, Plan, Limits], Lesson]] = {
     "features": _features,
     "images": _images,
     "masks": _masks,
     "contours": _contours,
     "clips": _clips,
+    "pairs": _pairs,
 }
 """How what a network reads is got here."""

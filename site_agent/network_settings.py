@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -51,3 +51,25 @@ class EncoderSettings(Frozen):
     beside: Annotated[int, Field(ge=0, le=64)] = 11
     rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     temperature: Annotated[float, Field(ge=1e-3, le=1)] = 0.03
+
+
+class RegistrationSettings(Frozen):
+    """``[registration]`` of ``config.toml``.
+
+    Attributes:
+        side: of the frames that the network sees, in pixels.
+        width: channels of the first of its levels.
+        epochs: passes over the pairs of training clips, at most.
+        batch: pairs a step.
+        rate: of learning, at its highest.
+        similarity: by which frames are to become alike.
+        smoothness: what the roughness of velocities counts beside it.
+    """
+
+    side: Annotated[int, Field(ge=16, le=512)] = 96
+    width: Annotated[int, Field(ge=1, le=64)] = 8
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    batch: Annotated[int, Field(ge=2, le=512)] = 8
+    rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    similarity: Literal["local_ncc", "mse", "self_similarity", "band_limited_mse"] = "local_ncc"
+    smoothness: Annotated[float, Field(ge=0, le=1000)] = 0.5

@@ -237,20 +237,25 @@ def shown_in(path: Path, rows: Sequence[Row]) -> Iterator[Shown]:
     opened = open_file(path)
     named = [(row, row.frame) for row in rows if row.frame is not None]
     if named:
-        kept = _prepared(opened, [frame for _, frame in named])
+        kept = prepared_of(opened, [frame for _, frame in named])
         for (row, number), image in zip(named, kept.frames, strict=True):
             patient = row.patient or opened.facts.patient
             yield Shown(row, _part_name(row, opened, number), image, kept.spacing_mm, kept.box, patient)
     for row in rows:
         if row.frame is None:
-            kept = _prepared(opened, None)
+            kept = prepared_of(opened, None)
             for place in evenly(len(kept.numbers), LEARNT_FROM):
                 name = _part_name(row, opened, kept.numbers[place])
                 patient = row.patient or opened.facts.patient
                 yield Shown(row, name, kept.frames[place], kept.spacing_mm, kept.box, patient)
 
 
-def _prepared(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:
+def prepared_of(opened: OpenedFile, wanted: Sequence[int] | None) -> Prepared:
+    """The working images of a file, or of some of its frames.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
     prepared = prepare(opened, RULES, wanted)
     if prepared.state != "taken":
         raise DataError(prepared.reason)

@@ -10,7 +10,7 @@ from federated.errors import ConsiliumError
 from federated.fused_model import FusedModel
 from site_agent.drafts import Draft
 from site_agent.policy import Policy
-from site_agent.tasks import candidate_report, classification, contour, exchanged, retrieval, segmentation
+from site_agent.tasks import candidate_report, classification, contour, exchanged, registration, retrieval, segmentation
 from site_agent.tasks.blocks import Selection
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ TASKS: dict[str, Task] = {
         classification.KINDS, classification.selection, classification.draft, candidate_report.report
     ),
     "contour": Task(exchanged.KINDS, contour.selection, contour.draft, exchanged.no_report),
+    "registration": Task(exchanged.KINDS, registration.selection, registration.draft, exchanged.no_report),
     "retrieval": Task(exchanged.KINDS, retrieval.selection, retrieval.draft, exchanged.no_report),
     "segmentation": Task(exchanged.KINDS, segmentation.selection, segmentation.draft, exchanged.no_report),
 }

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.disclosure import Limits
-from federated.errors import DataError
 from site_agent.drafts import Draft
 from site_agent.local_experts import Trained, Wanted, trained
-from site_agent.tasks.blocks import TRAIN, Selection, select
-from site_agent.tasks.exchanged import FOLDS, FREE, SEED, VALIDATION, learn_reference, weights_draft
-from site_agent.truth import Clip, clips_of
+from site_agent.tasks.blocks import TRAIN, Selection
+from site_agent.tasks.clip_lesson import ClipLesson, clip_lesson, is_sent
+from site_agent.tasks.exchanged import FREE, SEED, VALIDATION, learn_reference, weights_draft
+from site_agent.truth import Clip
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,7 @@ ARCHITECTURES = (ARCHITECTURE, "clip_encoder")  # that answer here; the first is
 GAP = 2  # frames from one of a pair to the other
 MOST = 32  # pairs of a clip, evenly spaced
 SAMPLES = 400  # pairs an epoch at least, where there are so many; more clips than that are seen once each
+NOTHING = "no training patient has a clip to learn neighbouring frames from, and stills have none"
 Frames = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
@@ -50,49 +51,9 @@ class Pair:
     places: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """Pairs of a batch that are learnt from.
-
-    Attributes:
-        labels: codes of what their clips show.
-        folds: fold -> pairs.
-        selection: the same as the filters count them.
-    """
-
-    labels: tuple[str, ...]
-    folds: dict[str, list[Pair]]
-    selection: Selection
-
-
-def lesson(home: SiteHome, batch: str, limits: Limits = FREE, *, unlabelled: bool = True) -> Lesson:
-    """What a batch teaches.
-
-    Args:
-        home: the site's.
-        batch: by name.
-        limits: of patients behind a label.
-        unlabelled: whether clips count of which nobody said what they show.
-
-    Raises:
-        DataError: no training patient has a clip.
-        DisclosureError: no label has patients enough.
-    """
-    clips = [clip for clip in clips_of(home.archive, batch=batch) if clip.fold in FOLDS]
-    pairs = pairs_of(home, [clip for clip in clips if unlabelled or clip.label])
-    if not any(pair.clip.fold == TRAIN for pair in pairs):
-        raise DataError(
-            "no training patient has a clip to learn neighbouring frames from, and stills have none",
-            where=f"batch {batch}",
-            cure="take in clips",
-        )
-    chosen = select([pair.case for pair in pairs], limits, where=f"batch {batch}")
-    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
-    folds = {
-        fold: [each for each in pairs if each.clip.fold == fold and (fold, each.case.key, each.case.frame) in kept]
-        for fold in chosen.folds
-    }
-    return Lesson(tuple(sorted({row.label for row in chosen.folds[TRAIN]} - {""})), folds, chosen)
+def lesson(home: SiteHome, batch: str, limits: Limits = FREE, *, unlabelled: bool = True) -> ClipLesson[Pair]:
+    """What a batch teaches, as `clip_lesson`."""
+    return clip_lesson(home, batch, limits, pairs_of, unlabelled=unlabelled, nothing=NOTHING)
 
 
 def pairs_of(home: SiteHome, clips: Sequence[Clip]) -> list[Pair]:
@@ -146,15 +107,10 @@ def train(home: SiteHome, batch: str, limits: Limits = FREE) -> Trained:
     Raises:
         ConsiliumError: there is nothing to learn from, or the training goes astray.
     """
-    return _trained(home, batch, lesson(home, batch, limits, unlabelled=not _is_sent(home, batch)))
+    return _trained(home, batch, lesson(home, batch, limits, unlabelled=not is_sent(home, TASK, batch)))
 
 
-def _is_sent(home: SiteHome, batch: str) -> bool:
-    """Whether work may send the encoder of a batch, which then learns from labelled clips alone, and not twice."""
-    return home.config.task == TASK and any(clip.label for clip in clips_of(home.archive, batch=batch))
-
-
-def _trained(home: SiteHome, batch: str, taught: Lesson) -> Trained:
+def _trained(home: SiteHome, batch: str, taught: ClipLesson[Pair]) -> Trained:
     from shared_models.retrieval_training import INFO_NCE
 
     settings = home.config.retrieval
@@ -172,7 +128,7 @@ def _trained(home: SiteHome, batch: str, taught: Lesson) -> Trained:
     return trained(home, wanted, _teacher(home, taught), _finisher(home, taught))
 
 
-def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tuple[Task, Recipe]]:
+def _teacher(home: SiteHome, taught: ClipLesson[Pair]) -> Callable[[torch.nn.Module], tuple[Task, Recipe]]:
     def learn(network: torch.nn.Module) -> tuple[Task, Recipe]:
         from shared_models.clip_changes import OURS
         from shared_models.recipe import Recipe
@@ -206,7 +162,7 @@ def _teacher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], tupl
     return learn
 
 
-def _finisher(home: SiteHome, taught: Lesson) -> Callable[[torch.nn.Module], None]:
+def _finisher(home: SiteHome, taught: ClipLesson[Pair]) -> Callable[[torch.nn.Module], None]:
     def finish(network: torch.nn.Module) -> None:
         from shared_models.retrieval_training import codes
 
