@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTHS = range(1, 65)
 DEEPEST = 8  # times as many channels as the first level has
 SIMILARITY, SMOOTHNESS = "local_ncc", 0.5  # what is learnt by
+FIRST = 0.01  # of the last layer's published random weights: what has learnt nothing moves next to nothing
 AT_ONCE = 16
 Gray = NDArray[np.uint8]
 
@@ -52,11 +53,16 @@ def diff_fourier_net(side: int, width: int = 8) -> torch.nn.Module:
         TypeError: a size that is no whole number.
         ValueError: one that is far too large or too small.
     """
+    import torch
+
     from shared_models.registration.fourier_net import FourierNet
 
     require_sizes("a network of registration", side=(side, SIDES), width=(width, WIDTHS))
     require_room("a network of registration", 2 * DEEPEST * width, width * side**2)
-    return with_reference(FourierNet(2, width, diffeomorphic=True), DEEPEST * width)
+    network = FourierNet(2, width, diffeomorphic=True)
+    with torch.no_grad():
+        network.patch.weight.mul_(FIRST)
+    return with_reference(network, DEEPEST * width)
 
 
 def velocities(network: torch.nn.Module, moving: Gray, fixed: Gray) -> Velocities:
@@ -83,7 +89,7 @@ def velocities(network: torch.nn.Module, moving: Gray, fixed: Gray) -> Velocitie
 def _shown(images: Gray, device: torch.device) -> torch.Tensor:
     import torch
 
-    return torch.from_numpy(images)[:, None].to(device).float() / 255
+    return torch.tensor(images)[:, None].to(device).float() / 255
 
 
 def velocity_at(velocity: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

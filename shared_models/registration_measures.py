@@ -27,11 +27,16 @@ def warped(moving: Gray, field: Field) -> Gray:
 
 
 def likeness(moving: Gray, fixed: Gray, field: Field) -> float:
-    """Mean squared correlation within windows of nine pixels of a fixed image and a moving one, warped; 1 at best."""
+    """Squared correlation within windows of nine pixels of a fixed image and a moving one, warped; 1 at best.
+
+    Its mean is told as a share of what the fixed image has with itself, so that what is flat, as outside the sector,
+    counts nothing; 0 where all of it is black.
+    """
     from shared_models.registration.similarity import local_ncc
 
     one, other = (_tensor(image.astype(np.float32) / np.float32(WHITE)) for image in (fixed, moving))
-    return -float(local_ncc(one[None, None], _warped(other, field)))
+    most = float(local_ncc(one[None, None], one[None, None]))
+    return float(local_ncc(one[None, None], _warped(other, field))) / most if most else 0.0
 
 
 def folded_percent(field: Field) -> float:

@@ -35,8 +35,8 @@ class PairFit(Frozen):
 
     Attributes:
         by: which expert, or all of them fused.
-        before, after: squared correlation within windows of nine pixels, 1 at best, of the images as they are and of
-            the moving one, warped.
+        before, after: likeness, 1 at best (`registration_measures.likeness`), of the images as they are and of the
+            moving one, warped.
         folded_percent: of the pixels.
         carried: pairs both images of which have label maps.
         dice_before, dice: of these, over their structures, as they are and carried along.

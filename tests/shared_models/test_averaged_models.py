@@ -175,6 +175,7 @@ def test_every_task_has_networks_that_are_trained_in_rounds() -> None:
         "segmentation": ["unet"],
         "contour": ["contour_network"],
         "retrieval": ["clip_encoder"],
+        "registration": ["diff_fourier_net"],
     }
     assert models_of("grading") == []
 

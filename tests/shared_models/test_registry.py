@@ -42,6 +42,7 @@ SMALL: dict[str, dict[str, int]] = {
     "contour_network": {"side": 32, "width": 4, "levels": 3},
     "clip_encoder": {"side": 32, "width": 4, "dense": 8, "projected": 8, "levels": 2, "stride": 2, "cells": 2},
     "place_encoder": {"side": 32, "width": 4, "levels": 2, "channels": 2, "cells": 4},
+    "diff_fourier_net": {"side": 32, "width": 2},
     "fourier_net": {"dimensions": 2, "channels": 2},
     "fourier_net_plus": {"dimensions": 3, "channels": 2, "cascades": 2},
 }

@@ -43,11 +43,13 @@ OPTIONS = {
     "unet": {"side": 16, "width": 2, "levels": 2},
     "contour_network": {"side": 16, "width": 2, "levels": 2, "shrunk": 1},
     "clip_encoder": {"side": 8, "width": 2, "levels": 2, "stride": 2, "cells": 1, "dense": 4, "projected": 4},
+    "diff_fourier_net": {"side": 16, "width": 1},
 }
 TASKS = {
     "unet": ("segmentation", "chambers"),
     "contour_network": ("contour", "heart"),
     "clip_encoder": ("retrieval", "muscle"),
+    "diff_fourier_net": ("registration", "heart"),
 }
 
 
@@ -115,7 +117,7 @@ def _tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "strategy"), [("unet", "fedavg"), ("contour_network", "fedprox"), ("clip_encoder", "fedavg")]
+    ("model", "strategy"), [("unet", "fedavg"), ("contour_network", "fedprox"), ("clip_encoder", "fedavg"), ("diff_fourier_net", "fedprox")]
 )
 def test_two_hospitals_average_a_network_for_two_rounds(
     model: str, strategy: str, tmp_path: Path, exported: Exported
@@ -214,6 +216,19 @@ def test_clips_are_read_window_by_window(tmp_path: Path, exported: Exported) -> 
     assert [row.place for row in lesson.cases[:2]] == [0, 10]
 
 
+def test_frames_are_read_with_their_end_diastole_both_ways(tmp_path: Path, exported: Exported) -> None:
+    party = Party(tmp_path, "diff_fourier_net")
+    home = party.join("ada", _root(exported, "unet"))
+    lesson = lesson_of(home, party.plan(), FREE)
+    pairs = lesson.examples({"side": 16})
+    assert pairs.images.shape[1:] == (16, 16)
+    assert pairs.labels is None
+    assert len(pairs.pairs) == 2 * len(lesson.cases)
+    assert {row.label for row in lesson.cases} == {A2C, A4C}
+    with pytest.raises(DisclosureError, match="no label has 99 training patients"):
+        lesson_of(home, party.plan(), Limits(cell=99, batch=1))
+
+
 def test_what_was_taken_back_is_not_learnt_from(ada: tuple[Party, SiteHome], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lessons, "taken_back", lambda _: {"b0001"})
     with pytest.raises(DisclosureError, match="no label has 1 training patients"):
@@ -226,6 +241,7 @@ def test_what_was_taken_back_is_not_learnt_from(ada: tuple[Party, SiteHome], mon
         ("unet", "no image has a mask"),
         ("contour_network", "no image has a contour"),
         ("clip_encoder", "no training patient has a clip of 10 frames"),
+        ("diff_fourier_net", "no training patient has a clip of two frames or more"),
     ],
 )
 def test_a_site_with_nothing_to_learn_from_is_told_what_it_lacks(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
 from shared_models.place_encoder import LEVELS
-from site_agent.network_settings import EncoderSettings, NetworkSettings
+from shared_models.registration_expert import SIMILARITY, SMOOTHNESS
+from site_agent.network_settings import EncoderSettings, NetworkSettings, RegistrationSettings
 
 
 def test_the_defaults_build_a_network() -> None:
@@ -29,3 +32,17 @@ def test_the_usual_encoder_has_pixels_for_its_cells() -> None:
 def test_settings_that_no_encoder_has_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         EncoderSettings.model_validate(change)
+
+
+def test_every_similarity_that_may_be_set_is_one() -> None:
+    from shared_models.registration.similarity import SIMILARITIES
+
+    known = get_args(RegistrationSettings.model_fields["similarity"].annotation)
+    assert set(known) == set(SIMILARITIES)
+    assert (RegistrationSettings().similarity, RegistrationSettings().smoothness) == (SIMILARITY, SMOOTHNESS)
+
+
+@pytest.mark.parametrize("change", [{"smoothness": -1}, {"similarity": "l1"}, {"side": 8}, {"levels": 4}])
+def test_settings_that_no_network_of_registration_has_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        RegistrationSettings.model_validate(change)
