@@ -87,7 +87,7 @@ def test_the_exponential_of_mean_velocities_folds_nowhere_where_mean_displacemen
     """Two turns about the centre by 135 degrees, to either side, have a point as the mean of their displacements."""
     line = torch.arange(64.0) - 31.5
     down, right = torch.meshgrid(line, line, indexing="ij")
-    near = torch.exp(-((down**2 + right**2) / 20**2) ** 2)
+    near = torch.exp(-(((down**2 + right**2) / 20**2) ** 2))
     turn = 0.75 * torch.pi * torch.stack([right, -down])[None] * near
     turns = [to_normalised(turn), to_normalised(-turn)]
     apart = sum(to_voxels(integrate(each)) for each in turns) / 2

@@ -117,7 +117,8 @@ def _tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "strategy"), [("unet", "fedavg"), ("contour_network", "fedprox"), ("clip_encoder", "fedavg"), ("diff_fourier_net", "fedprox")]
+    ("model", "strategy"),
+    [("unet", "fedavg"), ("contour_network", "fedprox"), ("clip_encoder", "fedavg"), ("diff_fourier_net", "fedprox")],
 )
 def test_two_hospitals_average_a_network_for_two_rounds(
     model: str, strategy: str, tmp_path: Path, exported: Exported

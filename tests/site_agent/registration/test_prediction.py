@@ -71,7 +71,9 @@ def test_a_still_alone_is_refused_in_a_line(home: SiteHome, tmp_path: Path) -> N
     train(home, BATCH)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "still.png")
-    with pytest.raises(DataError, match="none of the 1 clips can be used; .*still.png has one frame, and motion is se"):
+    with pytest.raises(
+        DataError, match=r"none of the 1 clips can be used; .*still\.png has one frame, and motion is se"
+    ):
         predict(home, [tmp_path / "still.png"], tmp_path / "out", "npz")
     assert not (tmp_path / "out").exists()
 
