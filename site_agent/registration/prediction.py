@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from federated.errors import DataError
 from federated.files import write_whole
 from site_agent.local_experts import asked
 from site_agent.predict import by_file, prepared_of, rows_of
-from site_agent.progress import track
+from site_agent.progress import Bar
 from site_agent.registration.registrar import Registered, Registrar, registrar_of
 from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.files import open_file
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 FORMS = ("npz",)
 LEAST = 2  # frames
+PARTS = 100  # of a clip, on the bar
 DIGITS = 3
 
 
@@ -54,7 +57,7 @@ class Motion:
     registered: tuple[Registered | None, ...]
     spacing_mm: tuple[float, float] | None
 
-    @property
+    @cached_property
     def fields(self) -> NDArray[np.float32]:
         """(T, 2, H, W) pixels, 0 at end-diastole."""
         still = np.zeros((2, *self.images.shape[1:]), np.float32)
@@ -63,8 +66,8 @@ class Motion:
     @property
     def lengths(self) -> NDArray[np.float64]:
         """(T,) mean length of the displacements, in millimetres, or in pixels where their size is not known."""
-        size = np.array(self.spacing_mm or (1.0, 1.0))
-        return np.asarray(np.linalg.norm(self.fields * size[:, None, None], axis=1).mean(axis=(1, 2)), np.float64)
+        size = np.array(self.spacing_mm or (1.0, 1.0))[:, None, None]
+        return np.array([np.linalg.norm(field * size, axis=0).mean() for field in self.fields])
 
 
 def predict(
@@ -91,14 +94,15 @@ def predict(
     registrar = registrar_of(home)
     asked(registrar.experts, names)
     files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
-    for path, rows in track(files.items(), total=len(files), what="registering"):
-        try:
-            clip = _clip(path, rows)
-        except DataError as error:
-            unreadable.append((rows[0].name, error.what))
-            continue
-        motion = followed(registrar, clip, names)
-        lines.append(_written(out, f"{len(lines) + 1:04d}-{stem_of(rows[0].name)}", rows[0], clip, motion))
+    with closing(Bar("registering", PARTS * len(files))) as bar:
+        for number, (path, rows) in enumerate(files.items()):
+            try:
+                clip = _clip(path, rows)
+            except DataError as error:
+                unreadable.append((rows[0].name, error.what))
+                continue
+            motion = followed(registrar, clip, names, partial(_show, bar, number))
+            lines.append(_written(out, f"{len(lines) + 1:04d}-{stem_of(rows[0].name)}", rows[0], clip, motion))
     if not lines:
         name, reason = unreadable[0]
         raise DataError(f"none of the {len(unreadable)} clips can be used; {name} {reason}", where=str(inputs[0]))
@@ -119,16 +123,22 @@ def _clip(path: Path, rows: Sequence[Row]) -> Prepared:
     return clip
 
 
-def followed(registrar: Registrar, clip: Prepared, names: Sequence[str] = ()) -> Motion:
-    """Every frame of a clip registered to end-diastole, by the experts, or those named."""
+def _show(bar: Bar, done: int, share: float) -> None:
+    bar.at(round(PARTS * (done + share)))
+
+
+def followed(
+    registrar: Registrar, clip: Prepared, names: Sequence[str] = (), watch: Callable[[float], None] | None = None
+) -> Motion:
+    """Every frame of a clip registered to end-diastole, by the experts, or those named; `watch` is told the share."""
     said = clip.facts.end_diastole
     fixed = clip.numbers.index(said) if said in clip.numbers else 0
-    end_diastole = clip.frames[fixed]
-    found = tuple(
-        None if place == fixed else registrar.register(frame, end_diastole, names)
-        for place, frame in track(enumerate(clip.frames), total=len(clip.frames), what="frame by frame")
-    )
-    return Motion(clip.frames, clip.numbers, fixed, found, clip.spacing_mm)
+    found: list[Registered | None] = []
+    for place, frame in enumerate(clip.frames):
+        if watch is not None:
+            watch(place / len(clip.frames))
+        found.append(None if place == fixed else registrar.register(frame, clip.frames[fixed], names))
+    return Motion(clip.frames, clip.numbers, fixed, tuple(found), clip.spacing_mm)
 
 
 def _written(out: Path, stem: str, row: Row, clip: Prepared, motion: Motion) -> dict[str, Any]:

@@ -83,7 +83,9 @@ def test_end_diastole_is_where_the_file_says(home: SiteHome) -> None:
     frames = home.archive.cache.frames(clips_of(home.archive)[0].key)[:3]
     for said, place in ((None, 0), (8, 2), (5, 0)):
         given = Prepared("taken", "", Facts(end_diastole=said), numbers=(4, 6, 8), frames=frames)
-        motion = followed(registrar_of(home), given)
+        shares: list[float] = []
+        motion = followed(registrar_of(home), given, watch=shares.append)
+        assert shares == pytest.approx([0, 1 / 3, 2 / 3])
         assert motion.end_diastole == place
         assert [each is None for each in motion.registered] == [row == place for row in range(3)]
 
