@@ -44,9 +44,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),  # Flower's, of its own builder
 ]
 
-SIZE, PATIENTS, FRAMES, RATE_HZ = 48, 24, 4, 10.0
+SIZE, PATIENTS, FRAMES, RATE_HZ = 48, 16, 3, 10.0
 ROUND_SECONDS, ROUNDS, MODEL = 120.0, 1, "diff_fourier_net"
-SETTINGS = RegistrationSettings(side=32, width=2, epochs=4, batch=8, rate=3e-3)
+SETTINGS = RegistrationSettings(side=32, width=2, epochs=2, batch=8, rate=3e-3)
 FUSED = "all, fused"
 
 
@@ -106,7 +106,7 @@ def _plan(coordinator: Coordinator) -> Plan:
 
 @pytest.fixture
 def hospitals(tmp_path: Path) -> list[SiteHome]:
-    """Both have trained; each has the other's expert through an event of Flower's, and what a round ended with."""
+    """Both have trained; each has the other's expert, over Flower, and what a round of both ended with."""
     folder = tmp_path / "flower"
     folder.mkdir()
     coordinator = found(folder, address(), task="registration")
@@ -120,9 +120,8 @@ def hospitals(tmp_path: Path) -> list[SiteHome]:
             link.admit()
             hospital.start()
         assert link.wait_for_all(PATIENCE) == set(MACHINES)
-        for _ in range(2):  # experts come in, and go out with the next round of messages
-            assert link.run_event(ROUND_SECONDS).trouble == ""
-        coordinator.begin_average(_plan(coordinator))
+        assert link.run_event(ROUND_SECONDS).trouble == ""
+        coordinator.begin_average(_plan(coordinator))  # experts that came in go out with its first round of messages
         summary = link.run_average(ROUNDS, ROUND_SECONDS)
         assert (summary.trouble, [sorted(each.entered) for each in summary.rounds]) == ("", ROUNDS * [["ada", "ben"]])
     wait_until(lambda: not list(processes(tmp_path)))

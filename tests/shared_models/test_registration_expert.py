@@ -90,7 +90,7 @@ def test_the_exponential_of_mean_velocities_folds_nowhere_where_mean_displacemen
     near = torch.exp(-(((down**2 + right**2) / 20**2) ** 2))
     turn = 0.75 * torch.pi * torch.stack([right, -down])[None] * near
     turns = [to_normalised(turn), to_normalised(-turn)]
-    apart = sum(to_voxels(integrate(each)) for each in turns) / 2
+    apart = (to_voxels(integrate(turns[0])) + to_voxels(integrate(turns[1]))) / 2
     assert float(folded_fraction(apart)) > 0.01
     for shares in ([0.5, 0.5], [0.8, 0.2], [1.0, 0.0]):
         fused = torch.from_numpy(mean_field(turns, shares))[None]
