@@ -31,6 +31,7 @@ TASKS: dict[str, TaskCard] = {
         TaskCard("contour", labels="views in which the left ventricle is outlined", exchanged=True),
         TaskCard("retrieval", labels="what a clip shows", exchanged=True),
         TaskCard("registration", labels="what a clip shows", exchanged=True),
+        TaskCard("reconstruction", labels="views of which a heart is made in three dimensions", exchanged=True),
     )
 }
 

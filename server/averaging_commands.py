@@ -120,12 +120,12 @@ def _model(task: str, name: str) -> str:
     raise ConsiliumError(f"no model '{name}' of {task} is trained in rounds, {there}", where=f"--model {name}")
 
 
-def _option(text: str) -> tuple[str, int]:
-    """``key=number``."""
+def _option(text: str) -> tuple[str, int | str]:
+    """``key=value``, the value a whole number or words."""
     key, _, value = text.partition("=")
-    if not key or not value.isdecimal():
-        raise ValueError(f"--model-config {text} is not key=number")
-    return key, int(value)
+    if not key or not value:
+        raise ValueError(f"--model-config {text} is not key=value")
+    return key, int(value) if value.isdecimal() else value
 
 
 def _run(home: CoordinatorHome, rounds: int, listen: str | None, *, wait: float, seconds: float) -> AveragingSummary:

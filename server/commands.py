@@ -50,7 +50,10 @@ def init(
     ] = "",
     labels: Annotated[str, typer.Option(help="The labels, with commas, where their names say it all.")] = "",
     task: Annotated[
-        str, typer.Option(help="What is learnt: classification, segmentation, contour, retrieval or registration.")
+        str,
+        typer.Option(
+            help="What is learnt: classification, segmentation, contour, retrieval, registration or reconstruction."
+        ),
     ] = "classification",
     superlink: Annotated[str, typer.Option(help="Where sites reach the SuperLink, host:port.")] = "127.0.0.1:18000",
     mode: Annotated[

@@ -15,14 +15,18 @@ from shared_models.averaged_networks import (
     Config,
     State,
     begun,
+    fresh,
     train_contour,
     train_encoder,
+    train_pix2vox,
     train_registration,
     train_unet,
 )
+from shared_models.batch_norm_rounds import RE_ESTIMATED
 from shared_models.linear_head import head_state, train_head
+from shared_models.reconstruction.pix2vox import PRESETS
 
-Reads = Literal["features", "images", "masks", "contours", "clips", "pairs"]
+Reads = Literal["features", "images", "masks", "contours", "clips", "pairs", "hearts"]
 
 BATCH, RATE = 32, 1e-3  # of networks that classify images, by Adam
 
@@ -50,10 +54,12 @@ class AveragedModel:
         task: of federations that may train it.
         reads: what a site has to give it: features or images with labels (`Examples`), images with label maps (a
             sequence of `segmentation.Masked`, whose values count the run's labels from 1), images with contours
-            (`contour_training.Contoured`), windows of clips (`averaged_networks.Windows`) or pairs of frames
-            (`registration_training.ImagePairs`).
+            (`contour_training.Contoured`), windows of clips (`averaged_networks.Windows`), pairs of frames
+            (`registration_training.ImagePairs`) or hearts with their volumes (a sequence of
+            `reconstruction_training.Known`).
         config: features, labels -> what its configuration has to say.
-        options: what else a configuration says, whole numbers by name, with what is taken where nothing is said.
+        options: what else a configuration says, whole numbers or words by name, with what is taken where nothing is
+            said.
         start: configuration -> the state that a run begins with, of the same tensors wherever it is made.
         train: state, configuration, examples, epochs, μ, seed -> the state after so many epochs with the proximal term
             μ/2 ||w - state||²; on a CPU the same numbers every time.
@@ -62,7 +68,7 @@ class AveragedModel:
     task: str
     reads: Reads
     config: Callable[[int, int], Config]
-    options: dict[str, int]
+    options: Mapping[str, int | str]
     start: Callable[[Config], State]
     train: Callable[[State, Config, Any, int, float, int], State]
 
@@ -83,15 +89,19 @@ def models_of(task: str) -> list[str]:
     return [name for name, model in AVERAGED_MODELS.items() if model.task == task]
 
 
-def config_of(model: AveragedModel, features: int, labels: int, options: Mapping[str, int]) -> Config:
+def config_of(model: AveragedModel, features: int, labels: int, options: Mapping[str, int | str]) -> Config:
     """A configuration with these options.
 
     Raises:
-        ValueError: the network has no such option.
+        ValueError: the network has no such option, or one of another kind.
     """
     unknown = sorted(set(options) - set(model.options))
     if unknown:
         raise ValueError(f"no option '{unknown[0]}', there are: {', '.join(model.options) or 'none'}")
+    for name, value in options.items():
+        if type(value) is not type(model.options[name]):
+            kind = "a whole number" if isinstance(model.options[name], int) else "a word"
+            raise ValueError(f"option '{name}' is {kind}, not '{value}'")
     return {**model.config(features, labels), **model.options, **options}
 
 
@@ -221,5 +231,13 @@ AVERAGED_MODELS = {
         options={"side": 96, "width": 8},
         start=partial(begun, "diff_fourier_net"),
         train=train_registration,
+    ),
+    "pix2vox": AveragedModel(
+        task="reconstruction",
+        reads="hearts",
+        config=_no_config,
+        options={"size": 32, "views": "A4C,A2C", **PRESETS["small"], "batch_norm": RE_ESTIMATED},
+        start=partial(fresh, "pix2vox"),
+        train=train_pix2vox,
     ),
 }

@@ -1,4 +1,4 @@
-"""Networks that segment, outline, register or encode, trained in rounds: how each begins, what a site does in one.
+"""Networks that segment, outline, encode, register or reconstruct, trained in rounds: how each begins, and a round.
 
 What a network carries of a site's images (`image_reference`) stays empty in rounds: a global model is of no site.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from shared_models.continual import Penalty
     from shared_models.contour_training import Contoured
+    from shared_models.reconstruction.reconstruction_training import Known
+    from shared_models.reconstruction.view_network import ViewNetwork
     from shared_models.registration.registration_training import ImagePairs
     from shared_models.segmentation import Masked
     from shared_models.training import Task
@@ -27,6 +29,7 @@ TaskOf = Callable[["torch.nn.Module", "Penalty | None"], "Task"]
 """Of a network, and what holds it near the global model, what it learns."""
 
 BATCH, RATE = 16, 2e-3  # by Adam
+HEARTS, HEARTS_RATE = 4, 1e-3  # of reconstruction, whose published rate it is
 SEED = 0  # of the weights that a run begins with
 MOST_VALUES = 2**21  # of an image, or a window of a clip, in the first layer: training takes some 6 GB
 
@@ -50,15 +53,26 @@ def begun(name: str, config: Config) -> State:
     Raises:
         TypeError, ValueError: a configuration with which the network cannot be built, or not be trained in memory.
     """
-    import torch
-
     from shared_models.clip_windows import WINDOW
-    from shared_models.registry import create_model, state_form
+    from shared_models.registry import state_form
 
     state_form(name, **config)  # what is absurd is refused
     frames = WINDOW if name == "clip_encoder" else 1
     if frames * int(config["width"]) * int(config["side"]) ** 2 > MOST_VALUES:
         raise ValueError(f"width {config['width']} at {config['side']} pixels a side takes too much memory in training")
+    return fresh(name, config)
+
+
+def fresh(name: str, config: Config) -> State:
+    """The state of a new network, the same wherever it is made.
+
+    Raises:
+        TypeError, ValueError: a configuration with which the network cannot be built.
+    """
+    import torch
+
+    from shared_models.registry import create_model
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return _state_of(create_model(name, **config))
@@ -126,13 +140,32 @@ def train_registration(
     return _after("diff_fourier_net", state, config, task_of, _Course(epochs, proximal, seed))
 
 
+def train_pix2vox(
+    state: State, config: Config, examples: Sequence[Known], epochs: int, proximal: float, seed: int
+) -> State:
+    """Volumes from named views; running statistics of batch norms leave only where the configuration says so."""
+    from shared_models.batch_norm_rounds import travelling
+    from shared_models.reconstruction.reconstruction_training import ReconstructionTask
+
+    after = _after(
+        "pix2vox",
+        state,
+        config,
+        lambda network, penalty: ReconstructionTask(cast("ViewNetwork", network), examples, penalty=penalty),
+        _Course(epochs, proximal, seed, batch=HEARTS, rate=HEARTS_RATE),
+    )
+    return travelling(after, state, str(config["batch_norm"]))
+
+
 @dataclass(frozen=True)
 class _Course:
-    """Of a round at a site: passes over its examples, μ of the proximal term, and the seed."""
+    """Of a round at a site: passes over its examples, μ of the proximal term, the seed, and how it steps."""
 
     epochs: int
     proximal: float
     seed: int
+    batch: int = BATCH
+    rate: float = RATE
 
 
 def _after(name: str, state: State, config: Config, task_of: TaskOf, course: _Course) -> State:
@@ -145,7 +178,7 @@ def _after(name: str, state: State, config: Config, task_of: TaskOf, course: _Co
     network = create_model(name, **config)
     load_state(network, state)
     penalty = Anchoring((anchor_of(network),), course.proximal) if course.proximal else None
-    recipe = Recipe(epochs=course.epochs, batch=BATCH, rate=RATE, seed=course.seed, optimiser="adam")
+    recipe = Recipe(epochs=course.epochs, batch=course.batch, rate=course.rate, seed=course.seed, optimiser="adam")
     train(task_of(network, penalty), recipe)
     return _state_of(network.cpu())
 

@@ -10,7 +10,7 @@ from shared_models.contour_network import contour_network
 from shared_models.expert_architectures import small_resnet_expert, timm_expert
 from shared_models.linear_head import linear_head
 from shared_models.place_encoder import place_encoder
-from shared_models.reconstruction.pix2vox import pix2vox
+from shared_models.reconstruction_expert import reconstruction_expert
 from shared_models.registration_expert import diff_fourier_net
 from shared_models.unet import LEVELS, unet
 
@@ -44,7 +44,7 @@ MODELS: dict[str, Callable[..., torch.nn.Module]] = {
     "fourier_net": _fourier_net,
     "fourier_net_plus": _fourier_net_plus,
     "linear_head": linear_head,
-    "pix2vox": pix2vox,
+    "pix2vox": reconstruction_expert,
     "place_encoder": place_encoder,
     "small_resnet18": small_resnet_expert,
     "timm": timm_expert,

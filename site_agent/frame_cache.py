@@ -2,7 +2,8 @@
 
 A safetensors file by a key without meaning: ``frames`` (T, H, W) uint8, ``numbers`` (T,) int64 of the frames in their
 source, and what experts drew, as ``mask.NAME`` (n, H, W) uint8 with ``mask.NAME.at`` (n,) int64, or
-``KIND.NAME.NUMBER`` float64 in pixels of the working image.
+``KIND.NAME.NUMBER`` float64 in pixels of the working image; of hearts, ``volume.filled`` and what goes with it
+(`site_agent.sources.hearts`).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from federated.passphrases import unlocked_key
 from federated.vocabulary import Vocabulary, builtin_vocabulary, read_vocabulary, write_vocabulary
 from site_agent.archive import Archive
 from site_agent.expert_settings import ExpertSettings
-from site_agent.network_settings import EncoderSettings, NetworkSettings, RegistrationSettings
+from site_agent.network_settings import EncoderSettings, NetworkSettings, ReconstructionSettings, RegistrationSettings
 
 SECRET_BYTES = 32
 
@@ -50,7 +50,8 @@ class SiteConfig(Frozen):
         class_balance: whether every label weighs the same in this site's sums.
         backbone_weights: local file with the weights of a timm front end; empty for the fixed ones.
         expert: what this site trains and sends as `weights`.
-        segmentation, contour, retrieval, registration: how the networks of these tasks are trained here.
+        segmentation, contour, retrieval, registration, reconstruction: how the networks of these tasks are trained
+            here.
     """
 
     version: Literal[1] = 1
@@ -68,6 +69,7 @@ class SiteConfig(Frozen):
     contour: NetworkSettings = NetworkSettings()
     retrieval: EncoderSettings = EncoderSettings()
     registration: RegistrationSettings = RegistrationSettings()
+    reconstruction: ReconstructionSettings = ReconstructionSettings()
 
 
 class SiteHome:

@@ -16,6 +16,9 @@ from site_agent.catalogue import Catalogue
 from site_agent.contour import evaluation as contour_evaluation
 from site_agent.contour import prediction as contour_prediction
 from site_agent.contour import report as contour_report
+from site_agent.reconstruction import evaluation as reconstruction_evaluation
+from site_agent.reconstruction import prediction as reconstruction_prediction
+from site_agent.reconstruction import report as reconstruction_report
 from site_agent.registration import evaluation as registration_evaluation
 from site_agent.registration import prediction as registration_prediction
 from site_agent.registration import report as registration_report
@@ -25,7 +28,7 @@ from site_agent.retrieval import report as retrieval_report
 from site_agent.segmentation import evaluation as segmentation_evaluation
 from site_agent.segmentation import prediction as segmentation_prediction
 from site_agent.segmentation import report as segmentation_report
-from site_agent.tasks import contour, registration, retrieval, segmentation
+from site_agent.tasks import contour, reconstruction, registration, retrieval, segmentation
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
@@ -81,6 +84,14 @@ LEARNING: dict[str, Learning] = {
         evaluate=registration_evaluation.evaluate,
         tables=registration_evaluation.tables,
         predict=registration_prediction.predict,
+    ),
+    "reconstruction": Learning(
+        forms=reconstruction_prediction.FORMS,
+        train=reconstruction.train,
+        report=reconstruction_report.report,
+        evaluate=reconstruction_evaluation.evaluate,
+        tables=reconstruction_evaluation.tables,
+        predict=reconstruction_prediction.predict,
     ),
     "retrieval": Learning(
         forms=retrieval_prediction.FORMS,

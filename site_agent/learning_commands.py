@@ -22,7 +22,7 @@ Task = Annotated[str, typer.Option(help="views, for the federation's releases, o
 
 
 def train(
-    task: Annotated[str, typer.Option(help="views, segmentation, contour, retrieval or registration.")],
+    task: Annotated[str, typer.Option(help="views, segmentation, contour, retrieval, registration or reconstruction.")],
     augment: Annotated[
         str | None,
         typer.Option(help="Of views: what becomes of backgrounds, as in backmix; remembered in config.toml."),

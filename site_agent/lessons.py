@@ -210,6 +210,24 @@ def _pairs(home: SiteHome, plan: Plan, limits: Limits) -> Lesson:
     return Lesson(rows, np.ones(len(rows)), lambda config: learnt_pairs(home, kept, int(config["side"])))
 
 
+def _hearts(home: SiteHome, plan: Plan, limits: Limits) -> Lesson:
+    """Hearts with their volumes; a row is a picture of one of the network's views, with the view's code as label."""
+    from site_agent.heart_planes import CODES, named
+    from site_agent.hearts import HOW, hearts_of, shown
+
+    gone = taken_back(home)
+    views = [view for view in named(str(plan.config["views"])) if CODES[view] in plan.labels]
+    hearts = [heart for heart in hearts_of(home, fold=TRAIN) if heart.case.batch not in gone]
+    there = shown(hearts, views, int(plan.config["size"]))
+    if not there:
+        what = f"no training patient has a heart with a picture of {plan.config['views']} that is a label of this run"
+        raise DataError(what, where=WHERE, cure=HOW)
+    rows = _enough([row for heart in there for row in heart.cases], limits)
+    known = [view for view in views if CODES[view] in {row.label for row in rows}]
+    kept = shown(there, known, int(plan.config["size"]))
+    return Lesson(rows, np.ones(len(rows)), lambda _config: kept)
+
+
 LESSONS: dict[Reads, Callable[[SiteHome, Plan, Limits], Lesson]] = {
     "features": _features,
     "images": _images,
@@ -217,5 +235,6 @@ LESSONS: dict[Reads, Callable[[SiteHome, Plan, Limits], Lesson]] = {
     "contours": _contours,
     "clips": _clips,
     "pairs": _pairs,
+    "hearts": _hearts,
 }
 """How what a network reads is got here."""

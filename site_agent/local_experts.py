@@ -43,7 +43,7 @@ class Wanted:
     """An expert that is to be there.
 
     Attributes:
-        task: segmentation, contour, retrieval or registration.
+        task: segmentation, contour, retrieval, registration or reconstruction.
         batch: of whose images.
         labels: what it speaks of.
         architecture, config: its line in the registry of models.

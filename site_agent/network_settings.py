@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator
 
 from federated.contract import Frozen
+from site_agent.heart_planes import CODES, named
 
 
 class NetworkSettings(Frozen):
@@ -73,3 +74,37 @@ class RegistrationSettings(Frozen):
     rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     similarity: Literal["local_ncc", "mse", "self_similarity", "band_limited_mse"] = "local_ncc"
     smoothness: Annotated[float, Field(ge=0, le=1000)] = 0.5
+
+
+class ReconstructionSettings(Frozen):
+    """``[reconstruction]`` of ``config.toml``.
+
+    Attributes:
+        size: voxels a side of the volumes.
+        views: that the network is built for, parted by commas; hearts may lack some of them.
+        trunk: timm's name of the residual network that sees the pictures.
+        shrink: by what all numbers of channels behind the trunk are divided.
+        bottleneck: width of the dense layers.
+        epochs: passes over the training hearts, at most.
+        batch: hearts a step.
+        rate: of learning, at its highest.
+    """
+
+    size: Literal[32, 64, 128] = 32
+    views: Annotated[str, StringConstraints(max_length=200)] = "A4C,A2C"
+    trunk: Literal["resnet50", "resnet18", "test_resnet"] = "resnet18"
+    shrink: Literal[1, 2, 4, 8, 16, 32] = 4
+    bottleneck: Annotated[int, Field(ge=1, le=2048)] = 256
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 100
+    batch: Annotated[int, Field(ge=2, le=512)] = 4
+    rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+
+    @field_validator("views")
+    @classmethod
+    def _views_that_there_are(cls, views: str) -> str:
+        names, known = named(views), list(CODES)
+        if strange := [name for name in names if name not in known]:
+            raise ValueError(f"there is no view '{strange[0]}', there are {', '.join(known)}")
+        if len(set(names)) < len(names):
+            raise ValueError("a view is named twice")
+        return ",".join(sorted(names, key=known.index))

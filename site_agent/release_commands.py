@@ -90,7 +90,7 @@ def predict(
     columns: Annotated[str, typer.Option(help="Other names of the indexes' columns, as in clip=clip_id.")] = "",
     release: Annotated[str | None, typer.Option(help="Another release than the one in use.")] = None,
     task: Task = VIEWS,
-    form: Annotated[str, typer.Option("--format", help="How a task's findings are written: png or nifti.")] = "",
+    form: Annotated[str, typer.Option("--format", help="How findings are written: png or nifti, stl or ply.")] = "",
     by: By = None,
     home: Home = HERE,
     as_json: Json = False,

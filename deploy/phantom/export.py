@@ -12,6 +12,7 @@ from deploy.phantom.exports import (
     echonet_dynamic,
     echonet_lvh,
     echonet_pediatric,
+    hearts,
     metaimage,
     muscle,
     tmed2,
@@ -34,6 +35,7 @@ EXPORTS: Mapping[str, Layout] = {
     "metaimage": metaimage.LAYOUT,
     "dicom": dicom.LAYOUT,
     "muscle": muscle.LAYOUT,
+    "hearts": hearts.LAYOUT,
 }
 LEAST_FRAMES = 4
 

@@ -27,6 +27,7 @@ from site_agent.intake.workers import Lost, each
 from site_agent.progress import track
 from site_agent.sealing import pseudonym
 from site_agent.sources import AUTO, source_of
+from site_agent.sources.hearts import HeartsSource
 from site_agent.sources.index import Columns
 from site_agent.sources.source import Item, Refused, Source
 
@@ -273,7 +274,8 @@ def _notes_on_items(items: Sequence[Item], order: Order) -> list[str]:
 def _notes_on_catalogue(archive: Archive) -> list[str]:
     notes = []
     rows = archive.catalogue.rows
-    labels = [row[0] for row in rows("SELECT DISTINCT label FROM clips WHERE batch IS NOT NULL")]
+    said = "SELECT DISTINCT label FROM clips WHERE batch IS NOT NULL AND source != ?"  # hearts need no label
+    labels = [row[0] for row in rows(said, (HeartsSource.name,))]
     if len(labels) == 1 and labels[0]:
         notes.append(f"every image shows '{labels[0]}': this site can vouch for that label only")
     if None in labels:

@@ -120,7 +120,7 @@ class Prepared:
         count: frames that the source has.
         numbers: of the frames that are kept, in the source.
         frames: (T, h, w).
-        tensors: annotations as `FrameCache` keeps them.
+        tensors: annotations, and what lies beside the frames, as `FrameCache` keeps them.
         sector: in pixels of the working image, where one was found.
         spacing_mm: height and width of a pixel of the working image.
         blanked: what was taken away.
@@ -287,7 +287,7 @@ def _prepared(
     facts, annotations = _believed(opened, len(frames), shape)
     if wanted is not None and not opened.moving:  # what is drawn in a still is drawn in the frame that it is said to be
         annotations = tuple(replace(each, frame=number) for number in wanted for each in annotations)
-    tensors = _annotations(annotations, transform)
+    tensors = _annotations(annotations, transform) | opened.beside()
     sector = look.sector
     if sector is not None:
         sector = sector.cropped(transform.box).scaled(transform.scale[0])

@@ -12,6 +12,7 @@ from site_agent.sources.echonet_dynamic import EchoNetDynamicSource
 from site_agent.sources.echonet_lvh import EchoNetLvhSource
 from site_agent.sources.echonet_pediatric import EchoNetPediatricSource
 from site_agent.sources.folder import FolderSource
+from site_agent.sources.hearts import HeartsSource
 from site_agent.sources.index import Columns, has_index
 from site_agent.sources.metaimage import MetaImageSource
 from site_agent.sources.muscle import MuscleSource
@@ -39,6 +40,7 @@ def sources(columns: Columns | None = None) -> tuple[Source, ...]:
         Tmed2Source(),
         UnitySource(),
         MuscleSource(),
+        HeartsSource(),
         MetaImageSource(),
         NiftiSource(),
         DicomSource(),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.contract import Tensors
 from federated.errors import DataError
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class Opened:
             where the file is damaged.
         annotations: drawn by an expert; it raises `DataError` where they do not fit.
         first: number in the file of the first frame, where these are a section of it.
+        beside: arrays by name that are kept beside the working images as they are.
     """
 
     count: int | None
@@ -169,6 +171,7 @@ class Opened:
     frames: Callable[[], Iterator[Pixels]]
     annotations: Callable[[], tuple[Annotation, ...]] = tuple
     first: int = 0
+    beside: Callable[[], Tensors] = dict
 
 
 class Source(Protocol):

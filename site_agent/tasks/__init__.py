@@ -10,7 +10,16 @@ from federated.errors import ConsiliumError
 from federated.fused_model import FusedModel
 from site_agent.drafts import Draft
 from site_agent.policy import Policy
-from site_agent.tasks import candidate_report, classification, contour, exchanged, registration, retrieval, segmentation
+from site_agent.tasks import (
+    candidate_report,
+    classification,
+    contour,
+    exchanged,
+    reconstruction,
+    registration,
+    retrieval,
+    segmentation,
+)
 from site_agent.tasks.blocks import Selection
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ TASKS: dict[str, Task] = {
     ),
     "contour": Task(exchanged.KINDS, contour.selection, contour.draft, exchanged.no_report),
     "registration": Task(exchanged.KINDS, registration.selection, registration.draft, exchanged.no_report),
+    "reconstruction": Task(exchanged.KINDS, reconstruction.selection, reconstruction.draft, exchanged.no_report),
     "retrieval": Task(exchanged.KINDS, retrieval.selection, retrieval.draft, exchanged.no_report),
     "segmentation": Task(exchanged.KINDS, segmentation.selection, segmentation.draft, exchanged.no_report),
 }

@@ -8,7 +8,8 @@ from federated.tasks import TASKS, task_card
 
 def test_a_task_is_found_by_its_name_and_another_is_told_which_there_are() -> None:
     assert all(task_card(name).name == name for name in TASKS)
-    line = "task: there is no task 'grading', there are classification, segmentation, contour, retrieval, registration"
+    there = "classification, segmentation, contour, retrieval, registration, reconstruction"
+    line = f"task: there is no task 'grading', there are {there}"
     with pytest.raises(ConsiliumError) as refusal:
         task_card("grading")
     assert str(refusal.value) == line

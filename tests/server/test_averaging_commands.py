@@ -116,7 +116,7 @@ def test_a_run_that_waits_can_be_ended(three: World) -> None:
         ),
         (("--model", "unet"), "no model 'unet' of classification is trained in rounds, there are linear_head, small_"),
         (("--model-config", "width=8"), "--model linear_head: no option 'width', there are: none"),
-        (("--model", "small_resnet18", "--model-config", "width=wide"), "width=wide is not key=number"),
+        (("--model", "small_resnet18", "--model-config", "width=wide"), "option 'width' is a whole number, not 'wide'"),
         (("--model", "small_resnet18", "--model-config", "width=3"), "--model: .*width"),
         (("--strategy", "median"), "average: strategy"),
         (("--strategy", "fedprox"), "fedprox needs a proximal term above 0"),

@@ -20,13 +20,19 @@ from shared_models.registry import create_model
 
 FEATURES, LABELS = 5, 3
 SMALL = {"side": 8, "width": 2}
-SMALLEST = {
+SMALLEST: dict[str, int | str] = {
     "levels": 2,
     "shrunk": 1,
     "stride": 2,
     "cells": 1,
     "dense": 4,
     "projected": 4,
+    "size": 32,
+    "views": "A2C",
+    "trunk": "test_resnet",
+    "shrink": 32,
+    "bottleneck": 4,
+    "batch_norm": "re-estimated",
     **SMALL,
 }
 
@@ -85,6 +91,17 @@ def test_a_network_has_its_options_and_no_others() -> None:
     assert config_of(network, FEATURES, LABELS, {"width": 8}) == {"classes": LABELS, "side": 64, "width": 8}
     with pytest.raises(ValueError, match="no option 'width', there are: none"):
         config_of(head, FEATURES, LABELS, {"width": 8})
+
+
+def test_an_option_is_of_the_kind_that_it_has() -> None:
+    network, hearts = averaged_model("small_resnet18"), averaged_model("pix2vox")
+    with pytest.raises(ValueError, match="option 'width' is a whole number, not 'wide'"):
+        config_of(network, FEATURES, LABELS, {"width": "wide"})
+    with pytest.raises(ValueError, match="option 'views' is a word, not '4'"):
+        config_of(hearts, FEATURES, LABELS, {"views": 4})
+    for change in ({"views": "A9C"}, {"batch_norm": "local"}, {"size": 48}):
+        with pytest.raises(ValueError, match=r"A9C|batch norms|size 48"):
+            start_of(hearts, config_of(hearts, FEATURES, LABELS, change), FEATURES, LABELS)
 
 
 def _pictures(*labels: int) -> Examples:
@@ -176,6 +193,7 @@ def test_every_task_has_networks_that_are_trained_in_rounds() -> None:
         "contour": ["contour_network"],
         "retrieval": ["clip_encoder"],
         "registration": ["diff_fourier_net"],
+        "reconstruction": ["pix2vox"],
     }
     assert models_of("grading") == []
 

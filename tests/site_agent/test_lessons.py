@@ -44,12 +44,14 @@ OPTIONS = {
     "contour_network": {"side": 16, "width": 2, "levels": 2, "shrunk": 1},
     "clip_encoder": {"side": 8, "width": 2, "levels": 2, "stride": 2, "cells": 1, "dense": 4, "projected": 4},
     "diff_fourier_net": {"side": 16, "width": 1},
+    "pix2vox": {"views": "A4C,A2C", "trunk": "test_resnet", "shrink": 32, "bottleneck": 8},
 }
 TASKS = {
     "unet": ("segmentation", "chambers"),
     "contour_network": ("contour", "heart"),
     "clip_encoder": ("retrieval", "muscle"),
     "diff_fourier_net": ("registration", "heart"),
+    "pix2vox": ("reconstruction", "heart"),
 }
 
 
@@ -101,6 +103,8 @@ class Party:
 def _root(exported: Exported, model: str, seed: int = 5) -> Path:
     if model == "clip_encoder":
         return exported("muscle", patients=4, frames=20, size=48, seed=seed)[0]
+    if model == "pix2vox":
+        return exported("hearts", patients=2, size=32, seed=seed)[0]
     return exported("camus", patients=6, frames=4, size=64, seed=seed)[0]
 
 
@@ -118,7 +122,13 @@ def _tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("model", "strategy"),
-    [("unet", "fedavg"), ("contour_network", "fedprox"), ("clip_encoder", "fedavg"), ("diff_fourier_net", "fedprox")],
+    [
+        ("unet", "fedavg"),
+        ("contour_network", "fedprox"),
+        ("clip_encoder", "fedavg"),
+        ("diff_fourier_net", "fedprox"),
+        ("pix2vox", "fedprox"),
+    ],
 )
 def test_two_hospitals_average_a_network_for_two_rounds(
     model: str, strategy: str, tmp_path: Path, exported: Exported
@@ -230,6 +240,27 @@ def test_frames_are_read_with_their_end_diastole_both_ways(tmp_path: Path, expor
         lesson_of(home, party.plan(), Limits(cell=99, batch=1))
 
 
+def test_hearts_are_counted_by_their_views_and_their_statistics_stay(tmp_path: Path, exported: Exported) -> None:
+    party = Party(tmp_path, "pix2vox")
+    home, plan = party.join("ada", _root(exported, "pix2vox")), party.plan()
+    lesson = lesson_of(home, plan, FREE)
+    hearts = lesson.examples(dict(plan.config))
+    assert len(lesson.cases) == 2 * len(hearts) > 0
+    assert [row.label for row in lesson.cases[:2]] == [A4C, A2C]
+    assert {row.fold for row in lesson.cases} == {"train"}
+    assert {(heart.views, heart.target.shape) for heart in hearts} == {(("A4C", "A2C"), (32, 32, 32))}
+    model = averaged_model("pix2vox")
+    start = model.start(dict(plan.config))
+    after = model.train(start, dict(plan.config), hearts[:2], 1, 0.0, 0)
+    moved = {name for name in start if not np.array_equal(after[name], start[name])}
+    assert any(name.startswith("fusing.1") for name in moved)
+    assert not [name for name in moved if "running" in name or "tracked" in name]
+    all_of_it = model.train(start, dict(plan.config) | {"batch_norm": "averaged"}, hearts[:2], 1, 0.0, 0)
+    assert not np.array_equal(all_of_it["fusing.1.running_var"], start["fusing.1.running_var"])
+    with pytest.raises(DisclosureError, match="no label has 99 training patients"):
+        lesson_of(home, plan, Limits(cell=99, batch=1))
+
+
 def test_what_was_taken_back_is_not_learnt_from(ada: tuple[Party, SiteHome], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lessons, "taken_back", lambda _: {"b0001"})
     with pytest.raises(DisclosureError, match="no label has 1 training patients"):
@@ -243,6 +274,7 @@ def test_what_was_taken_back_is_not_learnt_from(ada: tuple[Party, SiteHome], mon
         ("contour_network", "no image has a contour"),
         ("clip_encoder", "no training patient has a clip of 10 frames"),
         ("diff_fourier_net", "no training patient has a clip of two frames or more"),
+        ("pix2vox", "no training patient has a heart with a picture of A4C,A2C"),
     ],
 )
 def test_a_site_with_nothing_to_learn_from_is_told_what_it_lacks(

@@ -5,9 +5,15 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
+from shared_models.averaged_models import averaged_model
 from shared_models.place_encoder import LEVELS
 from shared_models.registration_expert import SIMILARITY, SMOOTHNESS
-from site_agent.network_settings import EncoderSettings, NetworkSettings, RegistrationSettings
+from site_agent.network_settings import (
+    EncoderSettings,
+    NetworkSettings,
+    ReconstructionSettings,
+    RegistrationSettings,
+)
 
 
 def test_the_defaults_build_a_network() -> None:
@@ -46,3 +52,31 @@ def test_every_similarity_that_may_be_set_is_one() -> None:
 def test_settings_that_no_network_of_registration_has_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RegistrationSettings.model_validate(change)
+
+
+def test_the_usual_network_of_reconstruction_is_the_one_of_rounds() -> None:
+    settings, options = ReconstructionSettings().model_dump(), averaged_model("pix2vox").options
+    shared = set(settings) & set(options)
+    assert shared == {"size", "views", "trunk", "shrink", "bottleneck"}
+    assert {name: settings[name] for name in shared} == {name: options[name] for name in shared}
+
+
+def test_views_are_brought_into_the_order_of_their_channels() -> None:
+    assert ReconstructionSettings(views=" A2C, PLAX,A4C").views == "PLAX,A4C,A2C"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"views": "A4C,A9C"}, "there is no view 'A9C', there are RV inflow, PLAX"),
+        ({"views": ""}, "there is no view ''"),
+        ({"views": "A4C,A4C"}, "a view is named twice"),
+        ({"size": 48}, "Input should be 32, 64 or 128"),
+        ({"shrink": 3}, "Input should be 1, 2"),
+        ({"trunk": "vgg"}, "Input should be 'resnet50'"),
+        ({"bottleneck": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_settings_that_no_reconstruction_has_are_refused(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        ReconstructionSettings.model_validate(change)
