@@ -26,6 +26,8 @@ from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
 from site_agent.intake import label_commands
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
+from site_agent.registration import commands as registration_commands
+from site_agent.registration import motion_commands
 from site_agent.retrieval import commands as retrieval_commands
 from site_agent.web import commands as web_commands
 
@@ -188,6 +190,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     release_commands.predict,
     decision_commands.flag,
     retrieval_commands.similar,
+    registration_commands.register,
+    motion_commands.motion,
     drift_commands.drift,
     egress_commands.withdraw,
     rotation_commands.rotate,

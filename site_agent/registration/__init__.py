@@ -1,1 +1,1 @@
-"""Where tissue goes from image to image, by all experts of registration that are here."""
+"""Images of a site registered: one pair, a clip frame by frame, and experts that learn it."""

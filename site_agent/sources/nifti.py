@@ -38,7 +38,7 @@ def read_volume(path: Path) -> Volume:
         DataError: it is none, or none of a form that is read, or too large or too short for what it says.
     """
     size = check_file(path)
-    header, packed = _header(path)
+    header, packed = _opened_header(path)
     try:
         shape, stored = header.get_data_shape(), header.get_data_dtype()
         slope, intercept = header.get_slope_inter()
@@ -66,7 +66,16 @@ def read_volume(path: Path) -> Volume:
     )
 
 
-def _header(path: Path) -> tuple[Nifti1Header, bool]:
+def read_header(path: Path) -> Nifti1Header:
+    """The header alone, as nibabel has it.
+
+    Raises:
+        DataError: as of `read_volume`.
+    """
+    return _opened_header(path)[0]
+
+
+def _opened_header(path: Path) -> tuple[Nifti1Header, bool]:
     """The header, and whether the file is compressed."""
     nifti1, nifti2 = _headers()
     try:

@@ -1,0 +1,180 @@
+"""One pair registered: by descent on its own loss, or by a network, refined if that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.errors import ConsiliumError
+from site_agent.progress import Bar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from shared_models.registration.network import Estimate, RegistrationNetwork
+    from shared_models.registration.per_pair import Step
+    from shared_models.registration.registration_loss import RegistrationLoss
+    from site_agent.registration.placement import PlacedPair
+
+SIMILARITY = "local_ncc"
+SMOOTHNESS = {"mse": 0.01, "local_ncc": 1.0, "self_similarity": 0.1, "band_limited_mse": 0.01}
+STEPS = 100
+PATIENCE = 20
+LOW, HIGH = 1.0, 99.0  # percentiles of an image that become 0 and 1
+Values = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pair is registered.
+
+    Attributes:
+        similarity: name of one of `similarity.SIMILARITIES`.
+        smoothness: weight of the regulariser; None for the similarity's own.
+        diffeomorphic: whether a velocity is sought, so that nothing folds; None where nobody said, which is yes. A
+            network says itself, but for the authors' files.
+        steps: of the descent, at each size.
+        refine: steps by which a network's weights are brought nearer to the pair; 0 for none.
+
+    Raises:
+        ConsiliumError: no such similarity, or numbers that are too small.
+    """
+
+    similarity: str = SIMILARITY
+    smoothness: float | None = None
+    diffeomorphic: bool | None = None
+    steps: int = STEPS
+    refine: int = 0
+
+    def __post_init__(self) -> None:
+        if self.similarity not in SMOOTHNESS:
+            known = f"there are {', '.join(SMOOTHNESS)}"
+            raise ConsiliumError("is not known", where=f"the similarity '{self.similarity}'", cure=known)
+        for name, least in (("steps", 1), ("refine", 0)):
+            if getattr(self, name) < least:
+                raise ConsiliumError(f"is {getattr(self, name)}", where=f"--{name}", cure=f"{least} or more")
+        if self.smoothness is not None and not 0 <= self.smoothness < np.inf:
+            raise ConsiliumError(f"is {self.smoothness}", where="--smoothness", cure="0 or more")
+
+    @cached_property
+    def loss(self) -> RegistrationLoss:
+        """What is to be least."""
+        from shared_models.registration.registration_loss import RegistrationLoss
+
+        return RegistrationLoss(self.similarity, self.weight)
+
+    @property
+    def velocity(self) -> bool:
+        """Whether one is sought."""
+        return self.diffeomorphic is not False
+
+    @property
+    def weight(self) -> float:
+        """Of the regulariser."""
+        return SMOOTHNESS[self.similarity] if self.smoothness is None else self.smoothness
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What was found.
+
+    Attributes:
+        field: (d, *N) in voxels of the fixed image, which leads into the moving one brought onto its grid.
+        before, after: how unlike the images are by the similarity, as they came and once the field is applied.
+        steps: that were taken.
+    """
+
+    field: NDArray[np.float32]
+    before: float
+    after: float
+    steps: int
+
+
+def register_pair(pair: PlacedPair, settings: Settings, network: RegistrationNetwork | None = None) -> Registered:
+    """The field of a pair, with a bar where that takes long.
+
+    Args:
+        pair: the images.
+        settings: how they are registered.
+        network: that is asked; without one the pair's own descent finds the field.
+
+    Raises:
+        ConsiliumError: images that the network does not take, or a descent that goes astray.
+    """
+    import torch
+
+    from shared_models.registration.fields import to_voxels
+
+    moving, fixed = (_shown(values) for values in (pair.moving_values, pair.fixed.values))
+    try:
+        found, steps = _found(moving, fixed, settings, network)
+        padding = "border" if network is None else network.padding
+        with torch.inference_mode():
+            still = torch.zeros_like(found.field)
+            before, after = (
+                settings.loss.unlikeness(field, moving, fixed, padding).item() for field in (still, found.field)
+            )
+    except ValueError as error:
+        raise ConsiliumError(str(error), where=f"{pair.moving.name} to {pair.fixed.name}") from error
+    field = np.asarray(to_voxels(found.field.detach())[0].numpy(), np.float32)
+    return Registered(field, before, after, steps)
+
+
+def normalised(values: Values) -> NDArray[np.float32]:
+    """Greys in [0, 1] between the 1st and the 99th percentile, or the least and greatest where these are one."""
+    low, high = np.percentile(values, (LOW, HIGH))
+    if not high > low:
+        low, high = values.min(), values.max()
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
+
+
+def _shown(values: Values) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(normalised(values)))[None, None]
+
+
+def _found(
+    moving: Tensor, fixed: Tensor, settings: Settings, network: RegistrationNetwork | None
+) -> tuple[Estimate, int]:
+    """The estimate, and the steps that it took."""
+    from shared_models.registration.descent import Effort
+    from shared_models.registration.network import Estimate, register
+    from shared_models.registration.per_pair import halvings, register_by_patch, register_by_weights
+
+    if network is not None and not settings.refine:
+        field = register(network, moving, fixed)
+        return Estimate(field, field), 0
+    most = settings.refine if network is not None else settings.steps
+    sizes = 1 if network is not None else len(halvings(moving.shape[2:]))
+    effort, counted = Effort(most, PATIENCE), _Counted(Bar("registering", sizes * most))
+    try:
+        if network is not None:
+            found = register_by_weights(network, moving, fixed, settings.loss, effort=effort, watch=counted)
+        else:
+            found = register_by_patch(
+                moving,
+                fixed,
+                settings.loss,
+                diffeomorphic=settings.velocity,
+                effort=effort,
+                watch=counted,
+            )
+    finally:
+        counted.bar.close()
+    return found, counted.steps
+
+
+class _Counted:
+    """Counts steps of a descent, and moves a bar."""
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar, self.steps = bar, 0
+
+    def __call__(self, step: Step) -> None:
+        self.steps += 1
+        self.bar.at((step.size - 1) * step.steps + step.step, f"size {step.size} of {step.sizes}, loss {step.loss:.4f}")
