@@ -26,6 +26,7 @@ from site_agent.forget import commands as forget_commands
 from site_agent.intake import commands as intake_commands
 from site_agent.intake import label_commands
 from site_agent.options import HERE, NO_IMAGES, Floor, Home, Json, has_images, open_home, print_json, print_model
+from site_agent.reconstruction import commands as reconstruction_commands
 from site_agent.registration import commands as registration_commands
 from site_agent.registration import motion_commands
 from site_agent.retrieval import commands as retrieval_commands
@@ -192,6 +193,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     retrieval_commands.similar,
     registration_commands.register,
     motion_commands.motion,
+    reconstruction_commands.reconstruct,
     drift_commands.drift,
     egress_commands.withdraw,
     rotation_commands.rotate,

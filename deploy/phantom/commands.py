@@ -117,7 +117,7 @@ def export(
         typer.Option(
             "--as",
             help="Whose layout: echonet-dynamic, echonet-pediatric, echonet-lvh, camus, camus-mhd, tmed2, "
-            "unity, metaimage, dicom or muscle.",
+            "unity, metaimage, dicom, muscle or views.",
         ),
     ],
     patients: Patients = 10,
@@ -155,6 +155,33 @@ def backbone(
     right = 100 * record.history[-1].views_right
     held_out = f"{record.patients_held_out} phantom patients held out"
     typer.echo(f"{file}: {right:.1f} % of views right in {held_out}; no patient")
+
+
+@app.command()
+def reconstructor(
+    file: Annotated[Path, typer.Argument(help="FILE.safetensors; the same command again goes on where it stopped.")],
+    views: Annotated[str, typer.Option(help="That it is built for, with commas; it bears that some are missing.")] = (
+        "A4C,A2C"
+    ),
+    target: Annotated[str, typer.Option(help="walls, blood pools or left ventricle.")] = "walls",
+    size: Annotated[int, typer.Option("--size", help="Voxels a side: 32, 64 or 128.")] = 32,
+    patients: Annotated[int, typer.Option("--patients", help="Phantom patients; one in ten is held out.")] = 150,
+    epochs: Annotated[int, typer.Option("--epochs", help="How often every heart is learnt from.")] = 10,
+    seed: Seed = 1,
+) -> None:
+    """Train a small network on phantom hearts alone, for consilium site reconstruct."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from deploy.phantom.reconstructor import order_named, train_reconstructor
+    from federated.processes import ended_by_sigterm
+
+    order = order_named(views, target, size=size, patients=patients, epochs=epochs, seed=seed)
+    try:
+        with ended_by_sigterm():
+            found = train_reconstructor(file, order, lambda line: typer.echo(line, err=True))
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command again goes on", err=True)
+        raise
+    typer.echo(f"{file}: overlap {found:.3f} in phantom patients held out; no patient")
 
 
 def _fill(folder: Path, plan: Plan) -> None:

@@ -17,6 +17,7 @@ from deploy.phantom.exports import (
     muscle,
     tmed2,
     unity,
+    views,
 )
 from deploy.phantom.exports.layout import ExportOrder, Layout
 from deploy.phantom.orders import LEAST_SIZE, MOST_FRAMES, MOST_SIZE, check_patients, check_range, check_seed
@@ -36,6 +37,7 @@ EXPORTS: Mapping[str, Layout] = {
     "dicom": dicom.LAYOUT,
     "muscle": muscle.LAYOUT,
     "hearts": hearts.LAYOUT,
+    "views": views.LAYOUT,
 }
 LEAST_FRAMES = 4
 

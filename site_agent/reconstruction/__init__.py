@@ -1,1 +1,1 @@
-"""What all experts of reconstruction that are here make of a heart's views: measured, written, shown."""
+"""The heart in 3D from named views: what experts make of it, measured, written, shown."""
