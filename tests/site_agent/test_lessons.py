@@ -39,7 +39,7 @@ __all__ = ["exported"]
 
 FREE = Limits(cell=1, batch=1)
 A2C, A4C = "399232001", "399214001"
-OPTIONS = {
+OPTIONS: dict[str, dict[str, int | str]] = {
     "unet": {"side": 16, "width": 2, "levels": 2},
     "contour_network": {"side": 16, "width": 2, "levels": 2, "shrunk": 1},
     "clip_encoder": {"side": 8, "width": 2, "levels": 2, "stride": 2, "cells": 1, "dense": 4, "projected": 4},
