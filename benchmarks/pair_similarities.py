@@ -125,8 +125,8 @@ def tried(pairs: Sequence[Started], kind: str, loss: RegistrationLoss, steps: in
 
 def sought(one: Started, loss: RegistrationLoss, steps: int) -> Floats:
     """(d, *N) voxels, the integral of a velocity."""
-    images = (torch.from_numpy(image)[None, None] for image in (one.moving, one.fixed))
-    found = register_by_patch(*images, loss, diffeomorphic=True, effort=Effort(steps))
+    moving, fixed = (torch.from_numpy(image)[None, None] for image in (one.moving, one.fixed))
+    found = register_by_patch(moving, fixed, loss, diffeomorphic=True, effort=Effort(steps))
     return np.asarray(to_voxels(found.field)[0].numpy())
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,6 +25,7 @@ from shared_models.registration.fields import to_voxels
 NAMES = ("Fourier-Net", "Fourier-Net+", "Diff-Fourier-Net+")
 SIZES = ((48, 64, 48), (128, 128, 128))
 ROUNDS, SQUARE = 7, 2048
+WEIGHT_AXES = 5  # channels out and in, and three of space
 TRANSFORMS, WHOLE, SLABS, LAST, HALF, COMPILED = (
     "complex transforms, as published",
     "matrix products an axis",
@@ -91,7 +93,7 @@ def of_network(
     found = {way: timed(network, pair, way, setting.rounds) for way in setting.ways}
     usual = found[SLABS]
     ways = [way_row(said, way, each, usual) for way, each in found.items()]
-    shares = [
+    shares: list[Row] = [
         {"table": f"Where the time goes, %: {'x'.join(map(str, size))}", "network": name, **share_row(network, pair)}
     ]
     limit = multiply_adds(network, pair) / speed
@@ -219,9 +221,15 @@ def _without_slabs(network: nn.Module) -> Iterator[nn.Module]:
 @contextmanager
 def _channels_last(network: nn.Module) -> Iterator[nn.Module]:
     with _without_slabs(network):
-        network.to(memory_format=torch.channels_last_3d)
+        _lay(network, torch.channels_last_3d)
         yield network
-        network.to(memory_format=torch.contiguous_format)
+        _lay(network, torch.contiguous_format)
+
+
+def _lay(network: nn.Module, order: torch.memory_format) -> None:
+    for weights in network.parameters():
+        if weights.ndim == WEIGHT_AXES:
+            weights.data = weights.data.contiguous(memory_format=order)
 
 
 @contextmanager
@@ -233,7 +241,8 @@ def _in_bfloat16(network: nn.Module) -> Iterator[nn.Module]:
 @contextmanager
 def _compiled(network: nn.Module) -> Iterator[nn.Module]:
     with _without_slabs(network):
-        yield torch.compile(network)
+        compiled: Any = torch.compile(network)
+        yield compiled
 
 
 WAYS: Mapping[str, Callable[[nn.Module], AbstractContextManager[nn.Module]]] = {

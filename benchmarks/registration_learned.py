@@ -19,7 +19,7 @@ from shared_models.registration.padding import cropped, padded
 
 VOXELMORPH, VOXELMORPH_DIFF = "VoxelMorph", "VoxelMorph, diffeomorphic"
 LOCALNET = "MONAI LocalNet"
-MONAI, MONAI_DIFF = "MONAI VoxelMorph", "MONAI VoxelMorph, diffeomorphic"
+MONAI = "MONAI VoxelMorph"
 STEPS = 7  # of scaling and squaring
 LEVELS: Any = (0, 1, 2, 3)  # whose fields LocalNet averages
 FEATURES = (16, 32, 32, 32)
@@ -91,17 +91,17 @@ def localnet(dimensions: int) -> Peer:
     return Peer(dimensions, inner, _together(inner))
 
 
-def monai_voxelmorph(dimensions: int, *, diffeomorphic: bool) -> Peer:
+def monai_voxelmorph(dimensions: int) -> Peer:
     """MONAI's VoxelMorph with the channels of the paper; its last layer begins as VoxelMorph's does, near nought."""
     with _quiet():
         from monai.networks.nets import VoxelMorph, VoxelMorphUNet
 
         backbone = VoxelMorphUNet(dimensions, 2, 32, (16, 32, 32, 32, 32, 32), (16, 16))
-        inner = VoxelMorph(backbone, STEPS if diffeomorphic else 0, spatial_dims=dimensions)
+        inner = VoxelMorph(backbone, 0, spatial_dims=dimensions)
     last = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d | nn.Conv3d)][-1]
     for weights in last.parameters():
         nn.init.normal_(weights, std=1e-5)
-    return Peer(dimensions, inner, _together(inner.backbone), inner.dvf2ddf if diffeomorphic else None)
+    return Peer(dimensions, inner, _together(inner.backbone))
 
 
 def _together(network: nn.Module) -> Voxels:
@@ -124,6 +124,5 @@ LEARNED: dict[str, Callable[[int], Any]] = {
     VOXELMORPH: lambda dimensions: voxelmorph(dimensions, diffeomorphic=False),
     VOXELMORPH_DIFF: lambda dimensions: voxelmorph(dimensions, diffeomorphic=True),
     LOCALNET: localnet,
-    MONAI: lambda dimensions: monai_voxelmorph(dimensions, diffeomorphic=False),
-    MONAI_DIFF: lambda dimensions: monai_voxelmorph(dimensions, diffeomorphic=True),
+    MONAI: monai_voxelmorph,
 }

@@ -22,7 +22,7 @@ from shared_models.registration.registration_loss import RegistrationLoss
 from shared_models.registration.registration_training import ImagePairs, RegistrationTask
 from shared_models.training import train
 
-BATCH = 1
+BATCH = 2
 WARM_UP = 0.05
 CLIP = 1.0
 

@@ -42,14 +42,14 @@ class Setting:
         images: hippocampi of each split at most; None for all.
     """
 
-    learnt: int = 300
+    learnt: int = 150
     checked: int = 24
     asked: int = 60
     held: int = 9
     hearts: tuple[int, int, int] = (40, 6, 20)
     edge: int = 48
-    steps: int = 600
-    tried: int = 150
+    steps: int = 400
+    tried: int = 80
     seeds: tuple[int, ...] = (1, 2, 3)
     few: int = 8
     images: int | None = None
