@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 WIDTHS = range(1, 65)
 DEEPEST = 8  # times as many channels as the first level has
 SIMILARITY, SMOOTHNESS = "local_ncc", 0.5  # what is learnt by
-FIRST = 0.01  # of the last layer's published random weights: what has learnt nothing moves next to nothing
 AT_ONCE = 16
 Gray = NDArray[np.uint8]
 
@@ -53,16 +52,12 @@ def diff_fourier_net(side: int, width: int = 8) -> torch.nn.Module:
         TypeError: a size that is no whole number.
         ValueError: one that is far too large or too small.
     """
-    import torch
-
+    from shared_models.registration.first_weights import ready_to_learn
     from shared_models.registration.fourier_net import FourierNet
 
     require_sizes("a network of registration", side=(side, SIDES), width=(width, WIDTHS))
     require_room("a network of registration", 2 * DEEPEST * width, width * side**2)
-    network = FourierNet(2, width, diffeomorphic=True)
-    with torch.no_grad():
-        network.patch.weight.mul_(FIRST)
-    return with_reference(network, DEEPEST * width)
+    return with_reference(ready_to_learn(FourierNet(2, width, diffeomorphic=True)), DEEPEST * width)
 
 
 def velocities(network: torch.nn.Module, moving: Gray, fixed: Gray) -> Velocities:

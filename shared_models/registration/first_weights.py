@@ -14,7 +14,7 @@ from shared_models.registration.network import RegistrationNetwork
 
 SLOPE = 0.25  # of a new PReLU
 PATCH = "patch"  # the last layer, behind which there is no PReLU
-PATCH_DEVIATION = 1e-3  # so that a new network moves next to nothing
+PATCH_DEVIATION = 1e-5  # so that a new network moves next to nothing
 
 
 def ready_to_learn(network: RegistrationNetwork) -> RegistrationNetwork:
