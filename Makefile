@@ -8,7 +8,7 @@ BENCHMARKS ?= spine lung front_ends leakage phantom phantom_realism phantom_tran
 SUITES ?= phantom phantom-factored lung breast heart-table digits
 SEEDS ?= 5
 # benchmarks that take hours and keep their cells
-IN_CELLS ?= registration reconstruction
+IN_CELLS ?= registration reconstruction federated_geometry
 
 # One thread: the same last digits everywhere, and no fight over few cores.
 export OMP_NUM_THREADS ?= 1
@@ -23,7 +23,7 @@ help:
 	@echo "make test-system  tests that need root, other OS users, a browser or a web server"
 	@echo "make lint format  check the style, put it right"
 	@echo "make bench docs   measure every claim into docs/results, write docs/results.md from it"
-	@echo "make contest      play the contests of rules, registration and reconstruction, for hours; stopped, it goes on where it was"
+	@echo "make contest      play the contests of rules, registration, reconstruction and geometry at hospitals, for hours; stopped, it goes on where it was"
 	@echo "make clean        remove what the targets above have made, .venv too"
 
 setup: $(STAMP)

@@ -184,6 +184,13 @@ def _reconstruction(quick: bool, preset: str, seeds: int, file: Path) -> Measure
     return measure(quick=quick, preset=preset, seeds=seeds, file=file)
 
 
+def _federated_geometry(quick: bool, seeds: int, file: Path) -> Measured:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.federated_geometry import measure
+
+    return measure(quick=quick, seeds=seeds, file=file)
+
+
 def _incremental(quick: bool, suite: str, preset: str, seeds: int, file: Path) -> Measured:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.incremental.run import measure
@@ -217,13 +224,19 @@ BENCHMARKS: dict[str, Callable[..., Measured]] = {
     "pair_similarities": _pair_similarities,
     "registration": _registration,
     "reconstruction": _reconstruction,
+    "federated_geometry": _federated_geometry,
     "incremental": _incremental,
 }
 OF_A_GALLERY = ("phantom_realism", "phantom_transfer", "sector")
 OF_A_SUITE = ("incremental",)
 OF_A_PRESET = ("incremental", "reconstruction")
-IN_CELLS = ("registration", "reconstruction")  # which lie beside the file
-OF_SEEDS: dict[str, int] = {"incremental": 5, "registration": 3, "reconstruction": 3}  # how many where none is said
+IN_CELLS = ("registration", "reconstruction", "federated_geometry")  # which lie beside the file
+OF_SEEDS: dict[str, int] = {  # how many where none is said
+    "incremental": 5,
+    "registration": 3,
+    "reconstruction": 3,
+    "federated_geometry": 3,
+}
 PRESET = "cpu"
 
 
