@@ -71,13 +71,13 @@ class Setting:
     """
 
     counts: Counts = field(default_factory=lambda: Counts(20, 12, 8))
-    side: int = 96
+    side: int = 64
     width: int = 8
     edge: int = 32
     network: Mapping[str, int | str] = field(
         default_factory=lambda: {"trunk": "test_resnet", "shrink": 8, "bottleneck": 128}
     )
-    rounds: Mapping[str, int] = field(default_factory=lambda: {REGISTRATION: 20, RECONSTRUCTION: 6})
+    rounds: Mapping[str, int] = field(default_factory=lambda: {REGISTRATION: 48, RECONSTRUCTION: 6})
     local: int = 3
     seeds: tuple[int, ...] = (1, 2, 3)
 
