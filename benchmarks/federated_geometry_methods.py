@@ -77,7 +77,7 @@ class Setting:
     network: Mapping[str, int | str] = field(
         default_factory=lambda: {"trunk": "test_resnet", "shrink": 8, "bottleneck": 128}
     )
-    rounds: Mapping[str, int] = field(default_factory=lambda: {REGISTRATION: 48, RECONSTRUCTION: 6})
+    rounds: Mapping[str, int] = field(default_factory=lambda: {REGISTRATION: 48, RECONSTRUCTION: 7})
     local: int = 3
     seeds: tuple[int, ...] = (1, 2, 3)
 
