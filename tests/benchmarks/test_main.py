@@ -135,7 +135,7 @@ def test_a_preset_is_handed_to_the_contest_of_reconstruction_and_named(
 
 
 def test_seeds_in_the_wrong_place_are_told_in_words(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match="only incremental, .*, federated_geometry have seeds"):
+    with pytest.raises(typer.BadParameter, match=r"only incremental, .*, federated_geometry have seeds"):
         harness.main("spine", tmp_path / "x.json", seeds=2)
     assert list(tmp_path.iterdir()) == []
 
