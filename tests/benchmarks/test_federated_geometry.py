@@ -37,6 +37,7 @@ from benchmarks.federated_geometry_report import (
     together,
 )
 from federated.errors import ConsiliumError
+from shared_models.averaged_networks import State
 from shared_models.batch_norm_rounds import is_statistic
 from shared_models.reconstruction.volume_metrics import THRESHOLDS
 
@@ -83,8 +84,8 @@ def test_nobody_is_in_two_folds_and_a_hospital_has_its_own_machine() -> None:
 
 def test_the_mean_is_weighted_by_what_hospitals_learn_from() -> None:
     lesson = Lesson(RECONSTRUCTION, QUICK, 1)
-    before = {"w": np.zeros(2, np.float32), "n": np.zeros((), np.int64)}
-    updates = [{"w": np.full(2, value, np.float32), "n": np.array(value)} for value in (1, 4)]
+    before: State = {"w": np.zeros(2, np.float32), "n": np.zeros((), np.int64)}
+    updates: list[State] = [{"w": np.full(2, value, np.float32), "n": np.array(value)} for value in (1, 4)]
     after = mean_of(lesson, 1, before, updates, [1, 3])
     np.testing.assert_allclose(after["w"], 3.25, rtol=1e-6)
     assert after["n"].dtype == np.int64
@@ -155,7 +156,7 @@ def test_intervals_draw_patients_and_not_their_cases() -> None:
     methods = [*(f"{site} alone" for site in SITES), UNMOVED, EQUAL, FUSED, FEDAVG, JOINT]
     cell = Cell(REGISTRATION, "experts", 1, 0, 1, 1.0, dict.fromkeys(methods, scores))
     low, high = together(REGISTRATION, [cell]).interval(np.repeat(np.arange(4.0), 2))
-    assert (low, high) == (pytest.approx(0.25, abs=0.26), pytest.approx(2.75, abs=0.26))
+    assert [low, high] == pytest.approx([0.25, 2.75], abs=0.26)
     assert together(REGISTRATION, [cell]).interval(np.ones(8)) == (1.0, 1.0)
 
 
