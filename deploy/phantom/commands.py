@@ -117,7 +117,7 @@ def export(
         typer.Option(
             "--as",
             help="Whose layout: echonet-dynamic, echonet-pediatric, echonet-lvh, camus, camus-mhd, tmed2, "
-            "unity, metaimage, dicom, muscle or views.",
+            "unity, metaimage, dicom, muscle, hearts or views.",
         ),
     ],
     patients: Patients = 10,

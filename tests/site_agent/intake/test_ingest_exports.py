@@ -221,7 +221,7 @@ PATIENTS = 3  # of which the third is validated with, and in `test_folds` six, o
 
 
 def test_every_layout_is_held_against_its_truth() -> None:
-    assert set(TRUTHS) | {"muscle", "hearts"} == set(EXPORTS), "both have tests of their own"
+    assert set(TRUTHS) | {"muscle", "hearts", "views"} == set(EXPORTS), "these have tests of their own"
 
 
 def _take_in(folder: Path, root: Path, vocabulary: Vocabulary = HEART, **order: Any) -> tuple[Archive, IngestReport]:
