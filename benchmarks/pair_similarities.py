@@ -44,8 +44,8 @@ FIRST_PATIENT, HELD, VIEW = 8900, 9, "A4C"
 class Setting:
     """How many pairs of each kind, and how long is sought at each size."""
 
-    pairs: int = 8
-    steps: int = 60
+    pairs: int = 4
+    steps: int = 30
     edge: int = 48
     size: tuple[int, int] = (160, 192)
     kinds: Sequence[str] = (HIPPOCAMPI, VOLUMES, PICTURES)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from benchmarks.claims import Claim, Measured, Row, at_least, told
 from benchmarks.pair_transforms import by_transforms
-from benchmarks.peak_memory import peak_of
 from benchmarks.registration_ours import OURS
 from shared_models.registration import band_limited
 from shared_models.registration.fields import to_voxels
@@ -111,12 +110,10 @@ class Timed:
 
     Attributes:
         seconds: of the rounds.
-        peak_bytes: of one more, above what was held before.
         field: (1, d, *N) voxels.
     """
 
     seconds: Sequence[float]
-    peak_bytes: int
     field: Tensor
 
     @property
@@ -135,7 +132,6 @@ def way_row(said: str, way: str, found: Timed, usual: Timed) -> Row:
         "least": min(found.seconds),
         "most": max(found.seconds),
         "as it is over it": usual.median / found.median,
-        "memory, MB": found.peak_bytes / 1e6,
         "fields apart at most, voxels": float(apart.max()),
     }
 
@@ -158,7 +154,7 @@ def timed(network: nn.Module, pair: tuple[Tensor, Tensor], way: str, rounds: int
     with torch.inference_mode(), WAYS[way](network) as asked:
         field = to_voxels(asked(*pair).field).float()
         seconds = [_seconds(lambda: asked(*pair)) for _ in range(rounds)]
-        return Timed(seconds, peak_of(lambda: asked(*pair)), field)
+        return Timed(seconds, field)
 
 
 def _seconds(run: Callable[[], object]) -> float:
