@@ -26,11 +26,10 @@ NAMES = ("Fourier-Net", "Fourier-Net+", "Diff-Fourier-Net+")
 SIZES = ((48, 64, 48), (128, 128, 128))
 ROUNDS, SQUARE = 7, 2048
 WEIGHT_AXES = 5  # channels out and in, and three of space
-TRANSFORMS, WHOLE, SLABS, LAST, HALF, COMPILED = (
+TRANSFORMS, PRODUCTS, LAST, HALF, COMPILED = (
     "complex transforms, as published",
     "matrix products an axis",
-    "the same, the first layers by slabs: as it is here",
-    "channels last",
+    "the same, channels last: as it is here",
     "products in bfloat16",
     "compiled",
 )
@@ -61,12 +60,10 @@ class Setting:
     sizes: Sequence[tuple[int, int, int]] = SIZES
     rounds: int = ROUNDS
     square: int = SQUARE
-    ways: Sequence[str] = (TRANSFORMS, WHOLE, SLABS, LAST, HALF, COMPILED)
+    ways: Sequence[str] = (TRANSFORMS, PRODUCTS, LAST, HALF, COMPILED)
 
 
-QUICK = Setting(
-    ("Diff-Fourier-Net+",), ((32, 32, 32),), rounds=1, square=64, ways=(TRANSFORMS, WHOLE, SLABS, LAST, HALF)
-)
+QUICK = Setting(("Diff-Fourier-Net+",), ((32, 32, 32),), rounds=1, square=64, ways=(TRANSFORMS, PRODUCTS, LAST, HALF))
 
 
 def measure(*, quick: bool) -> Measured:
@@ -91,7 +88,7 @@ def of_network(
     said = f"{name}, {'x'.join(map(str, size))}"
     network, pair = prepared(name, size)
     found = {way: timed(network, pair, way, setting.rounds) for way in setting.ways}
-    usual = found[SLABS]
+    usual = found[LAST]
     ways = [way_row(said, way, each, usual) for way, each in found.items()]
     shares: list[Row] = [
         {"table": f"Where the time goes, %: {'x'.join(map(str, size))}", "network": name, **share_row(network, pair)}
@@ -205,22 +202,15 @@ def _by_transforms(network: nn.Module) -> Iterator[nn.Module]:
     with ExitStack() as stack:
         for module in ("fourier_net", "fourier_net_plus"):
             stack.enter_context(patch(f"shared_models.registration.{module}.band_limited", by_transforms))
-        stack.enter_context(_without_slabs(network))
+        stack.enter_context(_channels_first(network))
         yield network
 
 
 @contextmanager
-def _without_slabs(network: nn.Module) -> Iterator[nn.Module]:
-    with patch("shared_models.registration.paths._slabs_do", lambda _images: False):
-        yield network
-
-
-@contextmanager
-def _channels_last(network: nn.Module) -> Iterator[nn.Module]:
-    with _without_slabs(network):
-        _lay(network, torch.channels_last_3d)
-        yield network
-        _lay(network, torch.contiguous_format)
+def _channels_first(network: nn.Module) -> Iterator[nn.Module]:
+    _lay(network, torch.contiguous_format)
+    yield network
+    _lay(network, torch.channels_last_3d)
 
 
 def _lay(network: nn.Module, order: torch.memory_format) -> None:
@@ -238,16 +228,15 @@ def _in_bfloat16(network: nn.Module) -> Iterator[nn.Module]:
 @contextmanager
 def _compiled(network: nn.Module) -> Iterator[nn.Module]:
     maps: Any = torch.compiler.disable(band_limited._axis_map)  # made once, in modes that a compiler does not follow
-    with _without_slabs(network), patch.object(band_limited, "_axis_map", maps):
+    with patch.object(band_limited, "_axis_map", maps):
         compiled: Any = torch.compile(network)
         yield compiled
 
 
 WAYS: Mapping[str, Callable[[nn.Module], AbstractContextManager[nn.Module]]] = {
     TRANSFORMS: _by_transforms,
-    WHOLE: _without_slabs,
-    SLABS: nullcontext,
-    LAST: _channels_last,
+    PRODUCTS: _channels_first,
+    LAST: nullcontext,
     HALF: _in_bfloat16,
     COMPILED: _compiled,
 }
