@@ -25,7 +25,7 @@ class Activated(nn.Sequential):
     the layers of a large volume take half the memory.
     """
 
-    def __init__(self, convolution: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d) -> None:
+    def __init__(self, convolution: nn.Module) -> None:
         super().__init__(convolution, nn.PReLU())
         if isinstance(convolution, nn.Conv3d | nn.ConvTranspose3d):
             convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last_3d)
