@@ -23,18 +23,25 @@ def _unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> tor
     return unet(classes, side, width, levels)
 
 
-def _fourier_net(dimensions: int = 3, channels: int = 16, diffeomorphic: bool = False) -> torch.nn.Module:
+def _fourier_net(
+    dimensions: int = 3, channels: int = 16, diffeomorphic: bool = False, scale: int | None = None
+) -> torch.nn.Module:
     from shared_models.registration.fourier_net import FourierNet
 
-    return FourierNet(dimensions, channels, diffeomorphic)
+    return FourierNet(dimensions, channels, diffeomorphic, scale)
 
 
 def _fourier_net_plus(
-    dimensions: int = 3, channels: int = 16, cascades: int = 1, diffeomorphic: bool = False, skip: bool = False
+    dimensions: int = 3,
+    channels: int = 16,
+    cascades: int = 1,
+    diffeomorphic: bool = False,
+    skip: bool = False,
+    scale: int = 1,
 ) -> torch.nn.Module:
     from shared_models.registration.fourier_net_plus import FourierNetPlus
 
-    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip)
+    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip, scale)
 
 
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {

@@ -43,8 +43,8 @@ SMALL: dict[str, dict[str, int]] = {
     "clip_encoder": {"side": 32, "width": 4, "dense": 8, "projected": 8, "levels": 2, "stride": 2, "cells": 2},
     "place_encoder": {"side": 32, "width": 4, "levels": 2, "channels": 2, "cells": 4},
     "diff_fourier_net": {"side": 32, "width": 2},
-    "fourier_net": {"dimensions": 2, "channels": 2},
-    "fourier_net_plus": {"dimensions": 3, "channels": 2, "cascades": 2},
+    "fourier_net": {"dimensions": 2, "channels": 2, "scale": 3},
+    "fourier_net_plus": {"dimensions": 3, "channels": 2, "cascades": 2, "scale": 16},
 }
 
 

@@ -47,6 +47,16 @@ def test_the_field_is_the_patch_through_the_decoder(dimensions: int, factor: flo
     assert (field - factor * by_transforms(patches[0], size)).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_scale_multiplies_the_field(dimensions: int) -> None:
+    usual, other = FourierNet(dimensions, 1), FourierNet(dimensions, 1, scale=5)
+    other.load_state_dict(usual.state_dict())
+    moving, fixed = torch.rand((2, 1, 1, *[16] * dimensions), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(other(moving, fixed).field, usual(moving, fixed).field * (5 / usual.scale))
+    with pytest.raises(ValueError, match="scale 0"):
+        FourierNet(dimensions, 1, scale=0)
+
+
 def test_diffeomorphic_is_the_same_network_whose_field_is_a_velocity() -> None:
     torch.manual_seed(0)
     plain, other = FourierNet(2, 2), FourierNet(2, 2, diffeomorphic=True)

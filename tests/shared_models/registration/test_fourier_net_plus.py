@@ -72,6 +72,13 @@ def test_a_cascade_by_hand(dimensions: int, skip: bool) -> None:
     assert torch.allclose(field, by_hand(network, moving, fixed), atol=1e-5)
 
 
+def test_a_scale_multiplies_the_field() -> None:
+    usual, other = FourierNetPlus(2, 1), FourierNetPlus(2, 1, scale=5)
+    other.load_state_dict(usual.state_dict())
+    moving, fixed = torch.rand((2, 1, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(other(moving, fixed).field, 5 * usual(moving, fixed).field)
+
+
 def test_patches_are_a_quarter_of_the_size_and_half_with_skips() -> None:
     image = torch.rand((1, 1, 16, 24))  # half of the size
     for skip, size in ((False, (8, 12)), (True, (16, 24))):
