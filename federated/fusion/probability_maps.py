@@ -70,7 +70,7 @@ def fuse_maps(said: Mapping[str, ExpertMap], weights: Mapping[str, float]) -> Fu
     shares: dict[str, Mapping[str, float]] = {}
     for structure in structures:
         own = {site: each for site, each in said.items() if structure in each.structures}
-        acting = _normalised({site: weights[site] for site in own})
+        acting = shares_of({site: weights[site] for site in own})
         parts = {site: acting[site] * _of(each, structure) for site, each in own.items()}
         scores.append(np.sum(list(parts.values()), axis=0))
         total = float(scores[-1].sum())
@@ -80,7 +80,8 @@ def fuse_maps(said: Mapping[str, ExpertMap], weights: Mapping[str, float]) -> Fu
     return FusedMap(structures, (found / found.sum(axis=0)).astype(np.float32), shares)
 
 
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
+def shares_of(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights as shares that add up to one; where all are 0, all count alike."""
     total = sum(weights.values())
     return {site: weight / total if total else 1 / len(weights) for site, weight in weights.items()}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.fusion.probability_maps import shares_of
 from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.contour import ARCHITECTURE, REFERENCE, TASK
 
@@ -94,8 +95,7 @@ class Tracer:
 
 def fused(said: Mapping[str, Points], weights: Mapping[str, float], p: Mapping[str, float]) -> Traced:
     """The weighted mean of experts' (7, 2) points; where all weights are 0, the plain mean."""
-    total = sum(weights.values())
-    shares = {name: weights[name] / total if total else 1 / len(said) for name in said}
+    shares = shares_of(weights)
     points = np.sum([shares[name] * own for name, own in said.items()], axis=0)
     apart = sum(shares[name] * float(np.linalg.norm(own - points, axis=1).mean()) for name, own in said.items())
     return Traced(points, apart, p, shares)

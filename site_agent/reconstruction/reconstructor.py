@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import DataError
+from federated.fusion.probability_maps import shares_of
 from site_agent.heart_planes import named
 from site_agent.hearts import HOW, Heart, hearts_of
 from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
@@ -170,10 +171,9 @@ def _of(expert: Expert, views: Mapping[str, NDArray[np.float32]]) -> Pictures | 
 
 def fused(said: Mapping[str, Volume], weights: Sequence[float], p: Mapping[str, float]) -> Rebuilt:
     """The weighted mean of experts' volumes at the finest of their sizes; where all weights are 0, the plain mean."""
-    total, size = sum(weights), max(len(volume) for volume in said.values())
-    shares = [weight / total if total else 1 / len(said) for weight in weights]
-    parts = [share * _finer(volume, size) for share, volume in zip(shares, said.values(), strict=True)]
-    return Rebuilt(np.sum(parts, axis=0, dtype=np.float32), p, dict(zip(said, shares, strict=True)))
+    shares, size = shares_of(dict(zip(said, weights, strict=True))), max(len(volume) for volume in said.values())
+    parts = [share * _finer(said[name], size) for name, share in shares.items()]
+    return Rebuilt(np.sum(parts, axis=0, dtype=np.float32), p, shares)
 
 
 def _finer(volume: Volume, size: int) -> Volume:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import DataError
+from federated.fusion.probability_maps import shares_of
 from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.registration import ARCHITECTURE, TASK
 
@@ -82,11 +83,10 @@ class Registrar:
         chosen = asked(self.experts, names)
         said = {name: self._said(name, expert, moving, fixed) for name, expert in chosen.items()}
         p = np.stack([p_values_of(expert.state, said[name].features) for name, expert in chosen.items()], axis=1)
-        acting = weights_of([expert.state for expert in chosen.values()], p)[0]
-        shares = acting / acting.sum() if acting.any() else np.full(len(chosen), 1 / len(chosen))
-        field = mean_field([velocity_at(each.velocities, size) for each in said.values()], shares.tolist())
-        told, counted = p[0].tolist(), shares.tolist()
-        return Registered(field, dict(zip(chosen, told, strict=True)), dict(zip(chosen, counted, strict=True)))
+        acting = weights_of([expert.state for expert in chosen.values()], p)[0].tolist()
+        shares = shares_of(dict(zip(chosen, acting, strict=True)))
+        field = mean_field([velocity_at(said[name].velocities, size) for name in shares], list(shares.values()))
+        return Registered(field, dict(zip(chosen, p[0].tolist(), strict=True)), shares)
 
     def _said(self, name: str, expert: Expert, moving: Gray, fixed: Gray) -> Velocities:
         from shared_models.registration_expert import velocities

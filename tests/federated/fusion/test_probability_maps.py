@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from federated.errors import ContractError
-from federated.fusion.probability_maps import ExpertMap, fuse_maps
+from federated.fusion.probability_maps import ExpertMap, fuse_maps, shares_of
 
 SIDE = 6
 
@@ -64,6 +64,11 @@ def test_where_experts_claim_more_than_there_is_it_is_shared() -> None:
     over = fuse_maps({"ada": ADA, "cem": _said(("la",), _left(0.9))}, {"ada": 1.0, "cem": 1.0})
     assert over.probabilities[:, 0, 0] == pytest.approx([0, 0.5, 0.5])
     assert over.probabilities.sum(axis=0) == pytest.approx(np.ones((SIDE, SIDE)))
+
+
+def test_shares_are_in_proportion_and_alike_where_nobody_counts() -> None:
+    assert shares_of({"ada": 0.9, "ben": 0.3}) == pytest.approx({"ada": 0.75, "ben": 0.25})
+    assert shares_of({"ada": 0.0, "ben": 0.0}) == {"ada": 0.5, "ben": 0.5}
 
 
 def test_what_nobody_sees_has_no_shares() -> None:
