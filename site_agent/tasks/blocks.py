@@ -7,6 +7,7 @@ import hmac
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,14 @@ class Selection:
 
     folds: dict[str, list[Case]]
     left_out: dict[Cell, int]
+
+    def keeps(self, case: Case) -> bool:
+        """Whether an image may leave in its fold, by any of the labels that it came with."""
+        return (case.fold, case.key, case.frame) in self._images
+
+    @cached_property
+    def _images(self) -> set[tuple[str, str, int]]:
+        return {(fold, case.key, case.frame) for fold, cases in self.folds.items() for case in cases}
 
 
 def cells_of(cases: Iterable[Case]) -> Cells:

@@ -79,10 +79,8 @@ def clip_lesson(
     if not any(pair.clip.fold == TRAIN for pair in pairs):
         raise DataError(nothing, where=f"batch {batch}", cure="take in clips")
     chosen = select([pair.case for pair in pairs], limits, where=f"batch {batch}")
-    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
     folds = {
-        fold: [each for each in pairs if each.clip.fold == fold and (fold, each.case.key, each.case.frame) in kept]
-        for fold in chosen.folds
+        fold: [each for each in pairs if each.case.fold == fold and chosen.keeps(each.case)] for fold in chosen.folds
     }
     return ClipLesson(tuple(sorted({row.label for row in chosen.folds[TRAIN]} - {""})), folds, chosen)
 

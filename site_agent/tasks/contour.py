@@ -73,11 +73,9 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
             cure="take in apical views with masks or curves of the left ventricle",
         )
     chosen = select([_row(each) for each in there], limits, where=f"batch {batch}")
-    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
     taught = {row.label for row in chosen.folds[TRAIN]}
     folds = {
-        fold: [each for each in there if (fold, each.case.key, each.case.frame) in kept and each.case.fold == fold]
-        for fold in chosen.folds
+        fold: [each for each in there if each.case.fold == fold and chosen.keeps(each.case)] for fold in chosen.folds
     }
     return Lesson(tuple(code for code in known if code in taught), folds, chosen)
 

@@ -86,15 +86,14 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
         )
     chosen = select([row for heart in there for row in heart.cases], limits, where=f"batch {batch}")
     taught = tuple(view for view in views if CODES[view] in {row.label for row in chosen.folds[TRAIN]})
-    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
-    folds = {fold: [found for heart in there if (found := _only(heart, fold, kept))] for fold in chosen.folds}
+    folds = {fold: [found for heart in there if (found := _only(heart, fold, chosen))] for fold in chosen.folds}
     return Lesson(taught, folds, chosen)
 
 
-def _only(heart: Heart, fold: str, kept: set[tuple[str, str, int]]) -> Heart | None:
+def _only(heart: Heart, fold: str, chosen: Selection) -> Heart | None:
     """With the pictures of a fold that are kept."""
     pairs = zip(heart.views, heart.cases, strict=True)
-    return heart.only([view for view, row in pairs if row.fold == fold and (fold, row.key, row.frame) in kept])
+    return heart.only([view for view, row in pairs if row.fold == fold and chosen.keeps(row)])
 
 
 def selection(home: SiteHome, batch: str, policy: Policy) -> Selection:

@@ -78,14 +78,9 @@ def lesson(home: SiteHome, batch: str, limits: Limits = FREE) -> Lesson:
     chosen = select([row for each in masked for row in rows_of(each, known)], limits, where=f"batch {batch}")
     taught = {row.label for row in chosen.folds[TRAIN]}
     structures = tuple(code for code in known if code in taught)
-    kept = {(fold, row.key, row.frame) for fold, rows in chosen.folds.items() for row in rows}
     values = [known.index(code) + 1 for code in structures]
     folds = {
-        fold: [
-            _taught(each, values)
-            for each in masked
-            if each.case.fold == fold and (fold, each.case.key, each.case.frame) in kept
-        ]
+        fold: [_taught(each, values) for each in masked if each.case.fold == fold and chosen.keeps(each.case)]
         for fold in chosen.folds
     }
     return Lesson(structures, folds, chosen)

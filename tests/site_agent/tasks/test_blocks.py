@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,6 +50,16 @@ def test_a_cell_under_the_minimum_is_left_out_and_told() -> None:
     assert {case.label for case in chosen.folds["train"]} == {"a"}
     assert len(chosen.folds["validation"]) == 5
     assert chosen.left_out == {("train", "b"): 4}
+
+
+def test_an_image_is_kept_in_its_fold_by_any_label_that_is() -> None:
+    shown = _cases(*_patients("a", 5))
+    cases = [*shown, *(replace(case, label="b") for case in shown[:2])]
+    rare = _case(99, "q", "b")
+    chosen = select([*cases, rare], Limits(cell=5, batch=5), where="batch b0001")
+    assert all(chosen.keeps(case) for case in cases)
+    assert not chosen.keeps(rare)
+    assert not chosen.keeps(replace(shown[0], fold="validation"))
 
 
 def test_a_label_that_nothing_trains_does_not_leave_for_validation() -> None:
