@@ -13,9 +13,9 @@ from federated.manifest import Frozen
 from site_agent.contour.tracer import Traced, Tracer, tracer_of
 from site_agent.contour_truth import ContouredCase, contoured_cases
 from site_agent.evaluation import Interval
-from site_agent.local_experts import asked
+from site_agent.expert_figures import FUSED, each_and_all, interval, shown
 from site_agent.progress import track
-from site_agent.segmentation.evaluation import AT_ONCE, FUSED, interval, shown
+from site_agent.segmentation.evaluation import AT_ONCE
 from site_agent.tasks.contour import vocabulary_of
 from site_agent.tasks.exchanged import TEST
 from site_agent.training_report.page import Table
@@ -104,10 +104,7 @@ def evaluate(home: SiteHome, names: Sequence[str] = ()) -> ContourEvaluation:
             "no test patient has an image with a contour", where=str(home.path), cure="take in more patients"
         )
     tracer = tracer_of(home)
-    alone = list(asked(tracer.experts, names) if names else tracer.experts)
-    judged = {name: judge(tracer, cases, (name,)) for name in alone if len(alone) > 1}
-    judged[FUSED if judged else alone[0]] = judge(tracer, cases, names)
-    return figures(judged)
+    return figures(each_and_all(tracer.experts, names, lambda whom: judge(tracer, cases, whom)))
 
 
 def judge(tracer: Tracer, cases: Sequence[ContouredCase], names: Sequence[str] = ()) -> list[Judged]:

@@ -11,11 +11,10 @@ import numpy as np
 from federated.errors import DataError
 from federated.manifest import Frozen
 from site_agent.evaluation import Interval
+from site_agent.expert_figures import FUSED, each_and_all, interval, shown
 from site_agent.hearts import HOW, Heart, hearts_of
-from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.reconstruction.reconstructor import Rebuilt, Reconstructor, reconstructor_of
-from site_agent.segmentation.evaluation import FUSED, interval, shown
 from site_agent.tasks.exchanged import TEST
 from site_agent.training_report.page import Table
 
@@ -89,10 +88,7 @@ def evaluate(home: SiteHome, names: Sequence[str] = ()) -> ReconstructionEvaluat
     if not hearts:
         raise DataError("no test patient has a heart with its volume", where=str(home.path), cure=HOW)
     reconstructor = reconstructor_of(home)
-    alone = list(asked(reconstructor.experts, names) if names else reconstructor.experts)
-    judged = {name: judge(reconstructor, hearts, (name,)) for name in alone if len(alone) > 1}
-    judged[FUSED if judged else alone[0]] = judge(reconstructor, hearts, names)
-    return figures(judged)
+    return figures(each_and_all(reconstructor.experts, names, lambda whom: judge(reconstructor, hearts, whom)))
 
 
 def judge(reconstructor: Reconstructor, hearts: Sequence[Heart], names: Sequence[str] = ()) -> list[Judged]:

@@ -15,11 +15,10 @@ import numpy as np
 from federated.errors import DataError
 from federated.manifest import Frozen
 from site_agent.evaluation import Interval
+from site_agent.expert_figures import FUSED, each_and_all, interval, shown
 from site_agent.frame_pairs import FramePair, ShownPair, frame_pairs, shown_pairs
-from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.registration.registrar import Registered, Registrar, registrar_of
-from site_agent.segmentation.evaluation import FUSED, interval, shown
 from site_agent.tasks.exchanged import TEST
 from site_agent.training_report.page import Table
 from site_agent.truth import clips_of
@@ -86,10 +85,7 @@ def evaluate(home: SiteHome, names: Sequence[str] = ()) -> RegistrationEvaluatio
     if not pairs:
         raise DataError("no test patient has a clip", where=str(home.path), cure="take in clips of more patients")
     registrar = registrar_of(home)
-    alone = list(asked(registrar.experts, names) if names else registrar.experts)
-    found = {name: judge(home, registrar, pairs, (name,)) for name in alone if len(alone) > 1}
-    found[FUSED if found else alone[0]] = judge(home, registrar, pairs, names)
-    return figures(found)
+    return figures(each_and_all(registrar.experts, names, lambda whom: judge(home, registrar, pairs, whom)))
 
 
 def judge(home: SiteHome, registrar: Registrar, pairs: Sequence[FramePair], names: Sequence[str] = ()) -> list[Judged]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from federated.errors import DataError
 from federated.manifest import Frozen
 from site_agent.evaluation import Interval
+from site_agent.expert_figures import FUSED, interval, shown
 from site_agent.retrieval.similar import Encoders, cosines, encoders_of
-from site_agent.segmentation.evaluation import FUSED, interval, shown
 from site_agent.tasks.exchanged import TEST
 from site_agent.tasks.retrieval import Pair, pairs_of
 from site_agent.training_report.page import Table

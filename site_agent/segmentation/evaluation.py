@@ -11,10 +11,9 @@ import numpy as np
 
 from federated.errors import DataError
 from federated.manifest import Frozen
-from federated.statistics import Array
 from site_agent.catalogue import Catalogue
-from site_agent.evaluation import FEWEST, Interval, draws_of
-from site_agent.local_experts import asked
+from site_agent.evaluation import Interval
+from site_agent.expert_figures import FUSED, each_and_all, interval, shown
 from site_agent.progress import track
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.exchanged import TEST
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from shared_models.ejection_fraction import Chamber
     from site_agent.home import SiteHome
 
-FUSED = "all, fused"
 AT_ONCE = 16
 FOUR, TWO = "399214001", "399232001"  # codes of the apical views
 
@@ -101,10 +99,7 @@ def evaluate(home: SiteHome, names: Sequence[str] = ()) -> SegmentationEvaluatio
     if not cases:
         raise DataError("no test patient has an image with a mask", where=str(home.path), cure="take in more patients")
     segmenter = segmenter_of(home)
-    alone = list(asked(segmenter.experts, names) if names else segmenter.experts)
-    judged = {name: judge(segmenter, cases, (name,)) for name in alone if len(alone) > 1}
-    judged[FUSED if judged else alone[0]] = judge(segmenter, cases, names)
-    return figures(home, judged)
+    return figures(home, each_and_all(segmenter.experts, names, lambda whom: judge(segmenter, cases, whom)))
 
 
 def figures(home: SiteHome, judged: Mapping[str, Sequence[Judged]]) -> SegmentationEvaluation:
@@ -167,15 +162,6 @@ def short(meaning: str) -> str:
     return found[1] if found else meaning
 
 
-def shown(figure: Interval, digits: int) -> str:
-    """A figure with its interval, where there is one."""
-    if figure.value is None:
-        return "–"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.{digits}f}"
-    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
-
-
 def judge(segmenter: Segmenter, cases: Sequence[MaskedCase], names: Sequence[str] = ()) -> list[Judged]:
     """What the experts, or those named, see in images beside what was drawn in them."""
     parts = [cases[begin : begin + AT_ONCE] for begin in range(0, len(cases), AT_ONCE)]
@@ -219,23 +205,6 @@ def _fit(by: str, code: str, structures: Sequence[str], judged: Sequence[Judged]
         hausdorff_95_mm=interval(spacing * [fit.hausdorff_95_mm for fit in each], patients),
         missed=sum(not one.seen.mask(code).any() for one in drawn),
     )
-
-
-def interval(values: Sequence[float] | Array, patients: Sequence[str]) -> Interval:
-    """The mean of numbers, without those that are none, and its 95 % interval over draws of patients."""
-    numbers = np.asarray(values, dtype=np.float64)
-    there = ~np.isnan(numbers)
-    if not there.any():
-        return Interval(value=None, low=None, high=None)
-    mean = float(numbers[there].mean())
-    whose = [patient for patient, is_there in zip(patients, there, strict=True) if is_there]
-    if len(set(whose)) < FEWEST:
-        return Interval(value=mean, low=None, high=None)
-    draws = draws_of(whose)
-    total = draws.sum(axis=1)
-    means = np.divide(draws @ numbers[there], total, out=np.full(len(draws), np.nan), where=total > 0)
-    low, high = np.nanquantile(means, [0.025, 0.975])
-    return Interval(value=mean, low=float(low), high=float(high))
 
 
 def _fraction(by: str, judged: Sequence[Judged], known: Mapping[int, float]) -> EjectionFraction | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
+from site_agent.expert_figures import FUSED
 from site_agent.home import SiteHome
 from site_agent.local_experts import AVERAGE
 from site_agent.segmentation import evaluation as segmentation_evaluation
-from site_agent.segmentation.evaluation import FUSED, EjectionFraction, evaluate, interval
+from site_agent.segmentation.evaluation import EjectionFraction, evaluate
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
 from site_agent.tasks.segmentation import train
 from site_agent.truth import LA, LV, MYOCARDIUM, masked_cases
@@ -88,15 +88,3 @@ def test_without_test_patients_it_says_so(tmp_path: Path, kit: Kit, exported: Ex
     home = segmentation_home(tmp_path / "few", kit, exported("camus", **few)[0])
     with pytest.raises(DataError, match="no test patient has an image with a mask"):
         evaluate(home)
-
-
-def test_an_interval_is_of_patients_and_leaves_out_what_is_no_number() -> None:
-    values, patients = [1.0, 3.0, np.nan, 5.0], ["a", "a", "b", "c"]
-    found = interval(values, patients)
-    assert found.value == pytest.approx(3.0)
-    assert found.low is None
-    wide = interval(list(range(40)), [str(number // 2) for number in range(40)])
-    assert wide.low is not None
-    assert wide.high is not None
-    assert wide.low < 19.5 < wide.high
-    assert interval([np.nan], ["a"]).value is None
