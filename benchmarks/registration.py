@@ -1,8 +1,8 @@
 """Registration: Fourier-Net against what a user would pick, on hippocampi, known warps, beating hearts and brains.
 
-Every method starts from the same affine alignment. Networks learn from the same pairs for as many steps, and everything
-that can be set is chosen on patients that are asked about nowhere. Beside the result lies a folder of cells, from which
-a run that was stopped goes on.
+Every method starts from the same affine alignment. Networks learn from the same pairs for as many steps, but for those
+whose names say more, and everything that can be set is chosen on patients that are asked about nowhere. Beside the
+result lies a folder of cells, from which a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from benchmarks.registration_report import by_set, claims, rows
 
 ROUNDS, EDGE = 5, 128  # of costs, in each of two visits; of the phantom pair whose cost is measured
 QUICK = Setting(
-    learnt=4, checked=2, asked=2, held=2, hearts=(2, 1, 2), edge=32, steps=2, tried=1, seeds=(1,), few=1, images=4
+    learnt=4,
+    checked=2,
+    asked=2,
+    held=2,
+    hearts=(2, 1, 2),
+    edge=32,
+    steps=2,
+    tried=1,
+    precision="float32",
+    seeds=(1,),
+    few=1,
+    images=4,
 )
 QUICK_METHODS = (DEMONS, VOXELMORPH, "Fourier-Net", "Diff-Fourier-Net+")
 
@@ -56,7 +67,8 @@ def note(setting: Setting) -> str:
     return (
         f"{setting.learnt} pairs of hippocampi to learn from and {setting.checked} to choose on, of other patients; "
         f"{setting.hearts[0]} and {setting.hearts[1]} phantom hearts likewise; {len(setting.seeds)} seeds of "
-        f"{setting.steps:,} steps. Dice is that of label maps warped label by label, linearly, with the alignment and "
+        f"{setting.steps:,} steps, or as often as a name says. Products are of {setting.precision} while networks learn "
+        "and of float32 when they are asked. Dice is of labels, each warped linearly with the alignment and "
         "the field in one step; brackets hold 95 % intervals, patients drawn with replacement. Folds are voxels whose "
         "Jacobian determinant, by central differences, is 0 or less. Band-limited warps favour Fourier-Net by "
         "construction. A pair's cost is that of a process of its own with one thread, from arrays to a field; memory "

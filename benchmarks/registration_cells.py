@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.incremental.code import ROOT, digest
 from benchmarks.kept_cells import claim, kept, side_by_side, whose
 from benchmarks.registration_cost import Cost, in_process, joined, write_pair
+from benchmarks.registration_learning import Course
 from benchmarks.registration_peers import (
     AFFINE,
     IDENTITY,
@@ -101,7 +102,7 @@ class Cell:
         seed: of its learning.
         choice: number of its settings.
         agreement: of the choice, on the pairs for choosing.
-        learnt_seconds: that its learning took.
+        learnt_seconds: of a processor that its learning took.
         scores: by name of the set of pairs.
     """
 
@@ -172,7 +173,8 @@ def _played(contest: Contest, name: str, method: str, number: int) -> Cell:
     if method in (IDENTITY, AFFINE):
         return Cell(name, method, number, 0, 0.0, 0.0, _scores(given, None if method == IDENTITY else still))
     choice, good = chosen(contest, name, method)
-    solver = ready(method, choice, given, setting.steps, setting.seeds[number])
+    course = Course(setting.steps, setting.seeds[number], setting.precision)
+    solver = ready(method, choice, given, course)
     return Cell(name, method, number, choice, good, solver.seconds, _scores(given, solver.field))
 
 

@@ -54,7 +54,7 @@ class Peer(nn.Module):
     def forward(self, moving: Tensor, fixed: Tensor) -> Estimate:
         """Fields of pairs, normalised."""
         size = moving.shape[2:]
-        velocity = self._estimate(padded(moving, self.divisor), padded(fixed, self.divisor))
+        velocity = self._estimate(padded(moving, self.divisor), padded(fixed, self.divisor)).float()
         said = cropped(to_normalised(velocity), size)
         if self._integrate is None:
             return Estimate(said, said)

@@ -1,6 +1,6 @@
 """How networks of registration learn in the contest: one routine for ours and for the rivals.
 
-Every network sees the same pairs in the same order, for as many steps, with the same losses; the rate and the weight of
+Every network sees the same pairs, with the same losses and for as many steps as it is told; the rate and the weight of
 smoothness are its own, chosen on pairs of patients that it does not learn from.
 """
 
@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.registration_scores import Floats
 from benchmarks.registration_starts import Started
-from shared_models.recipe import Recipe
+from shared_models.recipe import Precision, Recipe
 from shared_models.registration.fields import to_voxels
 from shared_models.registration.registration_loss import RegistrationLoss
 from shared_models.registration.registration_training import ImagePairs, RegistrationTask
@@ -40,6 +40,21 @@ class Choice:
     weight: float
 
 
+@dataclass(frozen=True)
+class Course:
+    """How long a network learns, and how.
+
+    Attributes:
+        steps: of two pairs.
+        seed: of its first weights and of the order of pairs.
+        precision: of products.
+    """
+
+    steps: int
+    seed: int
+    precision: Precision
+
+
 def image_pairs(pairs: Sequence[Started]) -> ImagePairs:
     """Aligned images and those that they were aligned to, of one shape."""
     images = np.stack([one.moving for one in pairs] + [one.fixed for one in pairs])
@@ -47,20 +62,21 @@ def image_pairs(pairs: Sequence[Started]) -> ImagePairs:
     return ImagePairs(images, np.stack([numbers, len(pairs) + numbers], axis=1))
 
 
-def learnt(network: Any, pairs: Sequence[Started], similarity: str, choice: Choice, steps: int, seed: int) -> nn.Module:
-    """The network after so many steps."""
+def learnt(network: Any, pairs: Sequence[Started], similarity: str, choice: Choice, course: Course) -> nn.Module:
+    """The network after its course."""
     task = RegistrationTask(network, image_pairs(pairs), loss=RegistrationLoss(similarity, choice.weight))
-    epochs = max(1, round(steps * BATCH / len(pairs)))
-    a_time = min(len(pairs), max(BATCH, round(steps * BATCH / epochs)))
+    epochs = max(1, round(course.steps * BATCH / len(pairs)))
+    a_time = min(len(pairs), max(BATCH, round(course.steps * BATCH / epochs)))
     recipe = Recipe(
         epochs=epochs,
         batch=BATCH,
         rate=choice.rate,
-        seed=seed,
+        seed=course.seed,
         optimiser="adam",
         schedule="cosine",
         warm_up=WARM_UP,
         clip=CLIP,
+        precision=course.precision,
         samples_an_epoch=a_time,
     )
     train(task, recipe, device="cpu")

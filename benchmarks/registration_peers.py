@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -13,8 +13,8 @@ import torch
 
 from benchmarks.registration_classical import demons, syn
 from benchmarks.registration_learned import LEARNED
-from benchmarks.registration_learning import Choice, field_of, learnt
-from benchmarks.registration_ours import HALF_PATCH, OURS, PATCH, PATCH_CHOICES, by_half_patch, by_patch
+from benchmarks.registration_learning import Choice, Course, field_of, learnt
+from benchmarks.registration_ours import HALF_PATCH, LONGER, OURS, PATCH, PATCH_CHOICES, by_half_patch, by_patch
 from benchmarks.registration_problems import Problem, Setting
 from benchmarks.registration_scores import Floats, correlation, dice, moved, moved_labels
 from benchmarks.registration_starts import Started
@@ -39,7 +39,7 @@ class Solver:
     Attributes:
         field: moving and fixed image to a field in voxels.
         network: if it is one.
-        seconds: that learning took.
+        seconds: of a processor that learning took.
     """
 
     field: Field
@@ -98,15 +98,16 @@ def further_tries(name: str, best: int) -> list[int]:
     return [number for number, choice in enumerate(CHOICES) if choice.rate == CHOICES[best].rate and number != best]
 
 
-def ready(name: str, choice: int, given: Problem, steps: int, seed: int) -> Solver:
-    """A method with a choice of its settings, by number; a network has learnt for so many steps."""
+def ready(name: str, choice: int, given: Problem, course: Course) -> Solver:
+    """A method with a choice of its settings, by number; a network has learnt, some for several times the steps."""
     if name in CLASSICAL:
         method = CLASSICAL[name]
         return Solver(lambda moving, fixed: method.field(moving, fixed, **method.choices[choice]))
-    network = fresh(name, given.learnt[0].fixed.ndim, seed)
-    begun = time.perf_counter()
-    learnt(network, given.learnt, given.similarity, CHOICES[choice], steps, seed)
-    took = time.perf_counter() - begun
+    network = fresh(name, given.learnt[0].fixed.ndim, course.seed)
+    begun = time.process_time()
+    course = replace(course, steps=course.steps * LONGER.get(name, 1))
+    learnt(network, given.learnt, given.similarity, CHOICES[choice], course)
+    took = time.process_time() - begun
     return Solver(lambda moving, fixed: field_of(network, moving, fixed), network, took)
 
 
@@ -126,7 +127,7 @@ def checked(name: str, choice: int, given: Problem, setting: Setting) -> float:
     if name in CLASSICAL:
         pairs = pairs[: setting.few]
     try:
-        solver = ready(name, choice, given, setting.tried, setting.seeds[0])
+        solver = ready(name, choice, given, Course(setting.tried, setting.seeds[0], setting.precision))
     except ValueError:  # a rate at which learning goes astray
         return WORST
     return float(np.mean([agreement(one, solver.field(one.moving, one.fixed), given.labels) for one in pairs]))

@@ -14,6 +14,7 @@ from benchmarks.registration_pairs import HIPPOCAMPUS_LABELS, Scan, brain_slices
 from benchmarks.registration_starts import Started, started
 from shared_models.phantom.labels import LA, LV, MYOCARDIUM, RA, RV
 from shared_models.phantom.patients import draw_patient
+from shared_models.recipe import Precision
 from shared_models.registration.pairs import Pair, volume_pair
 from shared_models.registration.random_warps import band_limited_warp, local_warp, warped, warped_labels
 
@@ -37,6 +38,7 @@ class Setting:
         edge: voxels a side of their volumes.
         steps: of learning.
         tried: of learning while rates and weights are chosen.
+        precision: of products while networks learn; they are asked in float32.
         seeds: of first weights and of the order of pairs.
         few: pairs that classical methods are chosen on.
         images: hippocampi of each split at most; None for all.
@@ -50,6 +52,7 @@ class Setting:
     edge: int = 48
     steps: int = 400
     tried: int = 80
+    precision: Precision = "bfloat16"
     seeds: tuple[int, ...] = (1, 2, 3)
     few: int = 8
     images: int | None = None

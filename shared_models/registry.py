@@ -24,11 +24,15 @@ def _unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> tor
 
 
 def _fourier_net(
-    dimensions: int = 3, channels: int = 16, diffeomorphic: bool = False, scale: int | None = None
+    dimensions: int = 3,
+    channels: int = 16,
+    diffeomorphic: bool = False,
+    scale: int | None = None,
+    coarseness: int = 1,
 ) -> torch.nn.Module:
     from shared_models.registration.fourier_net import FourierNet
 
-    return FourierNet(dimensions, channels, diffeomorphic, scale)
+    return FourierNet(dimensions, channels, diffeomorphic, scale, coarseness)
 
 
 def _fourier_net_plus(
@@ -38,10 +42,11 @@ def _fourier_net_plus(
     diffeomorphic: bool = False,
     skip: bool = False,
     scale: int = 1,
+    coarseness: int = 1,
 ) -> torch.nn.Module:
     from shared_models.registration.fourier_net_plus import FourierNetPlus
 
-    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip, scale)
+    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip, scale, coarseness)
 
 
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {

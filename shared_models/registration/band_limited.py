@@ -38,14 +38,16 @@ def band_limited(values: Tensor, size: Sequence[int]) -> Tensor:
     """Values at another size, of which no frequency is higher than the smaller size holds.
 
     As by the transforms without correction, values shrink by prod(n) / prod(N): by 64 from N/4 to N in 3D, and grow by
-    8 from N to N/2.
+    8 from N to N/2. Products are of float32 at least where networks have those of bfloat16: a field says positions.
 
     Args:
         values: (B, C, *n), with spatial axes only after the channels.
         size: N, one number an axis.
     """
+    values = values.float() if values.dtype == torch.bfloat16 else values
     maps = [_axis_map(before, after) for before, after in zip(values.shape[2:], size, strict=True)]
-    return _real_part(values, [AxisMap(*(part.to(values) for part in each)) for each in maps])
+    with torch.autocast(values.device.type, enabled=False):
+        return _real_part(values, [AxisMap(*(part.to(values) for part in each)) for each in maps])
 
 
 def _real_part(values: Tensor, maps: Sequence[AxisMap]) -> Tensor:

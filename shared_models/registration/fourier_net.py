@@ -21,7 +21,12 @@ class FourierNet(RegistrationNetwork):
     """Pairs of images to fields; the field is of frequencies up to an eighth of a cycle a voxel."""
 
     def __init__(
-        self, dimensions: int = 3, channels: int = 16, diffeomorphic: bool = False, scale: int | None = None
+        self,
+        dimensions: int = 3,
+        channels: int = 16,
+        diffeomorphic: bool = False,
+        scale: int | None = None,
+        coarseness: int = 1,
     ) -> None:
         """With c channels at the first level: 8 in the paper's small network, 16, or 48 in the large one.
 
@@ -31,11 +36,12 @@ class FourierNet(RegistrationNetwork):
             diffeomorphic: see `RegistrationNetwork`.
             scale: by what S is multiplied: the decoder divides by 16 in 2D and by 64 in 3D, so that a network learns
                 slowly unless something makes up for it. None as published, where that is 64 in 2D, and 1 in 3D.
+            coarseness: see `RegistrationNetwork`; 1 as published.
 
         Raises:
             TypeError, ValueError: see `RegistrationNetwork`; `scale` likewise.
         """
-        super().__init__(dimensions, channels, diffeomorphic, "zeros")
+        super().__init__(dimensions, channels, diffeomorphic, "zeros", coarseness)
         self.scale = require_scale(SCALES[dimensions] if scale is None else scale)
         c = channels
         levels = [(c, c), (2 * c, 2 * c), (4 * c, 4 * c), (8 * c, 8 * c), (16 * c, 8 * c)]

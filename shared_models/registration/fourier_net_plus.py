@@ -29,6 +29,7 @@ class FourierNetPlus(RegistrationNetwork):
         diffeomorphic: bool = False,
         skip: bool = False,
         scale: int = 1,
+        coarseness: int = 1,
     ) -> None:
         """With c channels at the first level of each network.
 
@@ -40,11 +41,12 @@ class FourierNetPlus(RegistrationNetwork):
             skip: whether the contracting path's features are seen again and patches are of half the size instead of
                 a quarter (the authors' second release, "80->80").
             scale: by what patches are multiplied (`FourierNet`); 1 as published.
+            coarseness: see `RegistrationNetwork`; 1 as published.
 
         Raises:
             TypeError, ValueError: see `RegistrationNetwork`; `cascades` and `scale` likewise.
         """
-        super().__init__(dimensions, channels, diffeomorphic, PADDINGS.get(dimensions, "zeros"))
+        super().__init__(dimensions, channels, diffeomorphic, PADDINGS.get(dimensions, "zeros"), coarseness)
         require_sizes("a registration network", cascades=(cascades, CASCADES))
         require_truth_values(skip=skip)
         self.cascade = nn.ModuleList(

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from shared_models.bounds import require_sizes
-from shared_models.registration.fields import Padding, integrate
+from shared_models.registration.fields import LEAST_SIDE, Padding, integrate
 from shared_models.registration.padding import cropped, padded
 
 DIMENSIONS = range(2, 4)
 CHANNELS = range(1, 65)  # of the first level; the published are 8, 16 and 48
 PATCH_SCALES = range(1, 257)
-LEAST_SIDE = 2  # voxels along an axis: fewer have no normalised unit
+COARSENESSES = range(1, 9)  # of the grid on which a velocity is integrated; published is 1
 
 
 class Estimate(NamedTuple):
@@ -35,13 +35,16 @@ class RegistrationNetwork(nn.Module):
     Attributes:
         dimensions: d.
         diffeomorphic: whether what is estimated is a stationary velocity, to be integrated (Diff-Fourier-Net).
+        coarseness: of the grid on which that is done (`fields.integrate`).
         divisor: of the sizes that it is made for; others are padded, and their fields cut back.
         padding: what it was published to see outside the moving image (`fields.warp`).
     """
 
     divisor = 16
 
-    def __init__(self, dimensions: int, channels: int, diffeomorphic: bool, padding: Padding) -> None:
+    def __init__(
+        self, dimensions: int, channels: int, diffeomorphic: bool, padding: Padding, coarseness: int = 1
+    ) -> None:
         """Of so many dimensions, and channels at the first level.
 
         Raises:
@@ -50,9 +53,10 @@ class RegistrationNetwork(nn.Module):
         """
         super().__init__()
         sizes = {"dimensions": (dimensions, DIMENSIONS), "channels": (channels, CHANNELS)}
-        require_sizes("a registration network", **sizes)
+        require_sizes("a registration network", **sizes, coarseness=(coarseness, COARSENESSES))
         require_truth_values(diffeomorphic=diffeomorphic)
-        self.dimensions, self.diffeomorphic, self.padding = dimensions, diffeomorphic, padding
+        self.dimensions, self.padding = dimensions, padding
+        self.diffeomorphic, self.coarseness = diffeomorphic, coarseness
 
     def estimate(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """(B, d, *N) field or velocity, normalised, of images whose size the divisor divides."""
@@ -74,7 +78,7 @@ class RegistrationNetwork(nn.Module):
         if not self.diffeomorphic:
             field = cropped(found, size)
             return Estimate(field, field)
-        return Estimate(cropped(integrate(found), size), cropped(found, size))
+        return Estimate(cropped(integrate(found, coarseness=self.coarseness), size), cropped(found, size))
 
 
 def register(network: RegistrationNetwork, moving: Tensor, fixed: Tensor) -> Tensor:

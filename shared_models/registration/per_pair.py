@@ -20,13 +20,14 @@ from torch.nn import functional
 
 from shared_models.registration.band_limited import band_limited
 from shared_models.registration.descent import Effort, descend
-from shared_models.registration.fields import Padding, integrate, to_normalised, to_voxels
-from shared_models.registration.network import LEAST_SIDE, Estimate, RegistrationNetwork, require_pairs
+from shared_models.registration.fields import LEAST_SIDE, Padding, integrate, to_normalised, to_voxels
+from shared_models.registration.network import Estimate, RegistrationNetwork, require_pairs
 from shared_models.registration.padding import cropped
 from shared_models.registration.registration_loss import RegistrationLoss
 
 COARSENESS = 4  # as in Fourier-Net
 MARGIN = 8  # voxels at every edge, where the periodic field finds its way back
+INTEGRATED_AT = 2  # voxels of an image to one of the grid of an integral
 FEWEST = 12  # voxels along an axis of the coarsest images
 PADDING: Padding = "border"
 PATCH_RATE = 0.1  # voxels
@@ -159,7 +160,7 @@ def _estimate(patch: Tensor, grid: Sequence[int], size: Sequence[int], diffeomor
     """What a patch in voxels of images of a size says on a grid that has as many, or fewer."""
     shares = patch.new_tensor([n / whole for n, whole in zip(grid, size, strict=True)])
     said = to_normalised(_resized(patch, grid) * shares.view(1, -1, *[1] * len(size)))
-    return Estimate(integrate(said) if diffeomorphic else said, said)
+    return Estimate(integrate(said, coarseness=INTEGRATED_AT) if diffeomorphic else said, said)
 
 
 def _resized(values: Tensor, size: Sequence[int]) -> Tensor:

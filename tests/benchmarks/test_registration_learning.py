@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.registration_classical import identity
 from benchmarks.registration_learned import VOXELMORPH
-from benchmarks.registration_learning import Choice, field_of, image_pairs, learnt
+from benchmarks.registration_learning import Choice, Course, field_of, image_pairs, learnt
 from benchmarks.registration_peers import fresh
 from benchmarks.registration_scores import moved
 from benchmarks.registration_starts import Started
@@ -28,14 +28,17 @@ def toys(count=4):
 @pytest.mark.parametrize("name", [VOXELMORPH, "Fourier-Net", "Diff-Fourier-Net+"])
 def test_images_become_alike(name) -> None:
     pairs = toys()
-    network = learnt(fresh(name, 2, 0), pairs, "mse", Choice(3e-3, 1e-3), 60, 1)
+    network = learnt(fresh(name, 2, 0), pairs, "mse", Choice(3e-3, 1e-3), Course(60, 1, "float32"))
     before = np.mean([(one.moving - one.fixed) ** 2 for one in pairs])
     after = np.mean([(moved(one.moving, field_of(network, one.moving, one.fixed)) - one.fixed) ** 2 for one in pairs])
     assert after < 0.6 * before
 
 
 def test_the_same_seed_learns_the_same() -> None:
-    one, other = (learnt(fresh(VOXELMORPH, 2, 0), toys(3), "local_ncc", Choice(1e-3, 1.0), 3, 5) for _ in range(2))
+    one, other = (
+        learnt(fresh(VOXELMORPH, 2, 0), toys(3), "local_ncc", Choice(1e-3, 1.0), Course(3, 5, "float32"))
+        for _ in range(2)
+    )
     for first, second in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(first, second)
 

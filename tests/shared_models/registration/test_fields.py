@@ -14,6 +14,7 @@ from shared_models.registration.fields import (
     identity_grid,
     integrate,
     jacobian_determinants,
+    resized,
     to_millimetres,
     to_normalised,
     to_voxels,
@@ -94,6 +95,7 @@ def test_warping_twice_is_warping_by_the_composition() -> None:
 def test_a_constant_velocity_is_its_displacement(size: tuple[int, ...]) -> None:
     velocity = torch.linspace(-0.2, 0.3, len(size)).view(1, -1, *[1] * len(size)).expand(1, len(size), *size)
     assert torch.allclose(integrate(velocity), velocity, atol=1e-6)
+    assert torch.allclose(integrate(velocity, coarseness=3), velocity, atol=1e-6)
 
 
 def test_a_linear_velocity_becomes_its_exponential() -> None:
@@ -104,6 +106,30 @@ def test_a_linear_velocity_becomes_its_exponential() -> None:
     assert torch.allclose(integrate(velocity), expected, atol=1e-5)
     exact = linear_field(torch.eye(2) * math.exp(rate), torch.zeros(2), (9, 9))
     assert (integrate(velocity) - exact).abs().max() < 2e-3
+    assert torch.allclose(integrate(velocity, coarseness=2), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(33, 25), (29, 25, 33)])
+def test_a_coarser_grid_errs_by_the_square_of_its_spacing(size: tuple[int, ...]) -> None:
+    def apart(size: tuple[int, ...]) -> float:
+        lines = torch.meshgrid([torch.linspace(0, math.pi, n) for n in size], indexing="ij")
+        wave = 0.15 * torch.stack([line.sin() for line in lines]).prod(dim=0)
+        velocity = torch.stack([wave * (-1) ** k for k in range(len(size))])[None]
+        exact, coarse = integrate(velocity), integrate(velocity, coarseness=2)
+        assert folded_fraction(to_voxels(coarse)).item() == 0
+        return (exact - coarse).abs().max().item() / exact.abs().max().item()
+
+    finer = apart(tuple(2 * n - 1 for n in size))
+    assert 0 < finer < apart(size) / 3 < 0.05
+
+
+def test_a_field_is_the_same_linear_one_on_any_grid() -> None:
+    def field(size: tuple[int, ...]) -> torch.Tensor:
+        return linear_field(torch.tensor([[0.9, 0.1], [-0.05, 0.8]]), torch.tensor([0.05, 0.0]), size)
+
+    assert torch.allclose(resized(field((9, 7)), (4, 12)), field((4, 12)), atol=1e-6)
+    with pytest.raises(ValueError, match="a field is"):
+        resized(torch.zeros(1, 3, 4, 4), (2, 2))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from shared_models.registration.fields import to_voxels
+from shared_models.registration.fields import integrate, to_voxels
 from shared_models.registration.fourier_net import FourierNet
 from shared_models.registration.fourier_net_plus import FourierNetPlus
 from shared_models.registration.network import RegistrationNetwork, register
@@ -47,6 +48,28 @@ def test_what_is_registered_is_what_is_learnt(name: str) -> None:
     network = NETWORKS[name]
     moving, fixed = pairs(1, 1, *(17, 20, 18)[: network.dimensions])
     assert torch.allclose(register(network, moving, fixed), network(moving, fixed).field, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [FourierNet, FourierNetPlus])
+def test_a_velocity_is_integrated_on_the_grid_that_was_asked_for(kind: Callable[..., RegistrationNetwork]) -> None:
+    network = kind(2, 2, diffeomorphic=True, coarseness=4)
+    found = network(*pairs(1, 1, 32, 48))
+    torch.testing.assert_close(found.field, integrate(found.regularised, coarseness=4))
+    assert not torch.allclose(found.field, integrate(found.regularised), atol=1e-7)
+    with pytest.raises(ValueError, match="coarseness 9"):
+        kind(2, 2, coarseness=9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_with_products_of_bfloat16_positions_are_still_of_single_precision(name: str) -> None:
+    network = NETWORKS[name]
+    images = pairs(1, 1, *[48] * network.dimensions)
+    with torch.no_grad():
+        usual = network(*images)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(*images)
+    assert found.field.dtype == found.regularised.dtype == torch.float32
+    assert to_voxels(found.field - usual.field).abs().max() < 0.05 * to_voxels(usual.field).abs().max()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
