@@ -67,8 +67,8 @@ def note(setting: Setting) -> str:
     return (
         f"{setting.learnt} pairs of hippocampi to learn from and {setting.checked} to choose on, of other patients; "
         f"{setting.hearts[0]} and {setting.hearts[1]} phantom hearts likewise; {len(setting.seeds)} seeds of "
-        f"{setting.steps:,} steps, or as often as a name says. Products are of {setting.precision} while networks learn "
-        "and of float32 when they are asked. Dice is of labels, each warped linearly with the alignment and "
+        f"{setting.steps:,} steps, or as often as a name says. Products are of {setting.precision} in learning "
+        "and of float32 when networks are asked. Dice is of labels, each warped linearly with the alignment and "
         "the field in one step; brackets hold 95 % intervals, patients drawn with replacement. Folds are voxels whose "
         "Jacobian determinant, by central differences, is 0 or less. Band-limited warps favour Fourier-Net by "
         "construction. A pair's cost is that of a process of its own with one thread, from arrays to a field; memory "
