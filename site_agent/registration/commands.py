@@ -17,7 +17,7 @@ VELOCITY = typer.Option(
     help="Whether a velocity is sought, so that nothing folds: yes by default; of released weights, what they give.",
 )
 WEIGHTS = typer.Option(
-    help="A network to ask: a trained .safetensors file, or the authors' released weights; none by default."
+    help="A network to ask: an expert's .safetensors file, or the authors' released weights; none by default."
 )
 REFINE = typer.Option(min=0, help="Steps by which the network is then brought nearer to this pair.")
 

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from shared_models.registration.network import RegistrationNetwork
 
 SAFETENSORS = ".safetensors"
-NETWORKS = ("fourier_net", "fourier_net_plus")
-CURE = "name a file that training wrote, or the authors' released weights"
+OF_A_SITE = "diff_fourier_net"
+NETWORKS = ("fourier_net", "fourier_net_plus", OF_A_SITE)
+CURE = "name an expert's file, or the authors' released weights"
 
 
 def load_network(path: Path, *, diffeomorphic: bool | None = None) -> RegistrationNetwork:
     """The network, ready to be asked.
 
     Args:
-        path: a checkpoint that says its architecture and configuration, or a file of the authors.
+        path: a checkpoint that says its architecture and configuration, as an expert's does, or a file of the authors.
         diffeomorphic: whether the authors' weights give a velocity, which their files do not say.
 
     Raises:
@@ -37,6 +38,7 @@ def _checkpoint(path: Path) -> RegistrationNetwork:
     from shared_models.checkpoint import read_checkpoint
     from shared_models.registration.network import RegistrationNetwork
     from shared_models.registry import create_model
+    from shared_models.stretched_registration import StretchedRegistration
 
     try:
         tensors, said = read_checkpoint(path)
@@ -52,7 +54,7 @@ def _checkpoint(path: Path) -> RegistrationNetwork:
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConsiliumError("holds another network than it says", where=str(path), cure=CURE) from error
     assert isinstance(network, RegistrationNetwork)
-    return network
+    return StretchedRegistration(network, config["side"]) if name == OF_A_SITE else network
 
 
 def _released(path: Path, *, diffeomorphic: bool | None) -> RegistrationNetwork:

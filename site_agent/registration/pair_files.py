@@ -146,4 +146,7 @@ def _contents(
 def _method(settings: Settings, network: RegistrationNetwork | None) -> str:
     if network is None:
         return "descent on a velocity" if settings.velocity else "descent on a displacement"
-    return type(network).__name__ + (", refined" if settings.refine else "")
+    from shared_models.stretched_registration import StretchedRegistration
+
+    of_a_site = isinstance(network, StretchedRegistration)
+    return ("expert of a site" if of_a_site else type(network).__name__) + (", refined" if settings.refine else "")

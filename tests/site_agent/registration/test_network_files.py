@@ -13,10 +13,12 @@ from shared_models.registration.fourier_net import FourierNet
 from shared_models.registration.fourier_net_plus import FourierNetPlus
 from shared_models.registration.network import RegistrationNetwork
 from shared_models.registration.released_weights import released_keys
+from shared_models.registration_expert import diff_fourier_net
+from shared_models.stretched_registration import StretchedRegistration
 from site_agent.registration.network_files import load_network
 
 
-def same(one: RegistrationNetwork, other: RegistrationNetwork) -> bool:
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
@@ -30,6 +32,19 @@ def test_a_checkpoint_says_what_it_holds(tmp_path: Path) -> None:
     assert same(read, network)
     assert read.diffeomorphic
     assert not read.training
+
+
+def test_an_expert_of_a_site_is_asked_at_its_own_side(tmp_path: Path) -> None:
+    network = diff_fourier_net(32, 2)
+    path = tmp_path / "expert.safetensors"
+    write_checkpoint(
+        path, network.state_dict(), {"architecture": "diff_fourier_net", "config": {"side": 32, "width": 2}}
+    )
+    read = load_network(path)
+    assert isinstance(read, StretchedRegistration)
+    assert isinstance(read.network, RegistrationNetwork)
+    assert (read.side, read.training) == (32, False)
+    assert same(read.network, network)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +72,7 @@ def test_files_that_hold_no_network(tmp_path: Path) -> None:
         load_network(tmp_path / "none.safetensors")
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"nothing")
-    with pytest.raises(ConsiliumError, match=r"damaged\.safetensors: is damaged; name a file that training wrote"):
+    with pytest.raises(ConsiliumError, match=r"damaged\.safetensors: is damaged; name an expert's file"):
         load_network(damaged)
     other = tmp_path / "other.safetensors"
     write_checkpoint(other, {"a": torch.zeros(1)}, {"architecture": "unet", "config": {}})
