@@ -22,6 +22,7 @@ from site_agent.registration.strain import SEGMENTS, Motion
 
 Points = NDArray[np.float64]
 LARGER = 1.05  # share of its area at end-diastole above which another frame is likelier
+MOST_ML = 600  # at end-diastole; larger ventricles are hardly ever seen
 NO_MASK = "name a label map of that frame with --mask, or run it at a site that has an expert of segmentation"
 
 
@@ -202,6 +203,9 @@ def figures_of(seen: Seen) -> MotionFigures:
 
 
 def _doubts(motion: Motion) -> Iterator[str]:
+    held = float(motion.volumes_ml[motion.followed.end_diastole])
+    if motion.scaled and held > MOST_ML:
+        yield f"the ventricle would hold {held:.0f} ml: look whether --values and the size of a pixel are right"
     areas, first = motion.followed.areas_mm2, motion.followed.end_diastole
     largest = int(areas.argmax())
     if areas[largest] > LARGER * areas[first]:

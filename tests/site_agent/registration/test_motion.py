@@ -63,6 +63,20 @@ def test_a_frame_that_is_no_end_of_diastole_is_doubted() -> None:
     assert figures_of(Seen(clip, held, "")).doubts == (f"{told} --end-diastole 7",)
 
 
+def test_a_ventricle_larger_than_any_is_doubted_where_its_size_is_known() -> None:
+    start = in_segments(arch())
+    contours = np.stack([start, MIDDLE + 0.9 * (start - MIDDLE)])
+    clip = HeartClip("c", frames()[:2], (0, 1), None, None, None, (64, 64), Transform((0, 0, 63, 63), (64, 64)), {})
+
+    def doubts(spacing_mm: float, *, scaled: bool) -> tuple[str, ...]:
+        return figures_of(Seen(clip, Motion(Followed(contours, 0, spacing_mm), (0, 1), None, scaled=scaled), "")).doubts
+
+    (told,) = doubts(5, scaled=True)
+    assert told.startswith("the ventricle would hold ")
+    assert told.endswith(" ml: look whether --values and the size of a pixel are right")
+    assert doubts(5, scaled=False) == doubts(1, scaled=True) == ()
+
+
 def test_without_a_size_there_are_no_millilitres(clip: Path, tmp_path: Path) -> None:
     seen = follow_views([View(clip, tmp_path / "mask.png")], Reading(), STILL)[0]
     found = figures_of(seen)
