@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from benchmarks.claims import Claim, Measured, Row, at_least, told
 from benchmarks.pair_transforms import by_transforms
-from benchmarks.registration_ours import OURS
+from benchmarks.registration_ours import DIFFEOMORPHIC, OURS
 from shared_models.registration import band_limited
 from shared_models.registration.fields import to_voxels
 
@@ -26,10 +26,11 @@ NAMES = ("Fourier-Net", "Fourier-Net+", "Diff-Fourier-Net+")
 SIZES = ((48, 64, 48), (128, 128, 128))
 ROUNDS, SQUARE = 7, 2048
 WEIGHT_AXES = 5  # channels out and in, and three of space
-TRANSFORMS, PRODUCTS, LAST, HALF, COMPILED = (
-    "complex transforms, as published",
-    "matrix products an axis",
-    "the same, channels last: as it is here",
+TRANSFORMS, PRODUCTS, OWN_GRID, LAST, HALF, COMPILED = (
+    "complex transforms and the image's own grid, as published",
+    "matrix products an axis, channels first",
+    "channels last, integrated on the image's own grid",
+    "as it is here",
     "products in bfloat16",
     "compiled",
 )
@@ -60,10 +61,12 @@ class Setting:
     sizes: Sequence[tuple[int, int, int]] = SIZES
     rounds: int = ROUNDS
     square: int = SQUARE
-    ways: Sequence[str] = (TRANSFORMS, PRODUCTS, LAST, HALF, COMPILED)
+    ways: Sequence[str] = (TRANSFORMS, PRODUCTS, OWN_GRID, LAST, HALF, COMPILED)
 
 
-QUICK = Setting(("Diff-Fourier-Net+",), ((32, 32, 32),), rounds=1, square=64, ways=(TRANSFORMS, PRODUCTS, LAST, HALF))
+QUICK = Setting(
+    ("Diff-Fourier-Net+",), ((32, 32, 32),), rounds=1, square=64, ways=(TRANSFORMS, PRODUCTS, OWN_GRID, LAST, HALF)
+)
 
 
 def measure(*, quick: bool) -> Measured:
@@ -87,7 +90,8 @@ def of_network(
     """Shares of its time, its ways, and what is claimed of them."""
     said = f"{name}, {'x'.join(map(str, size))}"
     network, pair = prepared(name, size)
-    found = {way: timed(network, pair, way, setting.rounds) for way in setting.ways}
+    ways_here = [way for way in setting.ways if way != OWN_GRID or DIFFEOMORPHIC in name]
+    found = {way: timed(network, pair, way, setting.rounds) for way in ways_here}
     usual = found[LAST]
     ways = [way_row(said, way, each, usual) for way, each in found.items()]
     shares: list[Row] = [
@@ -198,11 +202,12 @@ def products_a_second(edge: int) -> float:
 
 @contextmanager
 def _by_transforms(network: nn.Module) -> Iterator[nn.Module]:
-    """The decoder, and images without high frequencies, by complex transforms of the full size."""
+    """The decoder, and images without high frequencies, by complex transforms of the full size; integrals likewise."""
     with ExitStack() as stack:
         for module in ("fourier_net", "fourier_net_plus"):
             stack.enter_context(patch(f"shared_models.registration.{module}.band_limited", by_transforms))
         stack.enter_context(_channels_first(network))
+        stack.enter_context(_on_its_own_grid(network))
         yield network
 
 
@@ -211,6 +216,12 @@ def _channels_first(network: nn.Module) -> Iterator[nn.Module]:
     _lay(network, torch.contiguous_format)
     yield network
     _lay(network, torch.channels_last_3d)
+
+
+@contextmanager
+def _on_its_own_grid(network: nn.Module) -> Iterator[nn.Module]:
+    with patch.object(network, "coarseness", 1):
+        yield network
 
 
 def _lay(network: nn.Module, order: torch.memory_format) -> None:
@@ -236,6 +247,7 @@ def _compiled(network: nn.Module) -> Iterator[nn.Module]:
 WAYS: Mapping[str, Callable[[nn.Module], AbstractContextManager[nn.Module]]] = {
     TRANSFORMS: _by_transforms,
     PRODUCTS: _channels_first,
+    OWN_GRID: _on_its_own_grid,
     LAST: nullcontext,
     HALF: _in_bfloat16,
     COMPILED: _compiled,
