@@ -14,6 +14,7 @@ from benchmarks.claims import Measured
 from benchmarks.registration_cells import Contest, costs, play_all
 from benchmarks.registration_learned import VOXELMORPH
 from benchmarks.registration_peers import CLASSICAL, DEMONS, NETWORKS
+from benchmarks.registration_pictures import draw_all
 from benchmarks.registration_problems import PHANTOM, PROBLEMS, Setting
 from benchmarks.registration_report import by_set, claims, rows
 
@@ -36,7 +37,7 @@ QUICK_METHODS = (DEMONS, VOXELMORPH, "Fourier-Net", "Diff-Fourier-Net+")
 
 
 def measure(*, quick: bool, seeds: int, file: Path) -> Measured:
-    """All problems; cells lie beside the file.
+    """All problems; cells and pictures lie beside the file.
 
     Raises:
         ConsiliumError: the folder holds cells of another contest.
@@ -45,6 +46,7 @@ def measure(*, quick: bool, seeds: int, file: Path) -> Measured:
     cells = play_all(contest)
     spent = costs(contest) if contest.rounds else {}
     sets = by_set(cells)
+    draw_all(contest, sets, spent, file)
     return Measured(
         rows=tuple(rows(sets, cells, spent)), claims=tuple(claims(sets, spent)), notes=(note(contest.setting),)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from benchmarks import registration_cells, registration_problems, registration_starts
 from benchmarks.registration import QUICK, QUICK_METHODS, measure, small, whole
@@ -26,6 +27,8 @@ def test_a_small_contest_is_played_once(tmp_path, monkeypatch) -> None:
     asked = [row["method"] for row in found.rows if str(row["table"]).startswith(PHANTOM)]
     assert asked == [IDENTITY, AFFINE, *QUICK_METHODS]
     assert any("diffeomorphic" in claim.claim for claim in found.claims)
+    with Image.open(tmp_path / "x-phantom-pair.png") as picture:
+        assert picture.format == "PNG"
     monkeypatch.setattr(registration_cells, "ready", None)  # nothing is learnt again
     assert measure(quick=True, seeds=1, file=tmp_path / "x.json") == found
     cell = next((tmp_path / "x.cells" / "cells" / PHANTOM).glob("Fourier-Net-0.json"))

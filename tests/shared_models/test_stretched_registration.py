@@ -32,8 +32,9 @@ def images(*size: int) -> np.ndarray:
     return np.stack([moving, np.roll(moving, 3, 1)]).astype(np.uint8)
 
 
-def shown(pair: np.ndarray) -> list[torch.Tensor]:
-    return [torch.from_numpy(image)[None, None].float() / 255 for image in pair]
+def shown(pair: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    moving, fixed = (torch.from_numpy(image)[None, None].float() / 255 for image in pair)
+    return moving, fixed
 
 
 def test_at_its_own_side_it_is_the_network(network: FourierNet) -> None:
