@@ -50,7 +50,7 @@ def test_a_pair_is_drawn_where_the_field_leads() -> None:
     shown, grid = figure.subplots(1, 2)
     _overlaid(shown, one, field, (1,))
     _grid(grid, field)
-    np.testing.assert_allclose(np.asarray(shown.images[0].get_array()), np.full((16, 16), 12 / 16))
+    np.testing.assert_allclose(np.asarray(shown.images[0].get_array()), np.full((16, 16), 12 / 16), rtol=1e-5)
     assert shown.texts[0].get_text().startswith("Dice 7")  # 7 and 11 rows of 16, of which 7 are shared
     lines = [line.get_xydata() for line in grid.lines]
     assert len(lines) == 2 * 6
