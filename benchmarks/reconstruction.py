@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.claims import Measured
 from benchmarks.reconstruction_cells import Contest, costs, play_all
 from benchmarks.reconstruction_found import by_views
+from benchmarks.reconstruction_pictures import draw
 from benchmarks.reconstruction_report import claims, rows
 from benchmarks.reconstruction_settings import PRESETS, QUICK, Setting
 from federated.errors import ConsiliumError
@@ -22,7 +23,7 @@ ROUNDS = 10
 
 
 def measure(*, quick: bool, preset: str, seeds: int, file: Path) -> Measured:
-    """One preset; cells lie beside the file.
+    """One preset; cells and a picture lie beside the file.
 
     Raises:
         ConsiliumError: there is no such preset, or the folder holds cells of another contest.
@@ -30,6 +31,7 @@ def measure(*, quick: bool, preset: str, seeds: int, file: Path) -> Measured:
     contest = small(file) if quick else whole(preset, seeds, file)
     found = by_views(play_all(contest))
     spent = costs(contest) if contest.rounds else {}
+    draw(found, file)
     setting = contest.setting
     return Measured(
         rows=tuple(rows(found, spent)), claims=tuple(claims(found, spent, setting.edge)), notes=(note(setting),)

@@ -85,7 +85,7 @@ def _costs(costs: Costs) -> Iterator[Row]:
 
 
 def claims(found: Sequence[Found], costs: Costs, edge: int) -> Iterator[Claim]:
-    """What the issue asks for."""
+    """What is asked for."""
     for one in found:
         if (one.target, one.views) == (WALLS, STANDARD):
             name = f"reconstruction, walls, {' + '.join(VIEWS[STANDARD])}: peak IoU, views fused"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.canvas import canvas, save
 from benchmarks.registration_cells import Contest, Costs, chosen
 from benchmarks.registration_cost import Cost
 from benchmarks.registration_learned import LEARNED
@@ -27,7 +28,6 @@ SHOWN = (SYN, DEMONS, PATCH, HALF_PATCH)
 EVERY = 3  # voxels from line to line of a drawn grid
 COLOURS = ("#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73")  # Okabe and Ito: of labels, in their order
 MARKERS = "osD^vPX*h"
-DOTS = 120  # to the inch
 
 
 class Family(NamedTuple):
@@ -58,7 +58,7 @@ def draw_all(contest: Contest, sets: Sequence[Asked], spent: Costs, file: Path) 
 
 def overlap_over_cost(asked: Asked, pair: str, costs: Mapping[str, Cost]) -> Figure:
     """Mean Dice over seconds of a pair; bars are 95 % intervals."""
-    figure = _figure(9.6, 5.4)
+    figure = canvas(9.6, 5.4)
     axes = figure.subplots()
     for family in FAMILIES:
         for marker, name in zip(MARKERS, (name for name in family.methods if name in costs), strict=False):
@@ -86,7 +86,7 @@ def one_pair(contest: Contest, name: str) -> Figure:
     for method in (method for method in SHOWN if method in contest.methods):
         settings = CLASSICAL[method].choices[chosen(contest, name, method)[0]]
         fields[method] = one.whole(CLASSICAL[method].field(one.moving, one.fixed, **settings))
-    figure = _figure(2.6 * len(fields), 6.0)
+    figure = canvas(2.6 * len(fields), 6.0)
     for (method, field), column in zip(fields.items(), figure.subplots(2, len(fields)).T, strict=True):
         _overlaid(column[0], one, field, given.labels)
         _grid(column[1], field)
@@ -126,18 +126,7 @@ def _slice(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values if values.ndim == 2 else values[values.shape[0] // 2]
 
 
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _saved(figure: Figure, file: Path, name: str) -> Path:
     path = file.with_name(f"{file.stem}-{name.replace(' ', '_')}.png")
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=DOTS)
-    part.replace(path)
+    save(figure, path)
     return path

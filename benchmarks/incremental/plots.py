@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.canvas import canvas, save
 from benchmarks.incremental import figures
 from benchmarks.incremental.answers import Answers
 from benchmarks.incremental.contestants import CLOSED_FORM, GATED, JOINT, MOST_FREQUENT
@@ -68,11 +69,11 @@ def draw_all(suite: str, played: Played, removals: Mapping[str, Removals], path:
             into(axes, chosen)
             axes.set_title(f"{suite}: {'shared front end' if chosen is groups[0] else 'trained networks'}", loc="left")
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8, frameon=False)
-        _save(figure, where)
+        save(figure, where)
     figure, panels = _panels(len(removals))
     for axes, (name, one) in zip(panels, removals.items(), strict=True):
         _scatter(axes, name, one)
-    _save(figure, written[-1])
+    save(figure, written[-1])
     return written
 
 
@@ -169,15 +170,5 @@ def _arrivals(axes: Axes, cells: Sequence[Answers]) -> None:
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=((6.6 if count < 3 else 4.8) * count, 6.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas((6.6 if count < 3 else 4.8) * count, 6.6)
     return figure, list(figure.subplots(1, count, squeeze=False).ravel())
-
-
-def _save(figure: Figure, path: Path) -> None:
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=110)
-    part.replace(path)

@@ -18,6 +18,7 @@ from federated.errors import ConsiliumError
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("contest") / "reconstruction.json"
     measure(quick=True, preset="cpu", seeds=1, file=file)
+    assert file.with_name("reconstruction-views.png").is_file()
     return file
 
 

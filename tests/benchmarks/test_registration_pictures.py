@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.canvas import canvas
 from benchmarks.registration_cells import Scores
 from benchmarks.registration_classical import identity
 from benchmarks.registration_cost import Cost
 from benchmarks.registration_learned import LEARNED
 from benchmarks.registration_ours import OURS
 from benchmarks.registration_peers import AFFINE, CLASSICAL, DEMONS, NETWORKS, SYN
-from benchmarks.registration_pictures import FAMILIES, _figure, _grid, _overlaid, overlap_over_cost
+from benchmarks.registration_pictures import FAMILIES, _grid, _overlaid, overlap_over_cost
 from benchmarks.registration_report import Asked
 from benchmarks.registration_starts import Started
 from shared_models.registration.pairs import Pair
@@ -46,12 +47,12 @@ def test_a_pair_is_drawn_where_the_field_leads() -> None:
     pair = Pair("a to b", image, image, (1.0, 1.0, 1.0), labels, labels)
     one, field = Started(pair, identity(3), image, ("a", "b")), np.zeros((3, 16, 16, 16), np.float32)
     field[0] = 4.0  # along the first axis, which the slice does not show
-    figure = _figure(4, 4)
+    figure = canvas(4, 4)
     shown, grid = figure.subplots(1, 2)
     _overlaid(shown, one, field, (1,))
     _grid(grid, field)
     np.testing.assert_allclose(np.asarray(shown.images[0].get_array()), np.full((16, 16), 12 / 16), rtol=1e-5)
-    assert shown.texts[0].get_text().startswith("Dice 7")  # 7 and 11 rows of 16, of which 7 are shared
+    assert shown.texts[0].get_text() == "Dice 42.9 %"  # seven rows of each, of which three are shared
     lines = [line.get_xydata() for line in grid.lines]
     assert len(lines) == 2 * 6
     np.testing.assert_allclose(lines[0], np.stack([np.arange(16), np.zeros(16)], axis=1))
