@@ -31,9 +31,9 @@ from site_agent.segmentation import report as segmentation_report
 from site_agent.tasks import contour, reconstruction, registration, retrieval, segmentation
 
 if TYPE_CHECKING:
+    from site_agent.expert_predictions import Written
     from site_agent.home import SiteHome
     from site_agent.local_experts import Trained
-    from site_agent.segmentation.prediction import Written
     from site_agent.sources.index import Columns
     from site_agent.training_report.page import Report, Table
 

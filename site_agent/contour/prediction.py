@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from federated.errors import DataError
 from federated.files import write_whole
 from site_agent.contour.tracer import Traced, tracer_of
+from site_agent.expert_predictions import Predictions, Written
 from site_agent.local_experts import asked
 from site_agent.overlay import overlay
-from site_agent.predict import Shown, by_file, rows_of, shown_in
-from site_agent.progress import track
-from site_agent.segmentation.prediction import LINES, Written, stem_of
+from site_agent.predict import Shown
 from site_agent.sources.index import Columns
 from site_agent.training_report.page import png
 
@@ -55,24 +52,16 @@ def predict(
     """
     tracer = tracer_of(home)
     asked(tracer.experts, names)
-    files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
-    for path, rows in track(files.items(), total=len(files), what="contours"):
-        try:
-            shown = list(shown_in(path, rows))
-        except DataError as error:
-            unreadable.append((rows[0].name, error.what))
-            continue
+    found = Predictions(inputs, out)
+    for _, shown in found.images(columns, "contours"):
         for each, traced in zip(shown, tracer.trace([each.image for each in shown], names), strict=True):
             out.mkdir(parents=True, exist_ok=True)
-            name = f"{len(lines) + 1:04d}-{stem_of(each.name)}-overlay.png"
+            name = f"{found.stem(each.name)}-overlay.png"
             write_whole(out / name, png(overlay(each.image, None, traced.points)))
-            lines.append({"image": each.name} | each.lies() | {"overlay": name} | told(each, traced))
-    if not lines:
-        name, reason = unreadable[0]
-        raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
-    write_whole(out / TABLE, table(lines).encode())
-    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+            found.said.append({"image": each.name} | each.lies() | {"overlay": name} | told(each, traced))
+    if found.said:
+        write_whole(out / TABLE, table(found.said).encode())
+    return found.written()
 
 
 def told(each: Shown, traced: Traced) -> dict[str, Any]:
@@ -96,7 +85,7 @@ def _short(value: float) -> float:
     return round(value, DIGITS)
 
 
-def table(lines: Sequence[dict[str, Any]]) -> str:
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """A row a point."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from site_agent.expert_predictions import Predictions, Written
 from site_agent.hearts import HOW
 from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.reconstruction.evaluation import HALF
 from site_agent.reconstruction.reconstructor import Rebuilt, Reconstructor, reconstructor_of
 from site_agent.reconstruction.shapes import FORMS, looked_through, mesh_bytes
-from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.hearts import SUFFIX, Held, read_heart
 from site_agent.sources.walk import name_below, walk
 from site_agent.training_report.page import png
@@ -56,17 +56,13 @@ def predict(
     files = [each for path in inputs for each in _files(path)]
     if not files:
         raise DataError(f"holds no heart; they end in {SUFFIX}", where=str(inputs[0]), cure=HOW)
-    lines, unreadable = list[dict[str, Any]](), list[tuple[str, str]]()
+    found = Predictions(inputs, out, "hearts")
     for name, path in track(files, total=len(files), what="reconstructing"):
-        try:
-            lines.append(_written(reconstructor, name, path, out, form, names, number=len(lines) + 1))
-        except DataError as error:
-            unreadable.append((name, error.what))
-    if not lines:
-        name, reason = unreadable[0]
-        raise DataError(f"none of the {len(unreadable)} hearts can be used; {name} {reason}", where=str(inputs[0]))
-    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+        stem = out / found.stem(name)
+        line = found.usable(name, partial(_written, reconstructor, name, path, stem, form, names))
+        if line is not None:
+            found.said.append(line)
+    return found.written()
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
@@ -80,19 +76,18 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _written(
-    reconstructor: Reconstructor, name: str, path: Path, out: Path, form: str, names: Sequence[str], *, number: int
+    reconstructor: Reconstructor, name: str, path: Path, stem: Path, form: str, names: Sequence[str]
 ) -> dict[str, Any]:
-    """The line on a heart whose mesh and picture were written."""
+    """The line on a heart whose mesh and picture were written, under a stem."""
     held = read_heart(path)
     views = _shown(held, reconstructor.views(names))
     rebuilt = reconstructor.volume(views, names)
     spacing = held.spacing_mm * len(held.filled) / len(rebuilt.probabilities)
     mesh = mesh_bytes(form, rebuilt.probabilities, spacing)
-    out.mkdir(parents=True, exist_ok=True)
-    stem = f"{number:04d}-{stem_of(name)}"
-    write_whole(out / f"{stem}.{form}", mesh)
-    write_whole(out / f"{stem}.png", png(looked_through(rebuilt.probabilities)))
-    files = {"mesh": f"{stem}.{form}", "picture": f"{stem}.png"}
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    files = {"mesh": f"{stem.name}.{form}", "picture": f"{stem.name}.png"}
+    write_whole(stem.with_name(files["mesh"]), mesh)
+    write_whole(stem.with_name(files["picture"]), png(looked_through(rebuilt.probabilities)))
     return {"heart": name, "views": list(views), **files, **_told(held, rebuilt, spacing)}
 
 

@@ -7,7 +7,6 @@ its tissue to where that is in each frame. A still has no other frame and is tol
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from site_agent.expert_predictions import Predictions, Written
 from site_agent.local_experts import asked
 from site_agent.predict import by_file, prepared_of, rows_of
 from site_agent.progress import Bar
 from site_agent.registration.registrar import Registered, Registrar, registrar_of
-from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.files import open_file
 from site_agent.sources.index import Columns, Row
 from site_agent.training_report.page import png
@@ -93,21 +92,14 @@ def predict(
     """
     registrar = registrar_of(home)
     asked(registrar.experts, names)
-    files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
+    files, found = by_file(rows_of(inputs, columns)), Predictions(inputs, out, "clips")
     with closing(Bar("registering", PARTS * len(files))) as bar:
         for number, (path, rows) in enumerate(files.items()):
-            try:
-                clip = _clip(path, rows)
-            except DataError as error:
-                unreadable.append((rows[0].name, error.what))
-                continue
-            motion = followed(registrar, clip, names, partial(_show, bar, number))
-            lines.append(_written(out, f"{len(lines) + 1:04d}-{stem_of(rows[0].name)}", rows[0], clip, motion))
-    if not lines:
-        name, reason = unreadable[0]
-        raise DataError(f"none of the {len(unreadable)} clips can be used; {name} {reason}", where=str(inputs[0]))
-    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+            clip = found.usable(rows[0].name, partial(_clip, path, rows))
+            if clip is not None:
+                motion = followed(registrar, clip, names, partial(_show, bar, number))
+                found.said.append(_written(out, found.stem(rows[0].name), rows[0], clip, motion))
+    return found.written()
 
 
 def _clip(path: Path, rows: Sequence[Row]) -> Prepared:

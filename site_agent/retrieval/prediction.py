@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from federated.errors import DataError
 from federated.files import write_whole
-from site_agent.predict import Shown, by_file, rows_of, shown_in
-from site_agent.progress import track
+from site_agent.expert_predictions import Predictions, Written
+from site_agent.predict import Shown, rows_of, shown_in
 from site_agent.retrieval.contact_sheet import contact_sheet
 from site_agent.retrieval.similar import Gray, Hit, Similar, encoders_of, images_of, similar, told
-from site_agent.segmentation.prediction import LINES, Written, stem_of
 from site_agent.sources.index import Columns, Row
 from site_agent.training_report.page import png
 
@@ -46,30 +44,21 @@ def predict(
         ConsiliumError: no encoder is here, nothing can be used, or nothing can be written.
     """
     encoders = encoders_of(home, names)
-    files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
-    for path, rows in track(files.items(), total=len(files), what="looking for what is alike"):
-        try:
-            shown = list(shown_in(path, rows))
-        except DataError as error:
-            unreadable.append((rows[0].name, error.what))
-            continue
+    found = Predictions(inputs, out)
+    for image, shown in found.images(columns, "looking for what is alike"):
         frames = [each.image for each in shown]
         hits = similar(home, frames, COUNT, names)
-        name = f"{len(lines) + 1:04d}-{stem_of(rows[0].name)}-similar.png"
+        name = f"{found.stem(image)}-similar.png"
         write_sheet(home, out / name, shown[len(shown) // 2].image, hits)
-        lines.append(
+        found.said.append(
             {
-                "image": rows[0].name,
+                "image": image,
                 "sheet": name,
                 "similar": [each.model_dump() for each in told(home, hits)],
                 "experts": encoders.told(frames, names),
             }
         )
-    if not lines:
-        name, reason = unreadable[0]
-        raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
-    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
+    return found.written()
 
 
 def write_sheet(home: SiteHome, path: Path, asked: Gray, hits: Sequence[Hit]) -> None:

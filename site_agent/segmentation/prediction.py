@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +12,10 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
-from federated.manifest import Frozen
+from site_agent.expert_predictions import Predictions, Written
 from site_agent.local_experts import asked
 from site_agent.overlay import overlay
-from site_agent.predict import Shown, by_file, rows_of, shown_in
-from site_agent.progress import track
+from site_agent.predict import Shown
 from site_agent.segmentation.segmenter import Seen, segmenter_of
 from site_agent.sources.index import Columns
 from site_agent.tasks.segmentation import meanings_of
@@ -26,21 +23,6 @@ from site_agent.training_report.page import png
 
 if TYPE_CHECKING:
     from site_agent.home import SiteHome
-
-LINES = "predictions.jsonl"
-UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class Written(Frozen):
-    """What came out.
-
-    Attributes:
-        unreadable: names of images that could not be used, with the reason.
-    """
-
-    out: str
-    images: int
-    unreadable: tuple[tuple[str, str], ...]
 
 
 def predict(
@@ -66,29 +48,13 @@ def predict(
     """
     segmenter, write = segmenter_of(home), WRITERS[form]
     asked(segmenter.experts, names)
-    files, lines, unreadable = by_file(rows_of(inputs, columns)), list[dict[str, Any]](), list[tuple[str, str]]()
-    for path, rows in track(files.items(), total=len(files), what="segmenting"):
-        try:
-            shown = list(shown_in(path, rows))
-        except DataError as error:
-            unreadable.append((rows[0].name, error.what))
-            continue
+    found = Predictions(inputs, out)
+    for _, shown in found.images(columns, "segmenting"):
         for each, seen in zip(shown, segmenter.look([each.image for each in shown], names), strict=True):
-            stem = f"{len(lines) + 1:04d}-{stem_of(each.name)}"
+            stem = found.stem(each.name)
             files_of = {"mask": write(out, stem, seen.labels, each), "overlay": _overlay(out, stem, each.image, seen)}
-            lines.append({"image": each.name} | each.lies() | files_of | _told(home, each, seen))
-    if not lines:
-        name, reason = unreadable[0]
-        raise DataError(f"none of the {len(unreadable)} images can be used; {name} {reason}", where=str(inputs[0]))
-    write_whole(out / LINES, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return Written(out=str(out), images=len(lines), unreadable=tuple(unreadable))
-
-
-def stem_of(name: str) -> str:
-    """The end of an image's name, as a file may be called; a frame keeps its number."""
-    path, _, frame = name.partition("#")
-    plain = UNSAFE.sub("-", Path(path).name.partition(".")[0])
-    return f"{plain}-{frame}" if frame else plain
+            found.said.append({"image": each.name} | each.lies() | files_of | _told(home, each, seen))
+    return found.written()
 
 
 def _told(home: SiteHome, each: Shown, seen: Seen) -> dict[str, Any]:

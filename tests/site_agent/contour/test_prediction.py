@@ -12,8 +12,9 @@ from PIL import Image
 
 from federated.enrolment import Kit
 from federated.errors import DataError
-from site_agent.contour.prediction import FORMS, LINES, POINTS, TABLE, predict, table, told
+from site_agent.contour.prediction import FORMS, POINTS, TABLE, predict, table, told
 from site_agent.contour.tracer import Traced
+from site_agent.expert_predictions import LINES
 from site_agent.home import SiteHome
 from site_agent.predict import Shown, rows_of
 from site_agent.tasks.contour import train

@@ -12,8 +12,9 @@ from PIL import Image
 
 from federated.enrolment import Kit
 from federated.errors import DataError
+from site_agent.expert_predictions import LINES
 from site_agent.home import SiteHome
-from site_agent.segmentation.prediction import LINES, predict
+from site_agent.segmentation.prediction import predict
 from site_agent.tasks.segmentation import train
 from site_agent.truth import masked_cases
 from tests.site_agent.segmentation_making import STRUCTURES, segmentation_home
