@@ -58,7 +58,7 @@ def test_images_come_file_by_file_without_those_that_cannot_be_read(tmp_path: Pa
     for name in ("a.png", "c.png"):
         Image.fromarray(np.where(wedge, noise, 0).astype(np.uint8)).save(tmp_path / name)
     (tmp_path / "b.png").write_bytes(b"no image")
-    found = Predictions([tmp_path], tmp_path / "out")
+    found = Predictions([tmp_path], tmp_path)
     seen = [(name, [each.image.shape for each in shown]) for name, shown in found.images(None, "looking")]
     assert [name for name, _ in seen] == ["a.png", "c.png"]
     assert all(len(shapes) == 1 for _, shapes in seen)
