@@ -17,6 +17,7 @@ from benchmarks.reconstruction_found import by_views
 from benchmarks.reconstruction_pictures import draw
 from benchmarks.reconstruction_report import claims, rows
 from benchmarks.reconstruction_settings import PRESETS, QUICK, Setting
+from benchmarks.reconstruction_shifts import rows as shifted
 from federated.errors import ConsiliumError
 
 ROUNDS = 10
@@ -34,7 +35,7 @@ def measure(*, quick: bool, preset: str, seeds: int, file: Path) -> Measured:
     draw(found, file)
     setting = contest.setting
     return Measured(
-        rows=tuple(rows(found, spent)), claims=tuple(claims(found, spent, setting.edge)), notes=(note(setting),)
+        rows=(*rows(found, spent), *shifted()), claims=tuple(claims(found, spent, setting.edge)), notes=(note(setting),)
     )
 
 

@@ -19,7 +19,7 @@ from benchmarks.reconstruction_settings import TARGETS, VENTRICLE, VIEWS, Settin
 from shared_models.reconstruction.shape_examples import Target
 from site_agent.progress import track
 
-TELLING = ("reconstruction.py", "reconstruction_report.py", "reconstruction_found.py", "reconstruction_pictures.py")
+TELLING = tuple(f"reconstruction{name}.py" for name in ("", "_report", "_found", "_pictures", "_shifts"))
 
 
 @dataclass(frozen=True)

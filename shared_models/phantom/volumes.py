@@ -97,9 +97,13 @@ def _bounds(heart: Heart) -> tuple[Vector, Vector]:
 
 def volume(heart: Heart, phase: float, edge: int) -> Volume:
     """Labels and walls at a phase on `bounding_grid`."""
-    grid = bounding_grid(heart, edge)
+    return volume_on(heart, phase, bounding_grid(heart, edge))
+
+
+def volume_on(heart: Heart, phase: float, grid: Grid) -> Volume:
+    """The same on another grid."""
     marks, walls = _marks(heart, grid.points(), phase)
-    shape = (edge, edge, edge)
+    shape = (grid.edge,) * 3
     return Volume(marks.reshape(shape), walls.reshape(shape), grid)
 
 

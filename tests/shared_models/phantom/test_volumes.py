@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,6 +24,7 @@ from shared_models.phantom.volumes import (
     nine_planes,
     picture_mm,
     volume,
+    volume_on,
 )
 from tests.shared_models.phantom.hearts import FEW, patients, phases
 
@@ -41,6 +44,15 @@ WALLS_OF = {  # what each of the nine planes must show
 def counted(taken, value):
     """Volume in ml by counting voxels."""
     return (taken.labels == value).sum() * taken.grid.spacing_mm**3 / 1000
+
+
+def test_a_grid_that_is_moved_by_a_voxel_shows_the_same_heart_there():
+    heart = draw_patient(1).heart
+    whole = volume(heart, 0.0, 32)
+    grid = replace(whole.grid, origin=whole.grid.origin + np.array([whole.grid.spacing_mm, 0, 0]))
+    moved = volume_on(heart, 0.0, grid)
+    np.testing.assert_array_equal(moved.labels[:-1], whole.labels[1:])
+    np.testing.assert_array_equal(moved.walls[:-1], whole.walls[1:])
 
 
 @given(patients())
