@@ -1,11 +1,13 @@
 """The contest of registration cell by cell: each is written when it is done, and a run that was stopped goes on.
 
-A cell is a method on a problem with a seed. Before it come the choices of settings, one file for each setting that was
-tried, and after all cells what a pair costs. Methods that learn nothing have one seed.
+A cell is a method on a problem with a seed; of methods that learn nothing, which take long, every pair is written.
+Before cells come the choices of settings, one file for each setting that was tried, and after them what a pair costs.
+Methods that learn nothing have one seed.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,6 +22,7 @@ from benchmarks.registration_cost import Cost, in_process, joined, write_pair
 from benchmarks.registration_learning import Course
 from benchmarks.registration_peers import (
     AFFINE,
+    CLASSICAL,
     IDENTITY,
     NETWORKS,
     Field,
@@ -149,7 +152,14 @@ def cell(contest: Contest, name: str, method: str, number: int) -> Cell:
     """One, played if it is not there."""
     path = contest.folder / "cells" / name / f"{method}-{number}.json"
     one_thread()
-    return read_cell(kept(path, lambda: asdict(_played(contest, name, method, number))))
+    found = read_cell(kept(path, lambda: asdict(_played(contest, name, method, number))))
+    shutil.rmtree(_begun(contest, name, method), ignore_errors=True)
+    return found
+
+
+def _begun(contest: Contest, name: str, method: str) -> Path:
+    """Folder of the pairs of a cell that is not done yet."""
+    return contest.folder / "begun" / name / method
 
 
 def one_thread() -> None:
@@ -161,11 +171,12 @@ def one_thread() -> None:
 
 def read_cell(said: dict[str, Any]) -> Cell:
     """As it was written."""
-    scores = {
-        key: [Scores(**{**one, "patients": tuple(one["patients"])}) for one in each]
-        for key, each in said["scores"].items()
-    }
+    scores = {key: [_read_scores(one) for one in each] for key, each in said["scores"].items()}
     return Cell(**{**said, "scores": scores})
+
+
+def _read_scores(said: dict[str, Any]) -> Scores:
+    return Scores(**{**said, "patients": tuple(said["patients"])})
 
 
 def _played(contest: Contest, name: str, method: str, number: int) -> Cell:
@@ -175,11 +186,25 @@ def _played(contest: Contest, name: str, method: str, number: int) -> Cell:
     choice, good = chosen(contest, name, method)
     course = Course(setting.steps, setting.seeds[number], setting.precision)
     solver = ready(method, choice, given, course)
-    return Cell(name, method, number, choice, good, solver.seconds, _scores(given, solver.field))
+    if method in CLASSICAL:
+        scores = _kept_scores(given, solver.field, _begun(contest, name, method))
+    else:
+        scores = _scores(given, solver.field)
+    return Cell(name, method, number, choice, good, solver.seconds, scores)
 
 
 def _scores(given: Problem, field: Field | None) -> dict[str, list[Scores]]:
     return {key: [_of(one, field, given.labels) for one in asked] for key, asked in given.asked.items()}
+
+
+def _kept_scores(given: Problem, field: Field, folder: Path) -> dict[str, list[Scores]]:
+    """The same, each pair's kept in a folder at once."""
+
+    def of(key: str, place: int, one: Started) -> Scores:
+        path = folder / f"{key}-{place}.json"
+        return _read_scores(kept(path, lambda: asdict(_of(one, field, given.labels))))
+
+    return {key: [of(key, place, one) for place, one in enumerate(asked)] for key, asked in given.asked.items()}
 
 
 def _of(one: Started, field: Field | None, labels: Sequence[int]) -> Scores:

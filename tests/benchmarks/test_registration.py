@@ -11,7 +11,7 @@ from benchmarks import registration_cells, registration_problems, registration_s
 from benchmarks.registration import QUICK, QUICK_METHODS, measure, small, whole
 from benchmarks.registration_cells import play_all
 from benchmarks.registration_classical import identity
-from benchmarks.registration_peers import AFFINE, CLASSICAL, IDENTITY, NETWORKS
+from benchmarks.registration_peers import AFFINE, CLASSICAL, DEMONS, IDENTITY, NETWORKS
 from benchmarks.registration_problems import PHANTOM
 from federated.errors import ConsiliumError
 
@@ -35,6 +35,26 @@ def test_a_small_contest_is_played_once(tmp_path, monkeypatch) -> None:
     cell.unlink()
     with pytest.raises(TypeError):  # but what is missing is
         measure(quick=True, seeds=1, file=tmp_path / "x.json")
+
+
+def test_a_cell_that_was_stopped_goes_on_from_its_pairs(tmp_path, monkeypatch) -> None:
+    contest = replace(small(tmp_path / "x.json"), methods=(DEMONS,))
+    field, asked = CLASSICAL[DEMONS].field, []
+
+    def stopped(moving, fixed, **settings):
+        asked.append(1)
+        if len(asked) == 3:  # one pair that settings are chosen on, one that is asked, and then
+            raise KeyboardInterrupt
+        return field(moving, fixed, **settings)
+
+    monkeypatch.setitem(CLASSICAL, DEMONS, replace(CLASSICAL[DEMONS], field=stopped))
+    with pytest.raises(KeyboardInterrupt):
+        play_all(contest)
+    assert len(list((contest.folder / "begun").rglob("*.json"))) == 1
+    found = play_all(contest)
+    assert len(asked) == 4  # the pair that was stopped alone
+    assert [len(cell.scores[PHANTOM]) for cell in found if cell.method == DEMONS] == [2]
+    assert not list((contest.folder / "begun").rglob("*.json"))
 
 
 def test_cells_of_another_contest_are_refused(tmp_path) -> None:
