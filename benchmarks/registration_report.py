@@ -164,7 +164,7 @@ def _learning(cells: Sequence[Cell]) -> Iterator[Row]:
 
 
 def claims(sets: Sequence[Asked], costs: Costs) -> Iterator[Claim]:
-    """What is asked of our networks, where rivals have learnt the same."""
+    """What is asked of our networks, where rivals have learnt from the same pairs; names say who learnt for longer."""
     for asked in sets:
         if any(name in asked.found for name in OURS):
             yield from _accurate(asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared_models.clip_encoder import clip_encoder
 from shared_models.contour_network import contour_network
@@ -23,30 +23,16 @@ def _unet(classes: int, side: int, width: int = 16, levels: int = LEVELS) -> tor
     return unet(classes, side, width, levels)
 
 
-def _fourier_net(
-    dimensions: int = 3,
-    channels: int = 16,
-    diffeomorphic: bool = False,
-    scale: int | None = None,
-    coarseness: int = 1,
-) -> torch.nn.Module:
+def _fourier_net(**config: Any) -> torch.nn.Module:
     from shared_models.registration.fourier_net import FourierNet
 
-    return FourierNet(dimensions, channels, diffeomorphic, scale, coarseness)
+    return FourierNet(**config)
 
 
-def _fourier_net_plus(
-    dimensions: int = 3,
-    channels: int = 16,
-    cascades: int = 1,
-    diffeomorphic: bool = False,
-    skip: bool = False,
-    scale: int = 1,
-    coarseness: int = 1,
-) -> torch.nn.Module:
+def _fourier_net_plus(**config: Any) -> torch.nn.Module:
     from shared_models.registration.fourier_net_plus import FourierNetPlus
 
-    return FourierNetPlus(dimensions, channels, cascades, diffeomorphic, skip, scale, coarseness)
+    return FourierNetPlus(**config)
 
 
 MODELS: dict[str, Callable[..., torch.nn.Module]] = {
