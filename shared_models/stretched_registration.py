@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from shared_models.registration.fields import integrate
-from shared_models.registration.network import Estimate, RegistrationNetwork, require_pairs
+from shared_models.registration.network import RegistrationNetwork
 from shared_models.registration_expert import velocity_at
 
 
@@ -18,17 +17,17 @@ class StretchedRegistration(RegistrationNetwork):
         side: pixels, at which it is asked.
     """
 
+    divisor = 1  # nothing is padded: the network's own side is met by stretching
+
     def __init__(self, network: RegistrationNetwork, side: int) -> None:
         """Of a diffeomorphic network in 2D, and the side it learnt at."""
         super().__init__(2, 1, True, network.padding)  # there are no channels beside the network's
         self.network, self.side = network, side
 
-    def forward(self, moving: Tensor, fixed: Tensor) -> Estimate:
-        """Fields of pairs (B, 1, H, W); see `RegistrationNetwork`."""
-        require_pairs(moving, fixed, self.dimensions)
+    def estimate(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """(B, 2, H, W) velocity, normalised, of images of any size."""
         seen = (
             functional.interpolate(images, (self.side, self.side), mode="bilinear", antialias=True)
             for images in (moving, fixed)
         )
-        velocity = velocity_at(self.network(*seen).regularised, moving.shape[2:])
-        return Estimate(integrate(velocity), velocity)
+        return velocity_at(self.network(*seen).regularised, moving.shape[2:])
