@@ -160,15 +160,16 @@ def _parts(machine: str, size: tuple[int, int] | None) -> Row:
 def _three_dimensions(quick: bool) -> Measured:
     from shared_models.phantom.motion import END_SYSTOLE
     from shared_models.phantom.patients import draw_patient
-    from shared_models.phantom.volumes import bounding_grid, displacement, nine_planes, volume
+    from shared_models.phantom.volumes import bounding_grid, displacement, nine_planes, wall_occupancy
 
     seeds, edge = count(), 32 if quick else EDGE
 
     def truth() -> None:
         heart = draw_patient(next(seeds)).heart
-        volume(heart, 0.0, edge)
+        grid = bounding_grid(heart, edge)
+        wall_occupancy(heart, 0.0, grid)
         nine_planes(heart, 0.0)
-        displacement(heart, END_SYSTOLE, bounding_grid(heart, edge))
+        displacement(heart, END_SYSTOLE, grid)
 
     name = f"3D truth of a new patient: occupancy at {edge}³, nine planes, displacement field at {edge}³"
     return Measured(rows=(), claims=(at_most(name, _processor(truth), "s", 2.0),))

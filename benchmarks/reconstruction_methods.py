@@ -29,7 +29,15 @@ from shared_models.reconstruction.pix2vox import pix2vox
 from shared_models.reconstruction.plane_places import drawn
 from shared_models.reconstruction.reconstruction_training import ReconstructionTask, reconstructed
 from shared_models.reconstruction.shape_examples import WALL_GREYS, Target
-from shared_models.reconstruction.shape_pca import ShapeModel, fitted, occupancy, outline_points, shape_model
+from shared_models.reconstruction.shape_pca import (
+    ShapeModel,
+    fitted,
+    occupancy,
+    outline_points,
+    sampled,
+    shape_model,
+    solved,
+)
 from shared_models.reconstruction.simpson import FOUR, TWO, simpson_volume_ml
 from shared_models.reconstruction.volume_metrics import iou
 from shared_models.training import Task, train
@@ -80,8 +88,8 @@ def learnt(method: str, setting: Setting, count: int, sought: Target, given: Spl
         return Learnt(lambda one: volume_scores(one, discs_ml(one), usual), time.perf_counter() - begun, chosen)
     if method == SHAPES:
         model = shape_model([one.target for one in known], max(setting.modes))
-        modes, sigma = chosen_fit(model, setting, seen(given.checked, count, sought))
-        answer, chosen = shape_answer(shortened(model, modes), sigma), {"modes": modes, "sigma": sigma}
+        chosen = chosen_fit(model, setting, seen(given.checked, count, sought))
+        answer = shape_answer(shortened(model, int(chosen["modes"])), chosen["sigma"], chosen["level"])
     else:
         network, answer = fresh(method, setting, count, seed)
         train(task(method, network, known), recipe(setting, len(known), seed))
@@ -145,9 +153,9 @@ def recipe(setting: Setting, examples: int, seed: int) -> Recipe:
     )
 
 
-def shape_answer(model: ShapeModel, sigma: float) -> Answer:
+def shape_answer(model: ShapeModel, sigma: float, level: float = 0.0) -> Answer:
     """Probabilities of the shape that fits a heart's outlines."""
-    return lambda one: occupancy(model.distances(fitted(model, outlines(one), sigma)))
+    return lambda one: occupancy(model.distances(fitted(model, outlines(one), sigma, level)))
 
 
 def outlines(one: Seen) -> NDArray[np.float64]:
@@ -163,16 +171,18 @@ def shortened(model: ShapeModel, modes: int) -> ShapeModel:
     return ShapeModel(model.mean, model.modes[:modes])
 
 
-def chosen_fit(model: ShapeModel, setting: Setting, checked: Sequence[Seen]) -> tuple[int, float]:
-    """How many modes and which sigma overlap best in hearts that are asked about nowhere."""
-    points = [outlines(one) for one in checked]
+def chosen_fit(model: ShapeModel, setting: Setting, checked: Sequence[Seen]) -> dict[str, float]:
+    """How many modes, which sigma and which level overlap best in hearts that are asked about nowhere."""
+    known = [sampled(model, outlines(one)) for one in checked]
 
-    def overlap(pair: tuple[int, float]) -> float:
-        own = shortened(model, pair[0])
-        found = [own.distances(fitted(own, each, pair[1])) < 0 for each in points]
+    def overlap(fit: tuple[int, float, float]) -> float:
+        modes, sigma, level = fit
+        own = shortened(model, modes)
+        found = [own.distances(solved(mean, slopes[:, :modes], sigma, level)) < 0 for mean, slopes in known]
         return float(np.mean([iou(solid, one.target) for solid, one in zip(found, checked, strict=True)]))
 
-    return max(product(setting.modes, setting.sigmas), key=overlap)
+    best = max(product(setting.modes, setting.sigmas, setting.levels), key=overlap)
+    return dict(zip(("modes", "sigma", "level"), best, strict=True))
 
 
 def discs_ml(one: Seen) -> float | None:

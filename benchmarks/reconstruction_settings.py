@@ -37,7 +37,7 @@ class Setting:
         seeds: each has patients of its own.
         views: for each target numbers of them, out of `VIEWS`.
         unfused: those with which views are also decoded one by one, which is what takes long.
-        modes, sigmas: of the shape model, of which one each is chosen.
+        modes, sigmas, levels: of the shape model, of which one each is chosen.
     """
 
     edge: int
@@ -54,6 +54,7 @@ class Setting:
     unfused: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
     modes: tuple[int, ...] = (5, 10, 20, 40)
     sigmas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
+    levels: tuple[float, ...] = (0.0, -0.25, -0.5, -0.75)
 
 
 SMALL = {**pix2vox.PRESETS["small"], "trunk": "test_resnet"}
@@ -88,4 +89,5 @@ QUICK = Setting(
     unfused=dict.fromkeys(TARGETS, (STANDARD,)),
     modes=(2, 4),
     sigmas=(3.0,),
+    levels=(0.0, -0.5),
 )

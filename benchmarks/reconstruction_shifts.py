@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.claims import Row
-from shared_models.phantom.volumes import Grid, bounding_grid, volume_on
+from shared_models.phantom.volumes import Grid, bounding_grid, wall_occupancy
 from shared_models.reconstruction.shape_examples import shape_patient
 from shared_models.reconstruction.volume_metrics import iou
 
@@ -28,10 +28,10 @@ def rows(edges: Sequence[int] = EDGES, patients: int = PATIENTS) -> Iterator[Row
 def _overlaps(seed: int, edge: int) -> list[float]:
     heart = shape_patient(seed).heart
     grid = bounding_grid(heart, edge)
-    there = volume_on(heart, 0.0, grid).occupancy
+    there = wall_occupancy(heart, 0.0, grid)
     towards = np.random.default_rng(seed).normal(size=(len(MILLIMETRES), 3))
     steps = towards / np.linalg.norm(towards, axis=1, keepdims=True) * np.reshape(MILLIMETRES, (-1, 1))
-    return [float(iou(volume_on(heart, 0.0, _moved(grid, step)).occupancy, there)) for step in steps]
+    return [float(iou(wall_occupancy(heart, 0.0, _moved(grid, step)), there)) for step in steps]
 
 
 def _moved(grid: Grid, step: NDArray[np.float64]) -> Grid:

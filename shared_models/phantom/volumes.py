@@ -1,7 +1,8 @@
 """The heart in 3D: label volumes, walls, displacement on a grid, and the nine planes of reconstruction from views.
 
 The nine planes follow Efficient Pix2Vox++ (Stojanovski et al., ASMUS 2022): whole-heart walls, cut through
-centroids and the apex.
+centroids and the apex. Their target is published as the voxels that hold a vertex of a mesh whose edges are 1 mm on
+average: however thin a wall, the voxels that it crosses hold it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ WALL_NAMES = ("none", "left ventricle", "right ventricle", "left atrium", "right
 NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillary", "PSAX low", "A4C", "A5C", "A2C")
 PLANE_PIXELS = 224
 MARGIN = 6.0  # mm about the heart
+WALL_POINTS = 128  # a side of the cube, some 1.2 mm apart, at which walls are looked for
 POSE_DEGREES, POSE_MM = 4.0, 3.0  # standard deviations of the rigid pose that all planes share
 
 
@@ -48,6 +50,11 @@ class Grid:
         axes = [np.float32(start) + steps for start in self.origin]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
+    def finer(self, times: int) -> Grid:
+        """The same cube, every voxel parted into so many along each axis."""
+        spacing = self.spacing_mm / times
+        return Grid(self.origin + (spacing - self.spacing_mm) / 2, spacing, self.edge * times)
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -55,18 +62,13 @@ class Volume:
 
     Attributes:
         labels: (E, E, E) values of `labels`, background where there is nothing.
-        walls: (E, E, E) 0 or the number of a wall in `WALL_NAMES`.
+        walls: (E, E, E) 0 or the number of a wall in `WALL_NAMES`; of both, what is at a voxel's centre.
         grid: where the voxels lie.
     """
 
     labels: NDArray[np.uint8]
     walls: NDArray[np.uint8]
     grid: Grid
-
-    @property
-    def occupancy(self) -> NDArray[np.bool_]:
-        """(E, E, E) whether any wall is there: the target of the published reconstruction."""
-        return self.walls > 0
 
 
 def bounding_grid(heart: Heart, edge: int) -> Grid:
@@ -105,6 +107,23 @@ def volume_on(heart: Heart, phase: float, grid: Grid) -> Volume:
     marks, walls = _marks(heart, grid.points(), phase)
     shape = (grid.edge,) * 3
     return Volume(marks.reshape(shape), walls.reshape(shape), grid)
+
+
+def wall_occupancy(heart: Heart, phase: float, grid: Grid) -> NDArray[np.bool_]:
+    """(E, E, E) voxels that any wall crosses: the target of the published reconstruction."""
+    finer = grid.finer(max(1, WALL_POINTS // grid.edge))
+    there = _walls_at(heart, finer.points(), phase) > 0
+    times = finer.edge // grid.edge
+    return np.asarray(there.reshape((grid.edge, times) * 3).any(axis=(1, 3, 5)))
+
+
+def _walls_at(heart: Heart, points: NDArray[np.floating], phase: float) -> NDArray[np.uint8]:
+    """(N,) 0 or the number of a wall."""
+    low, high = _bounds(heart)
+    near = ((points > low - MARGIN) & (points < high + MARGIN)).all(axis=1)  # elsewhere there is no wall
+    walls = np.zeros(len(points), np.uint8)
+    _, walls[near] = _marks(heart, points[near], phase)
+    return walls
 
 
 def _marks(heart: Heart, points: NDArray[np.float32], phase: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -180,11 +199,7 @@ def wall_pictures(
     steps = (np.arange(pixels) + 0.5 - pixels / 2) * picture_mm(heart, pixels)
     down, right = np.meshgrid(steps, steps, indexing="ij")
     points = np.concatenate([cut.points(right, down) for cut in cuts])
-    low, high = _bounds(heart)
-    near = ((points > low - MARGIN) & (points < high + MARGIN)).all(axis=1)  # elsewhere there is no wall
-    walls = np.zeros(len(points), np.uint8)
-    _, walls[near] = _marks(heart, points[near], phase)
-    return walls.reshape(len(cuts), pixels, pixels)
+    return _walls_at(heart, points, phase).reshape(len(cuts), pixels, pixels)
 
 
 def nine_cuts(heart: Heart, phase: float = 0.0, jitter: np.random.Generator | None = None) -> tuple[Plane, ...]:

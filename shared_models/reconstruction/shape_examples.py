@@ -15,11 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_models.phantom import labels as label
+from shared_models.phantom.heart import Heart
 from shared_models.phantom.machines import machine_named
 from shared_models.phantom.motion import END_SYSTOLE
 from shared_models.phantom.patients import Patient, draw_patient
 from shared_models.phantom.planes import Plane
-from shared_models.phantom.volumes import NINE_PLANES, Grid, Volume, nine_cuts, picture_mm, volume, wall_pictures
+from shared_models.phantom.volumes import (
+    NINE_PLANES,
+    Grid,
+    bounding_grid,
+    nine_cuts,
+    picture_mm,
+    volume_on,
+    wall_occupancy,
+    wall_pictures,
+)
 from shared_models.reconstruction.named_views import in_order
 from shared_models.reconstruction.plane_places import Places, places
 from shared_models.reconstruction.view_scans import scan
@@ -123,7 +133,7 @@ def shape_example(patient: Patient, moment: str, plan: ShapePlan) -> Example:
     if moment not in MOMENTS:
         raise ValueError(f"there is no moment '{moment}'; known are {', '.join(MOMENTS)}")
     heart, phase = patient.heart, MOMENTS[moment]
-    taken = volume(heart, phase, plan.edge)
+    grid = bounding_grid(heart, plan.edge)
     jitter = np.random.default_rng([patient.seed, POSE]) if plan.jitter else None
     cuts = dict(zip(NINE_PLANES, nine_cuts(heart, phase, jitter), strict=True))
     greys, shown, edges = _pictures(patient, phase, plan, [cuts[view] for view in plan.views])
@@ -132,19 +142,19 @@ def shape_example(patient: Patient, moment: str, plan: ShapePlan) -> Example:
         moment=moment,
         views=plan.views,
         planes=greys.astype(np.float32) / np.float32(255),
-        target=occupied(taken, plan.target),
-        grid=taken.grid,
+        target=occupied(heart, phase, grid, plan.target),
+        grid=grid,
         cuts=tuple(shown),
         picture_mm=np.asarray(edges, np.float32),
         lv_volume_ml=heart.motion.lv_volume(phase),
     )
 
 
-def occupied(taken: Volume, target: Target) -> NDArray[np.bool_]:
-    """(E, E, E) where that which is to be found lies."""
+def occupied(heart: Heart, phase: float, grid: Grid, target: Target) -> NDArray[np.bool_]:
+    """(E, E, E) where that which is to be found lies: voxels that a wall crosses, or whose centres are in blood."""
     if target == "walls":
-        return taken.occupancy
-    return np.isin(taken.labels, POOLS if target == "blood pools" else label.LV)
+        return wall_occupancy(heart, phase, grid)
+    return np.isin(volume_on(heart, phase, grid).labels, POOLS if target == "blood pools" else label.LV)
 
 
 def _pictures(

@@ -2,9 +2,10 @@
 
 Signed distances phi(x) to the surface (voxels, below nought inside) of training volumes have a mean and main modes
 (Leventon et al., CVPR 2000): phi(x) = mean(x) + sum b_k mode_k(x), modes scaled so that each b_k has variance one.
-Where a plane shows an outline, phi is nought; the b that fits best is that of least squares under the prior,
+Where a plane shows an outline, phi is nought, or a little less where volumes hold every voxel that a wall crosses; the
+b that fits best is that of least squares under the prior,
 
-    min_b  sum over outline points (phi(x) / sigma)^2 + |b|^2,
+    min_b  sum over outline points ((phi(x) - level) / sigma)^2 + |b|^2,
 
 which is linear in b.
 """
@@ -102,25 +103,42 @@ def outline_points(planes: NDArray[np.float32], where: Places, level: float = HA
     return np.concatenate(found) if found else np.zeros((0, 3))
 
 
-def fitted(model: ShapeModel, points: NDArray[np.float64], sigma: float = 1.0) -> NDArray[np.float64]:
+def fitted(
+    model: ShapeModel, points: NDArray[np.float64], sigma: float = 1.0, level: float = 0.0
+) -> NDArray[np.float64]:
     """(K,) coefficients of the shape whose surface is nearest to points, (n, 3) voxels; none outside the volume counts.
 
     Args:
         model: of the shapes.
         points: on the surface.
         sigma: voxels by which a point is off, in which the prior is weighed; the larger, the nearer to the mean.
+        level: signed distance, in voxels, at which the points lie.
+
+    Raises:
+        ValueError: a sigma that is not above nought.
+    """
+    return solved(*sampled(model, points), sigma, level)
+
+
+def sampled(model: ShapeModel, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(m,) of the mean and (m, K) of the modes at those of (n, 3) points that lie in the volume."""
+    inside = points[((points >= 0) & (points <= len(model.mean) - 1)).all(axis=1)]
+    mean, *modes = (_at(volume, inside) for volume in (model.mean, *model.modes))
+    return mean, np.stack(modes, axis=1)
+
+
+def solved(
+    mean: NDArray[np.float64], slopes: NDArray[np.float64], sigma: float, level: float = 0.0
+) -> NDArray[np.float64]:
+    """(K,) coefficients, of what `sampled` gives; the rest as in `fitted`.
 
     Raises:
         ValueError: a sigma that is not above nought.
     """
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma} voxels; it must be above 0")
-    edge = len(model.mean)
-    inside = points[((points >= 0) & (points <= edge - 1)).all(axis=1)]
-    mean, *modes = (_at(volume, inside) for volume in (model.mean, *model.modes))
-    slopes = np.stack(modes, axis=1)
-    normal = slopes.T @ slopes / sigma**2 + np.eye(len(modes))
-    return np.asarray(np.linalg.solve(normal, -slopes.T @ mean / sigma**2))
+    normal = slopes.T @ slopes / sigma**2 + np.eye(slopes.shape[1])
+    return np.asarray(np.linalg.solve(normal, slopes.T @ (level - mean) / sigma**2))
 
 
 def occupancy(distances: Floats) -> Floats:

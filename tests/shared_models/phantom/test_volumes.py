@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
+from scipy.ndimage import label as components
 
 from shared_models.phantom import labels as label
 from shared_models.phantom.motion import END_SYSTOLE
@@ -25,6 +26,7 @@ from shared_models.phantom.volumes import (
     picture_mm,
     volume,
     volume_on,
+    wall_occupancy,
 )
 from tests.shared_models.phantom.hearts import FEW, patients, phases
 
@@ -80,16 +82,41 @@ def test_the_finest_volume_holds_the_ejection_fraction_within_one_percent():
 def test_volumes_of_any_edge_are_of_the_same_heart(patient, phase):
     coarse, fine = (volume(patient.heart, phase, edge) for edge in (32, 64))
     for taken, edge in ((coarse, 32), (fine, 64)):
-        assert taken.labels.shape == taken.walls.shape == taken.occupancy.shape == (edge,) * 3
+        assert taken.labels.shape == taken.walls.shape == (edge,) * 3
         assert taken.labels.dtype == taken.walls.dtype == np.uint8
         assert set(np.unique(taken.labels)) == set(range(1, 8))
         assert set(np.unique(taken.walls)) == set(range(len(WALL_NAMES)))
-        assert np.array_equal(taken.occupancy, taken.walls > 0)
         assert np.array_equal(taken.walls == 1, taken.labels == label.MYOCARDIUM)
-        assert not taken.occupancy[np.isin(taken.labels, (label.LV, label.LA, label.RV, label.RA))].any()
-    assert np.mean(coarse.occupancy) == pytest.approx(np.mean(fine.occupancy), rel=0.06)
+        assert not taken.walls[np.isin(taken.labels, (label.LV, label.LA, label.RV, label.RA))].any()
+    assert np.mean(coarse.walls > 0) == pytest.approx(np.mean(fine.walls > 0), rel=0.06)
     middle = fine.labels[::2, ::2, ::2] == coarse.labels
     assert middle.mean() > 0.85
+
+
+@given(patients(), phases)
+@FEW
+def test_a_voxel_holds_wall_where_any_of_its_points_does(patient, phase):
+    heart = patient.heart
+    coarse, fine, finest = (wall_occupancy(heart, phase, bounding_grid(heart, edge)) for edge in (32, 64, 128))
+    assert np.array_equal(finest, volume(heart, phase, 128).walls > 0)
+    assert np.array_equal(fine, finest.reshape((64, 2) * 3).any(axis=(1, 3, 5)))
+    assert np.array_equal(coarse, fine.reshape((32, 2) * 3).any(axis=(1, 3, 5)))
+
+
+@given(patients(), phases)
+@FEW
+def test_walls_thinner_than_a_voxel_are_not_in_tatters(patient, phase):
+    heart = patient.heart
+    assert components(wall_occupancy(heart, phase, bounding_grid(heart, 32)))[1] <= 3
+    assert components(volume(heart, phase, 32).walls > 0)[1] > 20
+
+
+def test_a_finer_grid_is_of_the_same_cube():
+    coarse = Grid(np.array([1.0, 2.0, 3.0]), 4.0, 8)
+    fine = coarse.finer(2)
+    assert (fine.edge, fine.spacing_mm) == (16, 2.0)
+    centres = fine.points().reshape(8, 2, 8, 2, 8, 2, 3).mean(axis=(1, 3, 5))
+    np.testing.assert_allclose(centres.reshape(-1, 3), coarse.points())
 
 
 @given(patients())

@@ -13,8 +13,10 @@ from shared_models.reconstruction.shape_pca import (
     fitted,
     occupancy,
     outline_points,
+    sampled,
     shape_model,
     signed_distance,
+    solved,
 )
 from shared_models.reconstruction.volume_metrics import iou
 
@@ -43,6 +45,18 @@ def test_a_circle_tells_the_radius_in_closed_form() -> None:
     wanted = (count / sigma**2) * 2 * (radius - 9) / (count / sigma**2 * 4 + 1)  # of one mode of slope -2
     assert b == pytest.approx([wanted], abs=0.02)
     assert EXACT.distances(b)[15, 15, 15] == pytest.approx(AWAY[15, 15, 15] - 9 - 2 * b[0], abs=1e-5)
+
+
+def test_points_that_lie_within_the_surface_tell_a_larger_ball() -> None:
+    inside = _circle(11.0)
+    assert fitted(EXACT, inside, 0.01, level=-1.0) == pytest.approx(fitted(EXACT, _circle(12.0), 0.01), abs=0.02)
+
+
+def test_the_first_modes_are_those_of_a_model_of_fewer() -> None:
+    model = shape_model([radius >= AWAY for radius in (6, 7.5, 9, 10.5, 12)], modes=3)
+    mean, slopes = sampled(model, _circle(8.2))
+    fewer = fitted(ShapeModel(model.mean, model.modes[:2]), _circle(8.2), 0.5)
+    assert solved(mean, slopes[:, :2], 0.5) == pytest.approx(fewer)
 
 
 def test_the_prior_holds_what_points_do_not_tell() -> None:
