@@ -41,7 +41,7 @@ from shared_models.phantom.labels import LA, LV, MYOCARDIUM, RA, RV
 from shared_models.reconstruction.volume_metrics import ious
 from shared_models.reconstruction_expert import rebuilt, with_own_statistics
 from shared_models.registration_expert import velocities
-from site_agent.local_experts import network_of
+from site_agent.asked_experts import network_of
 from site_agent.panel import Expert
 from site_agent.reconstruction.reconstructor import Reconstructor
 from site_agent.registration.registrar import Registrar

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from federated.statistics import Array
+from site_agent.asked_experts import asked
 from site_agent.evaluation import FEWEST, Interval, draws_of
-from site_agent.local_experts import asked
 
 if TYPE_CHECKING:
     from site_agent.panel import Expert

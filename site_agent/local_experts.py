@@ -1,27 +1,22 @@
 """Experts of tasks on still images that this site has trained, each until a later one of its batch takes its place.
 
 One is told from another by everything that it depends on, so that the same images and settings give the same expert,
-which is trained once, and goes on where its training was stopped. Several sites' experts of one task stand beside each
-other as a panel, each weighed by how in-distribution an image is for it.
+which is trained once, and goes on where its training was stopped.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from federated.canonical import canonical, digest
-from federated.contract import Scalar, Tensors
-from federated.errors import ConsiliumError, ContractError
-from federated.in_distribution import p_values
+from federated.contract import Scalar
+from federated.errors import ConsiliumError
 from shared_models.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from site_agent.panel import BROKEN, Expert, received
+from site_agent.panel import BROKEN, Expert
 from site_agent.progress import TrainingBar
 
 if TYPE_CHECKING:
@@ -32,10 +27,7 @@ if TYPE_CHECKING:
     from site_agent.home import SiteHome
 
 History = tuple[dict[str, float], ...]
-Floats = NDArray[np.floating[Any]]
 SUFFIX = ".safetensors"
-UNKNOWN = 0.5
-AVERAGE = "average"
 
 
 @dataclass(frozen=True)
@@ -176,101 +168,6 @@ def kept(home: SiteHome, task: str) -> list[Trained]:
         return [read(home, path) for path in sorted(_folder(home).glob(f"{task}-*{SUFFIX}"))]
     except BROKEN as error:
         raise ConsiliumError(str(error), where=task) from error
-
-
-def panel(home: SiteHome, task: str, *architectures: str) -> dict[str, Expert]:
-    """As `experts_here`, of which there is one at least.
-
-    Raises:
-        ConsiliumError: there is none, or a file is damaged.
-    """
-    experts = experts_here(home, task, *architectures)
-    if not experts:
-        raise ConsiliumError(
-            f"no expert of {task} is here", where=str(home.path), cure=f"consilium site train --task {task}"
-        )
-    return experts
-
-
-def experts_here(home: SiteHome, task: str, *architectures: str) -> dict[str, Expert]:
-    """Own experts of a task and those of other sites of some architectures, by a name for each.
-
-    A name is the site's, numbered where it has several.
-
-    Last, under a name of its own, comes the global model of the newest run of rounds that ended.
-
-    Raises:
-        ConsiliumError: a file is damaged.
-    """
-    own = [each.expert for each in kept(home, task)]
-    others = [expert for expert in received(home) if expert.architecture in architectures]
-    experts, last = [*own, *others], _averaged(home, architectures)
-    sites = [expert.site for expert in experts]
-    numbers = [sites[:place].count(site) + 1 for place, site in enumerate(sites)]
-    several = {site for site in sites if sites.count(site) > 1}
-    names = [f"{site}-{number}" if site in several else site for site, number in zip(sites, numbers, strict=True)]
-    return dict(zip(names, experts, strict=True)) | ({AVERAGE: last} if last else {})
-
-
-def _averaged(home: SiteHome, architectures: Collection[str]) -> Expert | None:
-    """The global model of the newest run of rounds of some architectures, if one ended."""
-    from site_agent.averaging import load_average
-
-    names = [f"sha256:{path.stem}" for path in home.averages.glob("*.parcel")]
-    ended = [(manifest, state) for manifest, state in (load_average(home, name) for name in names)]
-    runs = [each for each in ended if each[0].plan.model in architectures]
-    if not runs:
-        return None
-    manifest, state = max(runs, key=lambda each: each[0].run)
-    plan = manifest.plan
-    return Expert("", AVERAGE, 0, plan.model, dict(plan.config), plan.labels, state)
-
-
-def asked(experts: Mapping[str, Expert], names: Collection[str] = ()) -> dict[str, Expert]:
-    """Experts by name; where none is named all sites', and the average of rounds, which is no site's, if it is alone.
-
-    Raises:
-        ConsiliumError: one of the names is none.
-    """
-    if strange := set(names) - set(experts):
-        raise ConsiliumError(f"there is no expert '{min(strange)}', there are {', '.join(experts)}", where="--by")
-    chosen = set(names) or set(experts) - {AVERAGE} or set(experts)
-    return {name: expert for name, expert in experts.items() if name in chosen}
-
-
-def network_of(expert: Expert) -> torch.nn.Module:
-    """An expert's network in evaluation mode, with its state.
-
-    Raises:
-        ContractError: it cannot be built here, or its state is of another network.
-    """
-    from shared_models.views import load_state
-
-    try:
-        network = new_network(expert.architecture, expert.config, seed=0)
-        load_state(network, expert.state)
-    except BROKEN as error:
-        raise ContractError(str(error), where=f"expert of {expert.site}") from error
-    return network.eval()
-
-
-def p_values_of(state: Tensors, features: Floats, prefix: str = "") -> Floats:
-    """(n,) conformal p-values of (n, D) features under the reference in an expert's state; 1 where it has none."""
-    from shared_models.image_reference import reference_in
-
-    known = reference_in(state, prefix)
-    return p_values(np.asarray(known.scores(features), dtype=np.float64), known.counts)
-
-
-def weights_of(states: Sequence[Tensors], p: Floats, prefix: str = "") -> Floats:
-    """(n, K) with what K experts count in each of n images: their p-values, of which (n, K) are given.
-
-    Of an expert that no patient calibrated nothing is known, which counts as the mean of a p-value, one half.
-    """
-    from shared_models.image_reference import reference_in
-
-    calibrated = np.array([reference_in(state, prefix).patients > 0 for state in states])
-    return np.where(calibrated, p, UNKNOWN)
 
 
 def _folder(home: SiteHome) -> Path:

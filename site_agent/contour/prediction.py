@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from federated.files import write_whole
+from site_agent.asked_experts import asked
 from site_agent.contour.tracer import Traced, tracer_of
 from site_agent.expert_predictions import Predictions, Written
-from site_agent.local_experts import asked
 from site_agent.overlay import overlay
 from site_agent.predict import Shown
 from site_agent.sources.index import Columns

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federated.fusion.probability_maps import shares_of
-from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
+from site_agent.asked_experts import Experts, asked, panel
 from site_agent.tasks.contour import ARCHITECTURE, REFERENCE, TASK
 
 if TYPE_CHECKING:
-    import torch
-
     from site_agent.home import SiteHome
     from site_agent.panel import Expert
 
@@ -54,35 +51,22 @@ def tracer_of(home: SiteHome) -> Tracer:
     return Tracer(panel(home, TASK, ARCHITECTURE))
 
 
-@dataclass(frozen=True)
-class Tracer:
-    """Experts of contours.
-
-    Attributes:
-        experts: by name, own ones first.
-    """
-
-    experts: Mapping[str, Expert]
-
-    @cached_property
-    def _networks(self) -> dict[str, torch.nn.Module]:
-        return {name: network_of(expert) for name, expert in self.experts.items()}
+class Tracer(Experts):
+    """Experts of contours."""
 
     def trace(self, images: Sequence[Gray], names: Collection[str] = ()) -> list[Traced]:
         """What the experts, or those named, see in images (H, W) of any sizes."""
         chosen = asked(self.experts, names)
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
-        parts = [p_values_of(expert.state, read[name].features, REFERENCE) for name, expert in chosen.items()]
-        p = np.stack(parts, axis=1)
-        acting = weights_of([expert.state for expert in chosen.values()], p, REFERENCE)
+        weighed = self.weighed({name: each.features for name, each in read.items()}, REFERENCE)
         found = []
         for row, image in enumerate(images):
             said = {
                 name: in_pixels(read[name].points[row], int(expert.config["side"]), image.shape)
                 for name, expert in chosen.items()
             }
-            weights = dict(zip(chosen, acting[row].tolist(), strict=True))
-            found.append(fused(said, weights, dict(zip(chosen, p[row].tolist(), strict=True))))
+            p, weights = weighed.of(row)
+            found.append(fused(said, weights, p))
         return found
 
     def _read(self, name: str, expert: Expert, images: Sequence[Gray]) -> Any:
@@ -90,7 +74,7 @@ class Tracer:
         from shared_models.scaling import resized
 
         side = int(expert.config["side"])
-        return contours(self._networks[name], np.stack([resized(image, side) for image in images]))
+        return contours(self.network(name), np.stack([resized(image, side) for image in images]))
 
 
 def fused(said: Mapping[str, Points], weights: Mapping[str, float], p: Mapping[str, float]) -> Traced:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from site_agent.asked_experts import asked
 from site_agent.expert_predictions import Predictions, Written
 from site_agent.hearts import HOW
-from site_agent.local_experts import asked
 from site_agent.progress import track
 from site_agent.reconstruction.evaluation import HALF
 from site_agent.reconstruction.reconstructor import Rebuilt, Reconstructor, reconstructor_of

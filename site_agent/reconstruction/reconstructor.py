@@ -8,7 +8,7 @@ The global model of rounds whose batch norms are re-estimated is first shown the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.fusion.probability_maps import shares_of
+from site_agent.asked_experts import Experts, asked, network_of, panel
 from site_agent.heart_planes import named
 from site_agent.hearts import HOW, Heart, hearts_of
-from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
 from site_agent.progress import Bar
 from site_agent.tasks.blocks import TRAIN
 from site_agent.tasks.reconstruction import ARCHITECTURE, TASK
 
 if TYPE_CHECKING:
+    import torch
+
     from shared_models.reconstruction.view_network import ViewNetwork
+    from shared_models.reconstruction_expert import Rebuilding
     from site_agent.home import SiteHome
     from site_agent.panel import Expert
 
@@ -65,17 +68,14 @@ def reconstructor_of(home: SiteHome) -> Reconstructor:
 
 
 @dataclass(frozen=True)
-class Reconstructor:
+class Reconstructor(Experts):
     """Experts of reconstruction.
 
     Attributes:
-        experts: by name, own ones first.
         own: the site's training hearts, read where a global model needs them.
     """
 
-    experts: Mapping[str, Expert]
     own: Callable[[], Sequence[Heart]] = tuple
-    _networks: dict[str, ViewNetwork] = field(default_factory=dict, init=False, compare=False)
 
     def views(self, names: Collection[str] = ()) -> tuple[str, ...]:
         """For which the experts, or those named, were built, in the order of channels."""
@@ -97,15 +97,9 @@ class Reconstructor:
         self._require(views, names)
         chosen = asked(self.experts, names)
         given = {name: _of(expert, views) for name, expert in chosen.items()}
-        able = {name: expert for name, expert in chosen.items() if given[name] is not None}
-        made = {name: self._made(name, expert, cast(Pictures, given[name])) for name, expert in able.items()}
-        return fused(
-            {name: volume for name, (volume, _) in made.items()},
-            weights_of(
-                [expert.state for expert in able.values()], np.array([[p for _, p in made.values()]], dtype=np.float64)
-            )[0].tolist(),
-            {name: p for name, (_, p) in made.items()},
-        )
+        made = {name: self._made(name, pictures) for name, pictures in given.items() if pictures is not None}
+        p, weights = self.weighed({name: each.features for name, each in made.items()}).of(0)
+        return fused({name: each.probabilities[0] for name, each in made.items()}, weights, p)
 
     def _require(self, views: Mapping[str, NDArray[np.float32]], names: Collection[str]) -> None:
         from shared_models.reconstruction.named_views import in_order
@@ -118,21 +112,18 @@ class Reconstructor:
         if strange := [view for view in views if view not in known]:
             raise DataError(f"no expert was built for view '{strange[0]}', but for {', '.join(known)}", where="views")
 
-    def _made(self, name: str, expert: Expert, pictures: Pictures) -> tuple[Volume, float]:
-        """(E, E, E) of one expert, and how in-distribution the pictures are for it."""
+    def _made(self, name: str, pictures: Pictures) -> Rebuilding:
+        """Of one expert."""
         from shared_models.reconstruction_expert import rebuilt
 
         try:
-            found = rebuilt(self._network(name, expert), [pictures])
+            return rebuilt(cast("ViewNetwork", self.network(name)), [pictures])
         except ValueError as error:
             raise DataError(str(error), where="views") from error
-        return found.probabilities[0], float(p_values_of(expert.state, found.features)[0])
 
-    def _network(self, name: str, expert: Expert) -> ViewNetwork:
-        if name not in self._networks:
-            network = cast("ViewNetwork", network_of(expert))
-            self._networks[name] = self._adapted(network) if needs_own(expert) else network
-        return self._networks[name]
+    def _ready(self, expert: Expert) -> torch.nn.Module:
+        network = network_of(expert)
+        return self._adapted(cast("ViewNetwork", network)) if needs_own(expert) else network
 
     def _adapted(self, network: ViewNetwork) -> ViewNetwork:
         from shared_models.reconstruction_expert import with_own_statistics
@@ -169,9 +160,9 @@ def _of(expert: Expert, views: Mapping[str, NDArray[np.float32]]) -> Pictures | 
     return Pictures(names, np.stack([views[name] for name in names])) if names else None
 
 
-def fused(said: Mapping[str, Volume], weights: Sequence[float], p: Mapping[str, float]) -> Rebuilt:
+def fused(said: Mapping[str, Volume], weights: Mapping[str, float], p: Mapping[str, float]) -> Rebuilt:
     """The weighted mean of experts' volumes at the finest of their sizes; where all weights are 0, the plain mean."""
-    shares, size = shares_of(dict(zip(said, weights, strict=True))), max(len(volume) for volume in said.values())
+    shares, size = shares_of(weights), max(len(volume) for volume in said.values())
     parts = [share * _finer(said[name], size) for name, share in shares.items()]
     return Rebuilt(np.sum(parts, axis=0, dtype=np.float32), p, shares)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from site_agent.asked_experts import asked
 from site_agent.expert_predictions import Predictions, Written
-from site_agent.local_experts import asked
 from site_agent.predict import by_file, prepared_of, rows_of
 from site_agent.progress import Bar
 from site_agent.registration.registrar import Registered, Registrar, registrar_of

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +17,10 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.fusion.probability_maps import shares_of
-from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
+from site_agent.asked_experts import Experts, asked, panel
 from site_agent.tasks.registration import ARCHITECTURE, TASK
 
 if TYPE_CHECKING:
-    import torch
-
     from shared_models.registration_expert import Velocities
     from site_agent.home import SiteHome
     from site_agent.panel import Expert
@@ -56,19 +53,8 @@ def registrar_of(home: SiteHome) -> Registrar:
     return Registrar(panel(home, TASK, ARCHITECTURE))
 
 
-@dataclass(frozen=True)
-class Registrar:
-    """Experts of registration.
-
-    Attributes:
-        experts: by name, own ones first.
-    """
-
-    experts: Mapping[str, Expert]
-
-    @cached_property
-    def _networks(self) -> dict[str, torch.nn.Module]:
-        return {name: network_of(expert) for name, expert in self.experts.items()}
+class Registrar(Experts):
+    """Experts of registration."""
 
     def register(self, moving: Gray, fixed: Gray, names: Collection[str] = ()) -> Registered:
         """What the experts, or those named, see in a pair of images (H, W) of one size.
@@ -82,18 +68,17 @@ class Registrar:
         size = _size(moving, fixed)
         chosen = asked(self.experts, names)
         said = {name: self._said(name, expert, moving, fixed) for name, expert in chosen.items()}
-        p = np.stack([p_values_of(expert.state, said[name].features) for name, expert in chosen.items()], axis=1)
-        acting = weights_of([expert.state for expert in chosen.values()], p)[0].tolist()
-        shares = shares_of(dict(zip(chosen, acting, strict=True)))
+        p, weights = self.weighed({name: each.features for name, each in said.items()}).of(0)
+        shares = shares_of(weights)
         field = mean_field([velocity_at(said[name].velocities, size) for name in shares], list(shares.values()))
-        return Registered(field, dict(zip(chosen, p[0].tolist(), strict=True)), shares)
+        return Registered(field, p, shares)
 
     def _said(self, name: str, expert: Expert, moving: Gray, fixed: Gray) -> Velocities:
         from shared_models.registration_expert import velocities
         from shared_models.scaling import resized
 
         side = int(expert.config["side"])
-        return velocities(self._networks[name], resized(moving, side)[None], resized(fixed, side)[None])
+        return velocities(self.network(name), resized(moving, side)[None], resized(fixed, side)[None])
 
 
 def _size(moving: Gray, fixed: Gray) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +16,13 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.manifest import Frozen, pack_tensors
+from site_agent.asked_experts import Experts, asked, experts_here, panel
 from site_agent.features import features_of, require_front_end, vectors_of
-from site_agent.local_experts import asked, experts_here, network_of, p_values_of, panel, weights_of
 from site_agent.tasks.retrieval import ARCHITECTURES, TASK
 
 if TYPE_CHECKING:
-    import torch
-
     from site_agent.catalogue import Case
     from site_agent.home import SiteHome
-    from site_agent.panel import Expert
 
 Floats = NDArray[np.float64]
 Gray = NDArray[np.uint8]
@@ -68,19 +64,8 @@ class CodeCard:
     features: int
 
 
-@dataclass(frozen=True)
-class Encoders:
-    """All encoders that are here.
-
-    Attributes:
-        experts: by name, own ones first.
-    """
-
-    experts: Mapping[str, Expert]
-
-    @cached_property
-    def _networks(self) -> dict[str, torch.nn.Module]:
-        return {name: network_of(expert) for name, expert in self.experts.items()}
+class Encoders(Experts):
+    """All encoders that are here."""
 
     def codes(self, name: str, frames: Sequence[Gray]) -> Floats:
         """(n, d) of frames of any sizes, by one encoder."""
@@ -88,7 +73,7 @@ class Encoders:
         from shared_models.scaling import resized
 
         side = int(self.experts[name].config["side"])
-        return codes(self._networks[name], np.stack([resized(frame, side) for frame in frames])[:, None])
+        return codes(self.network(name), np.stack([resized(frame, side) for frame in frames])[:, None])
 
     def of_cases(self, home: SiteHome, name: str, cases: Sequence[Case]) -> Floats:
         """(n, d) of a site's cases, by one encoder; kept."""
@@ -101,19 +86,13 @@ class Encoders:
     def weights(self, said: Mapping[str, Floats], names: Collection[str] = ()) -> Floats:
         """(n, K) shares of the experts, for images of which they say codes (n, d) each; 0 for who is not asked."""
         chosen = asked(self.experts, names)
-        weights = np.asarray(weights_of([expert.state for expert in self.experts.values()], self.p(said)))
-        weights = weights * [name in chosen for name in self.experts]
+        weights = self.weighed(said).weights * [name in chosen for name in said]
         return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    def p(self, said: Mapping[str, Floats]) -> Floats:
-        """(n, K) how in-distribution images are for the experts, which say codes (n, d) each."""
-        p = [p_values_of(expert.state, said[name]) for name, expert in self.experts.items()]
-        return np.asarray(np.stack(p, axis=1), dtype=np.float64)
 
     def told(self, frames: Sequence[Gray], names: Collection[str] = ()) -> dict[str, dict[str, float]]:
         """Expert -> how in-distribution frames are for it and its share, on average; without those not asked."""
         said = {name: self.codes(name, frames) for name in self.experts}
-        p, shares = self.p(said).mean(axis=0), self.weights(said, names).mean(axis=0)
+        p, shares = self.weighed(said).p.mean(axis=0), self.weights(said, names).mean(axis=0)
         rows, chosen = dict(zip(self.experts, zip(p, shares, strict=True), strict=True)), asked(self.experts, names)
         return {name: {"p": float(rows[name][0]), "share": float(rows[name][1])} for name in chosen}
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from site_agent.asked_experts import asked
 from site_agent.expert_predictions import Predictions, Written
-from site_agent.local_experts import asked
 from site_agent.overlay import overlay
 from site_agent.predict import Shown
 from site_agent.segmentation.segmenter import Seen, segmenter_of

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federated.fusion.probability_maps import ExpertMap, FusedMap, fuse_maps
-from site_agent.local_experts import asked, network_of, p_values_of, panel, weights_of
+from site_agent.asked_experts import Experts, asked, panel
 from site_agent.tasks.segmentation import ARCHITECTURE, TASK
 
 if TYPE_CHECKING:
-    import torch
-
     from site_agent.home import SiteHome
     from site_agent.panel import Expert
 
@@ -62,19 +59,8 @@ def segmenter_of(home: SiteHome) -> Segmenter:
     return Segmenter(panel(home, TASK, ARCHITECTURE))
 
 
-@dataclass(frozen=True)
-class Segmenter:
-    """Experts of segmentation.
-
-    Attributes:
-        experts: by name, own ones first.
-    """
-
-    experts: Mapping[str, Expert]
-
-    @cached_property
-    def _networks(self) -> dict[str, torch.nn.Module]:
-        return {name: network_of(expert) for name, expert in self.experts.items()}
+class Segmenter(Experts):
+    """Experts of segmentation."""
 
     def look(self, images: Sequence[Gray], names: Collection[str] = ()) -> list[Seen]:
         """What the experts, or those named, see in images (H, W) of any sizes."""
@@ -82,8 +68,7 @@ class Segmenter:
 
         chosen = asked(self.experts, names)
         read = {name: self._read(name, expert, images) for name, expert in chosen.items()}
-        p = np.stack([p_values_of(expert.state, read[name].features) for name, expert in chosen.items()], axis=1)
-        weights = weights_of([expert.state for expert in chosen.values()], p)
+        weighed = self.weighed({name: each.features for name, each in read.items()})
         found = []
         for row, image in enumerate(images):
             size = image.shape[0], image.shape[1]
@@ -91,8 +76,8 @@ class Segmenter:
                 name: ExpertMap(expert.labels, enlarged(read[name].probabilities[row], size))
                 for name, expert in chosen.items()
             }
-            told = dict(zip(chosen, weights[row].tolist(), strict=True))
-            found.append(_seen(fuse_maps(maps, told), dict(zip(chosen, p[row].tolist(), strict=True)), told))
+            p, weights = weighed.of(row)
+            found.append(_seen(fuse_maps(maps, weights), p, weights))
         return found
 
     def _read(self, name: str, expert: Expert, images: Sequence[Gray]) -> Any:
@@ -100,7 +85,7 @@ class Segmenter:
         from shared_models.segmentation import segmented
 
         side = int(expert.config["side"])
-        return segmented(self._networks[name], np.stack([resized(image, side) for image in images]))
+        return segmented(self.network(name), np.stack([resized(image, side) for image in images]))
 
 
 def _seen(fused: FusedMap, p: Mapping[str, float], weights: Mapping[str, float]) -> Seen:

@@ -16,11 +16,11 @@ from federated.disclosure import Limits
 from federated.keys import fingerprint, public_hex, read_private_key
 from server.coordinator import Coordinator
 from shared_models.batch_norm_rounds import is_statistic
+from site_agent.asked_experts import AVERAGE
 from site_agent.averaging import load_average
 from site_agent.hearts import hearts_of
 from site_agent.home import SiteHome
 from site_agent.intake.ingest import ingest
-from site_agent.local_experts import AVERAGE
 from site_agent.policy import Policy, StandingApproval, UpdateRule, sign_policy, write_policy
 from site_agent.reconstruction.reconstructor import reconstructor_of
 from tests.e2e.hospitals import CONSILIUM, FEDERATION, PATIENCE, Hospital, address, found, processes, wait_until

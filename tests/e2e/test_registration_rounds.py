@@ -20,8 +20,8 @@ from shared_models.averaged_models import averaged_model, config_of
 from shared_models.phantom.hospitals import label_of
 from shared_models.phantom.patients import draw_patient
 from shared_models.phantom.study import acquire
+from site_agent.asked_experts import AVERAGE
 from site_agent.home import SiteHome
-from site_agent.local_experts import AVERAGE
 from site_agent.network_settings import RegistrationSettings
 from site_agent.panel import received
 from site_agent.policy import StandingApproval, UpdateRule, permissive_policy, sign_policy, write_policy

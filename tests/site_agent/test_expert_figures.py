@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from federated.errors import ConsiliumError
+from site_agent.asked_experts import AVERAGE
 from site_agent.expert_figures import FUSED, each_and_all, interval, shown
-from site_agent.local_experts import AVERAGE
 
 EXPERTS: dict[str, Any] = dict.fromkeys(("ada", "ben", AVERAGE))
 

@@ -9,9 +9,9 @@ import pytest
 
 from federated.errors import ConsiliumError, DataError
 from shared_models.image_reference import COUNTS, MEAN
+from site_agent.asked_experts import AVERAGE
 from site_agent.hearts import Heart, hearts_of
 from site_agent.home import SiteHome
-from site_agent.local_experts import AVERAGE
 from site_agent.panel import Expert
 from site_agent.reconstruction.reconstructor import Reconstructor, fused, reconstructor_of
 
@@ -61,12 +61,12 @@ def test_an_expert_to_whom_a_heart_is_foreign_has_the_least_share(home: SiteHome
 def test_volumes_are_weighted_means_at_the_finest_size() -> None:
     coarse, fine = np.zeros((2, 2, 2), np.float32), np.ones((4, 4, 4), np.float32)
     coarse[0, 1, 0] = 1
-    found = fused({"a": coarse, "b": fine}, [3.0, 1.0], {"a": 0.3, "b": 0.1})
+    found = fused({"a": coarse, "b": fine}, {"a": 3.0, "b": 1.0}, {"a": 0.3, "b": 0.1})
     assert found.weights == {"a": 0.75, "b": 0.25}
     wanted = np.full((4, 4, 4), 0.25, np.float32)
     wanted[:2, 2:, :2] = 1
     np.testing.assert_allclose(found.probabilities, wanted)
-    assert fused({"a": coarse, "b": fine}, [0.0, 0.0], {"a": 0.0, "b": 0.0}).weights == {"a": 0.5, "b": 0.5}
+    assert fused({"a": coarse, "b": fine}, {"a": 0.0, "b": 0.0}, {"a": 0.0, "b": 0.0}).weights == {"a": 0.5, "b": 0.5}
 
 
 def test_an_expert_is_shown_the_views_that_it_was_built_for(home: SiteHome, heart: Heart) -> None:

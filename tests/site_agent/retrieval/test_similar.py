@@ -9,9 +9,10 @@ import pytest
 
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
-from site_agent import local_experts
+from site_agent import asked_experts
+from site_agent.asked_experts import AVERAGE
 from site_agent.home import SiteHome
-from site_agent.local_experts import AVERAGE, new_network
+from site_agent.local_experts import new_network
 from site_agent.panel import Expert
 from site_agent.retrieval.evaluation import evaluate
 from site_agent.retrieval.similar import (
@@ -88,7 +89,7 @@ def test_an_encoder_of_another_architecture_that_came_answers_too(
     config = {"side": 32, "width": 2, "levels": 2, "stride": 2, "cells": 2, "dense": 8, "projected": 8}
     state = {name: tensor.numpy() for name, tensor in new_network("clip_encoder", config, seed=1).state_dict().items()}
     came = Expert("sha256:" + "0" * 64, "bea", 1, "clip_encoder", dict(config), ("THIGH-L",), state)
-    monkeypatch.setattr(local_experts, "received", lambda _: [came])
+    monkeypatch.setattr(asked_experts, "received", lambda _: [came])
     encoders, frame = encoders_of(home), _frame(home, 20)
     assert list(encoders.experts) == (["ada", "bea"] if own else ["bea"])
     (hit,) = similar(home, [frame], 1)

@@ -9,9 +9,9 @@ import pytest
 
 from federated.enrolment import Kit
 from federated.errors import ConsiliumError, DataError
+from site_agent.asked_experts import AVERAGE
 from site_agent.expert_figures import FUSED
 from site_agent.home import SiteHome
-from site_agent.local_experts import AVERAGE
 from site_agent.segmentation import evaluation as segmentation_evaluation
 from site_agent.segmentation.evaluation import EjectionFraction, evaluate
 from site_agent.segmentation.segmenter import Seen, Segmenter, segmenter_of
