@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import torch
 
 from benchmarks.registration_scores import Floats
+from shared_models.registration.demons import Demons, register_by_demons
 from shared_models.registration.descent import Effort
 from shared_models.registration.fields import to_voxels
 from shared_models.registration.first_weights import ready_to_learn
@@ -26,6 +28,12 @@ PATCH, HALF_PATCH = "Patch of a pair alone, diffeomorphic", "Patch of a pair alo
 PATCH_CHOICES = [
     {"similarity": similarity, "weight": weight}
     for similarity, weight in (*product(("mse",), (0.02, 0.05, 0.1)), *product(("local_ncc",), (0.5, 2.0)))
+]
+FORCES, SMOOTH_FORCES = "Demons by products", "Demons by products, diffeomorphic"
+HALF_FORCES = "Demons by products, at half the size"
+ALONE = (PATCH, HALF_PATCH, FORCES, SMOOTH_FORCES, HALF_FORCES)
+FORCES_CHOICES = [
+    {"window": window, "smoothing": smoothing} for window, smoothing in product((0.0, 5.0), (0.8, 1.0, 1.5))
 ]
 EFFORT, HALF_EFFORT = Effort(60), Effort(12, 12)
 HALF_RATE = 0.4  # voxels: few steps are long ones
@@ -70,6 +78,13 @@ def by_half_patch(moving: Floats, fixed: Floats, *, similarity: str, weight: flo
         rate=HALF_RATE,
         effort=HALF_EFFORT,
     )
+    return np.asarray(to_voxels(found.field)[0].numpy())
+
+
+def by_demons(moving: Floats, fixed: Floats, *, how: Demons | None = None, window: float, smoothing: float) -> Floats:
+    """The field that forces end at, without a training set: (d, *N) voxels."""
+    how = replace(how or Demons(), window=window, smoothing=smoothing)
+    found = register_by_demons(*_pair(moving, fixed), how)
     return np.asarray(to_voxels(found.field)[0].numpy())
 
 

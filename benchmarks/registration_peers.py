@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,10 +15,24 @@ import torch
 from benchmarks.registration_classical import demons, syn
 from benchmarks.registration_learned import LEARNED
 from benchmarks.registration_learning import Choice, Course, field_of, learnt
-from benchmarks.registration_ours import HALF_PATCH, LONGER, OURS, PATCH, PATCH_CHOICES, by_half_patch, by_patch
+from benchmarks.registration_ours import (
+    FORCES,
+    FORCES_CHOICES,
+    HALF_FORCES,
+    HALF_PATCH,
+    LONGER,
+    OURS,
+    PATCH,
+    PATCH_CHOICES,
+    SMOOTH_FORCES,
+    by_demons,
+    by_half_patch,
+    by_patch,
+)
 from benchmarks.registration_problems import Problem, Setting
 from benchmarks.registration_scores import Floats, correlation, dice, moved, moved_labels
 from benchmarks.registration_starts import Started
+from shared_models.registration.demons import Demons as Forces
 
 Field = Callable[[Floats, Floats], Floats]
 Settings = Mapping[str, Any]
@@ -73,6 +88,9 @@ CLASSICAL: dict[str, Classical] = {
     DEMONS: Classical(demons, DEMONS_CHOICES),
     PATCH: Classical(by_patch, PATCH_CHOICES),
     HALF_PATCH: Classical(by_half_patch, PATCH_CHOICES),
+    FORCES: Classical(by_demons, FORCES_CHOICES),
+    SMOOTH_FORCES: Classical(partial(by_demons, how=Forces(diffeomorphic=True)), FORCES_CHOICES),
+    HALF_FORCES: Classical(partial(by_demons, how=Forces((4, 2), (40, 30))), FORCES_CHOICES),
     FAST: Classical(demons, [{"kind": "fast symmetric", **choice} for choice in DEMONS_CHOICES]),
 }
 NETWORKS: dict[str, Callable[[int], torch.nn.Module]] = {**LEARNED, **OURS}

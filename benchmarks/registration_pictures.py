@@ -13,7 +13,7 @@ from benchmarks.canvas import canvas, save
 from benchmarks.registration_cells import Contest, Costs, chosen
 from benchmarks.registration_cost import Cost
 from benchmarks.registration_learned import LEARNED
-from benchmarks.registration_ours import HALF_PATCH, OURS, PATCH
+from benchmarks.registration_ours import ALONE, FORCES, HALF_FORCES, OURS, PATCH
 from benchmarks.registration_peers import AFFINE, CLASSICAL, DEMONS, IDENTITY, SYN, still
 from benchmarks.registration_problems import problem
 from benchmarks.registration_report import Asked
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN = (SYN, DEMONS, PATCH, HALF_PATCH)
+SHOWN = (SYN, DEMONS, PATCH, FORCES, HALF_FORCES)
 EVERY = 3  # voxels from line to line of a drawn grid
 COLOURS = ("#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73")  # Okabe and Ito: of labels, in their order
 MARKERS = "osD^vPX*h"
@@ -40,9 +40,9 @@ class Family(NamedTuple):
 
 FAMILIES = (
     Family("networks, ours", "#0072b2", tuple(OURS)),
-    Family("a pair alone, ours", "#009e73", (PATCH, HALF_PATCH)),
+    Family("a pair alone, ours", "#009e73", ALONE),
     Family("networks, rivals", "#d55e00", tuple(LEARNED)),
-    Family("without learning, rivals", "#7f7f7f", tuple(name for name in CLASSICAL if name not in (PATCH, HALF_PATCH))),
+    Family("without learning, rivals", "#7f7f7f", tuple(name for name in CLASSICAL if name not in ALONE)),
 )
 
 

@@ -13,7 +13,7 @@ from benchmarks.claims import Claim, Row, at_least, at_most, told
 from benchmarks.registration_cells import Cell, Costs, Scores
 from benchmarks.registration_cost import Cost
 from benchmarks.registration_learned import LEARNED
-from benchmarks.registration_ours import DIFFEOMORPHIC, HALF_PATCH, OURS, PATCH
+from benchmarks.registration_ours import ALONE, DIFFEOMORPHIC, OURS
 from benchmarks.registration_peers import CHOICES, SYN, SYN_PLAIN
 
 Array = NDArray[np.float64]
@@ -195,7 +195,7 @@ def _cheap(asked: Asked, pair: str, methods: Mapping[str, Cost]) -> Iterator[Cla
     yield at_most(f"registration, {pair}: time of {mine} over {peer}'s", time, "x", TIME)
     yield at_most(f"registration, {pair}: memory of {mine} over {peer}'s", memory, "x", MEMORY)
     for name in (name for name in (SYN_PLAIN, SYN) if name in methods and name in asked.found):
-        for one in (mine, *(alone for alone in (HALF_PATCH, PATCH) if alone in methods)):
+        for one in (mine, *(alone for alone in ALONE if alone in methods)):
             yield from _over_syn(asked, pair, methods, one, name)
 
 

@@ -16,20 +16,24 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from shared_models.registration.band_limited import band_limited
 from shared_models.registration.descent import Effort, descend
-from shared_models.registration.fields import LEAST_SIDE, Padding, integrate, to_normalised, to_voxels
-from shared_models.registration.network import Estimate, RegistrationNetwork, require_pairs
+from shared_models.registration.fields import LEAST_SIDE, integrate, to_normalised, to_voxels
+from shared_models.registration.network import Estimate, RegistrationNetwork
 from shared_models.registration.padding import cropped
+from shared_models.registration.pair_grids import (
+    PADDING,
+    divided,
+    halvings,
+    require_pair,
+    require_sizes,
+    resampled,
+    widened,
+)
 from shared_models.registration.registration_loss import RegistrationLoss
 
 COARSENESS = 4  # as in Fourier-Net
-MARGIN = 8  # voxels at every edge, where the periodic field finds its way back
 INTEGRATED_AT = {4: 1, 5: 2}  # coarseness by the axes of a batch: in 2D it would cost precision and win little time
-FEWEST = 12  # voxels along an axis of the coarsest images
-PADDING: Padding = "border"
 PATCH_RATE = 0.1  # voxels
 WEIGHTS_RATE = 1e-4  # as they were learnt at
 
@@ -89,20 +93,19 @@ def register_by_patch(
         ValueError: no single pair, values that are no numbers, sizes or a start that do not fit, or a loss that is no
             number.
     """
-    size = _require_pair(moving, fixed)
+    size = require_pair(moving, fixed)
     sizes = halvings(size) if sizes is None else sizes
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"images divided by {', '.join(map(str, sizes)) or 'nothing'}: each by 1 or more")
+    require_sizes(sizes)
     if coarseness < 1:
         raise ValueError(f"{coarseness} voxels of an image to one of its patch: 1 or more")
     effort = effort or Effort()
     values = torch.zeros_like(moving).expand(-1, len(size), *size) if start is None else _started(start, moving)
-    values, moving, fixed = (_widened(each) for each in (values, moving, fixed))
+    values, moving, fixed = (widened(each) for each in (values, moving, fixed))
     wide = moving.shape[2:]
     for number, factor in enumerate(sizes, start=1):
-        grid = [max(LEAST_SIDE, round(n / factor)) for n in wide]
-        before, wanted = (_resized(images, grid) for images in (moving, fixed))
-        patch = _resized(values, [max(LEAST_SIDE, math.ceil(n / coarseness)) for n in grid]).clone().requires_grad_()
+        grid = divided(wide, factor)
+        before, wanted = (resampled(images, grid) for images in (moving, fixed))
+        patch = resampled(values, [max(LEAST_SIDE, math.ceil(n / coarseness)) for n in grid]).clone().requires_grad_()
 
         def of_patch(patch: Tensor = patch, before: Tensor = before, wanted: Tensor = wanted) -> Tensor:
             return loss(_estimate(patch, before.shape[2:], wide, diffeomorphic), before, wanted, PADDING)
@@ -111,14 +114,6 @@ def register_by_patch(
         descend([patch], of_patch, rate * factor, effort, told)
         values = patch.detach()
     return Estimate(*(cropped(each, size) for each in _estimate(values, wide, wide, diffeomorphic)))
-
-
-def halvings(size: Sequence[int]) -> list[int]:
-    """Powers of two down to 1; the greatest leaves images of a size 12 voxels along their shortest axis, or more."""
-    found = [1]
-    while min(size) >= FEWEST * 2 * found[0]:
-        found.insert(0, 2 * found[0])
-    return found
 
 
 def register_by_weights(
@@ -145,7 +140,7 @@ def register_by_weights(
     Raises:
         ValueError: no single pair for the network, values that are no numbers, or a loss that is no number.
     """
-    _require_pair(moving, fixed)
+    require_pair(moving, fixed)
     effort, learner = effort or Effort(), copy.deepcopy(network).eval().requires_grad_()
 
     def of_weights() -> Tensor:
@@ -159,20 +154,8 @@ def register_by_weights(
 def _estimate(patch: Tensor, grid: Sequence[int], size: Sequence[int], diffeomorphic: bool) -> Estimate:
     """What a patch in voxels of images of a size says on a grid that has as many, or fewer."""
     shares = patch.new_tensor([n / whole for n, whole in zip(grid, size, strict=True)])
-    said = to_normalised(_resized(patch, grid) * shares.view(1, -1, *[1] * len(size)))
+    said = to_normalised(resampled(patch, grid) * shares.view(1, -1, *[1] * len(size)))
     return Estimate(integrate(said, coarseness=INTEGRATED_AT[said.ndim]) if diffeomorphic else said, said)
-
-
-def _resized(values: Tensor, size: Sequence[int]) -> Tensor:
-    """`band_limited`, but as large as before."""
-    before = values.shape[2:]
-    if tuple(before) == tuple(size):
-        return values
-    return band_limited(values, size) * (math.prod(size) / math.prod(before))
-
-
-def _widened(values: Tensor) -> Tensor:
-    return functional.pad(values, [MARGIN] * (2 * (values.ndim - 2)), mode="replicate")
 
 
 def _started(start: Tensor, moving: Tensor) -> Tensor:
@@ -185,18 +168,3 @@ def _started(start: Tensor, moving: Tensor) -> Tensor:
 def _tell(watch: Watch | None, number: int, sizes: int, effort: Effort, step: int, loss: float) -> None:
     if watch:
         watch(Step(number, sizes, step, effort.steps, loss))
-
-
-def _require_pair(moving: Tensor, fixed: Tensor) -> torch.Size:
-    """The size of the images of a single pair.
-
-    Raises:
-        ValueError: they are none.
-    """
-    require_pairs(moving, fixed, moving.ndim - 2)
-    if len(moving) != 1 or moving.ndim not in {4, 5}:
-        raise ValueError(f"one pair of 2D or 3D images at a time, not {tuple(moving.shape)}")
-    for name, image in (("moving", moving), ("fixed", fixed)):
-        if not image.isfinite().all():
-            raise ValueError(f"the {name} image has values that are no numbers")
-    return moving.shape[2:]

@@ -144,7 +144,8 @@ def _found(
     """The estimate, and the steps that it took."""
     from shared_models.registration.descent import Effort
     from shared_models.registration.network import Estimate, register
-    from shared_models.registration.per_pair import halvings, register_by_patch, register_by_weights
+    from shared_models.registration.pair_grids import halvings
+    from shared_models.registration.per_pair import register_by_patch, register_by_weights
 
     if network is not None and not settings.refine:
         field = register(network, moving, fixed)

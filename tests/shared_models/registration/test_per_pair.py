@@ -9,28 +9,14 @@ import torch
 from shared_models.registration.descent import Effort
 from shared_models.registration.fields import folded_fraction, to_normalised, to_voxels, warp
 from shared_models.registration.fourier_net import FourierNet
-from shared_models.registration.network import Estimate, register
-from shared_models.registration.per_pair import Step, halvings, register_by_patch, register_by_weights
-from shared_models.registration.random_warps import band_limited_warp, warped
+from shared_models.registration.network import register
+from shared_models.registration.per_pair import Step, register_by_patch, register_by_weights
+from shared_models.registration.random_warps import warped
 from shared_models.registration.registration_loss import RegistrationLoss
-from tests.shared_models.registration.textures import batched, texture
+from tests.shared_models.registration.textures import batched, error, known, texture
 
 SQUARES = RegistrationLoss("mse", 1e-3)
 SHORT = Effort(steps=30, patience=10)
-
-
-def known(size: tuple[int, ...], largest: float, modes: int = 3) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Moving and fixed image, and the displacement (d, *N) in voxels between them."""
-    moving = texture(size)
-    field = band_limited_warp(np.random.default_rng(1), size, largest, modes)
-    return batched(moving), batched(warped(moving, field)), field
-
-
-def error(found: Estimate, truth: np.ndarray) -> float:
-    """Mean distance, voxels, but for four voxels at each edge, which the other image may not show."""
-    inside = (slice(4, -4),) * len(truth)
-    away = np.linalg.norm(to_voxels(found.field)[0].numpy() - truth, axis=0)
-    return float(away[inside].mean())
 
 
 @pytest.mark.parametrize("diffeomorphic", [False, True])
@@ -81,13 +67,6 @@ def test_coarse_images_first_find_what_fine_ones_miss() -> None:
     moving, fixed, truth = known((48, 60), 9.0)
     coarse, fine = (register_by_patch(moving, fixed, SQUARES, sizes=sizes, effort=SHORT) for sizes in (None, (1,)))
     assert error(coarse, truth) < error(fine, truth) / 2
-
-
-@pytest.mark.parametrize(
-    ("size", "sizes"), [((48, 60), [4, 2, 1]), ((160, 192), [8, 4, 2, 1]), ((2, 100), [1]), ((64, 24, 50), [2, 1])]
-)
-def test_images_are_halved_while_they_show_anything(size: tuple[int, ...], sizes: list[int]) -> None:
-    assert halvings(size) == sizes
 
 
 def test_a_smooth_warp_is_found_without_the_full_size() -> None:

@@ -1,0 +1,143 @@
+"""One pair registered by demons: at every voxel a force, all of them smoothed, step by step and without a training set.
+
+Thirion (Medical Image Analysis 1998), with the symmetric forces and the bound on their length of Vercauteren et al.
+("Diffeomorphic demons", NeuroImage 2009, eq. 5 and 6):
+
+    f = -(m - y) g / (|g|^2 + (m - y)^2),   u <- G * (u + f),   m = x o (id + u),   g = (grad y + grad m) / 2,
+
+G a Gaussian. With a velocity v in place of u, u = exp(v), the field folds nowhere (Vercauteren et al., MICCAI 2008).
+Smoothing along an axis is a matrix product, as the decoder of `band_limited` is. Where grey levels agree in no more
+than their neighbourhoods, each voxel is first measured by the mean and deviation of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shared_models.registration.fields import integrate, resized, to_normalised, warp
+from shared_models.registration.network import Estimate
+from shared_models.registration.pair_grids import PADDING, divided, require_pair, require_sizes
+
+FLAT = 1e-4  # under which a squared slope or difference tells nothing, of greys from 0 to 1
+FLOOR = 0.02  # deviation of greys that is noise
+SQUARINGS, COARSENESS = 5, 2  # of a velocity while it is sought
+
+
+@dataclass(frozen=True)
+class Demons:
+    """How a field is sought.
+
+    Attributes:
+        sizes: by which images are divided, one after the other; one that ends at 2 never meets the full size.
+        steps: at each size.
+        smoothing: deviation of G, in voxels of each size.
+        window: deviation in voxels of each size of the neighbourhood that a voxel is measured by; 0 takes greys as
+            they are.
+        diffeomorphic: whether a velocity is sought.
+
+    Raises:
+        ValueError: sizes and steps that do not go together, or numbers that are none.
+    """
+
+    sizes: tuple[int, ...] = (4, 2, 1)
+    steps: tuple[int, ...] = (40, 30, 10)
+    smoothing: float = 0.8
+    window: float = 5.0
+    diffeomorphic: bool = False
+
+    def __post_init__(self) -> None:
+        require_sizes(self.sizes)
+        if len(self.steps) != len(self.sizes) or min(self.steps) < 1:
+            raise ValueError(f"steps {self.steps} at sizes {self.sizes}: one number, 1 or more, for each")
+        if not (self.smoothing > 0 and self.window >= 0):
+            raise ValueError(f"smoothing by {self.smoothing:g} in windows of {self.window:g}: above 0, and 0 or more")
+
+
+@torch.inference_mode()
+def register_by_demons(moving: Tensor, fixed: Tensor, how: Demons | None = None) -> Estimate:
+    """The field that forces end at.
+
+    Args:
+        moving: (1, 1, *N), greys from 0 to 1.
+        fixed: likewise.
+        how: it is sought.
+
+    Raises:
+        ValueError: no single pair, or values that are no numbers.
+    """
+    how, size = how or Demons(), require_pair(moving, fixed)
+    said = torch.zeros_like(moving).expand(-1, len(size), *size)
+    for factor, steps in zip(how.sizes, how.steps, strict=True):
+        grid = divided(size, factor)
+        before, wanted = (measured(coarser(images, grid), how.window) for images in (moving, fixed))
+        said, slopes = resized(said, grid), gradient(wanted)
+        for _ in range(steps):
+            seen = warp(before, _field(said, how), PADDING)
+            said = smoothed(said + to_normalised(force(seen, wanted, slopes)), how.smoothing)
+    said = resized(said, size)
+    return Estimate(_field(said, how), said)
+
+
+def _field(said: Tensor, how: Demons) -> Tensor:
+    return integrate(said, SQUARINGS, COARSENESS) if how.diffeomorphic else said
+
+
+def force(seen: Tensor, wanted: Tensor, slopes: Tensor) -> Tensor:
+    """F in voxels, half of one long at most: (B, d, *N).
+
+    Args:
+        seen: (B, 1, *N) the moving image where the field leads so far.
+        wanted: (B, 1, *N) the fixed one.
+        slopes: (B, d, *N) its gradient.
+    """
+    apart, slope = seen - wanted, (slopes + gradient(seen)) / 2
+    return -apart * slope / ((slope**2).sum(dim=1, keepdim=True) + apart**2 + FLAT)
+
+
+def gradient(images: Tensor) -> Tensor:
+    """(B, d, *N) of images (B, 1, *N), by central differences, per voxel."""
+    return torch.cat(torch.gradient(images, dim=list(range(2, images.ndim))), dim=1)
+
+
+def coarser(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Images on a grid of another size from centre to centre of their edges, smoothed by as much as it is coarser."""
+    factor = max(before / after for before, after in zip(images.shape[2:], size, strict=True))
+    return smoothed(images, factor / 2, size) if factor > 1 else images
+
+
+def measured(images: Tensor, window: float) -> Tensor:
+    """Images less the mean of each voxel's neighbourhood, in its deviations; as they are where there is no window."""
+    if not window:
+        return images
+    mean = smoothed(images, window)
+    deviation = (smoothed(images**2, window) - mean**2).clamp_min(0).sqrt()
+    return (images - mean) / (deviation + FLOOR)
+
+
+def smoothed(values: Tensor, deviation: float, size: Sequence[int] | None = None) -> Tensor:
+    """(B, C, *N) by a Gaussian whose weights at an edge are those within, along one axis after the other.
+
+    Args:
+        values: (B, C, *M).
+        deviation: in voxels.
+        size: N, from centre to centre of the edges; None for M.
+    """
+    *others, last = enumerate(size or values.shape[2:], start=2)
+    values = values @ _gaussian(values.shape[-1], last[1], deviation).to(values).T
+    for axis, after in others:
+        matrix, behind = _gaussian(values.shape[axis], after, deviation).to(values), values.shape[axis + 1 :]
+        values = torch.matmul(matrix, values.flatten(axis + 1)).unflatten(-1, behind)
+    return values
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian(before: int, after: int, deviation: float) -> Tensor:
+    """(after, before)."""
+    places = torch.linspace(0, before - 1, after, dtype=torch.float64)[:, None]
+    weights = torch.exp(-(((places - torch.arange(before)) / deviation) ** 2) / 2)
+    return (weights / weights.sum(dim=1, keepdim=True)).float()
