@@ -13,17 +13,20 @@ than their neighbourhoods, each voxel is first measured by the mean and deviatio
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from shared_models.registration.fields import integrate, resized, to_normalised, warp
 from shared_models.registration.network import Estimate
 from shared_models.registration.pair_grids import PADDING, divided, require_pair, require_sizes
 
-FLAT = 1e-4  # under which a squared slope or difference tells nothing, of greys from 0 to 1
+FLAT = 3e-3  # of the variance of what is fixed, under which a squared slope or difference tells nothing
+TINY = 1e-12
 FLOOR = 0.02  # deviation of greys that is noise
 SQUARINGS, COARSENESS = 5, 2  # of a velocity while it is sought
 
@@ -75,28 +78,42 @@ def register_by_demons(moving: Tensor, fixed: Tensor, how: Demons | None = None)
     for factor, steps in zip(how.sizes, how.steps, strict=True):
         grid = divided(size, factor)
         before, wanted = (measured(coarser(images, grid), how.window) for images in (moving, fixed))
-        said, slopes = resized(said, grid), gradient(wanted)
-        for _ in range(steps):
-            seen = warp(before, _field(said, how), PADDING)
-            said = smoothed(said + to_normalised(force(seen, wanted, slopes)), how.smoothing)
+        said = _sought(resized(said, grid), before, wanted, how, steps)
     said = resized(said, size)
     return Estimate(_field(said, how), said)
+
+
+def _sought(said: Tensor, before: Tensor, wanted: Tensor, how: Demons, steps: int) -> Tensor:
+    """Where images are least apart, of where steps begin and of all they lead to: rough images also lead astray."""
+    slopes, flat = gradient(wanted), FLAT * float(wanted.var()) + TINY
+    best, least = said, math.inf
+    for _ in range(steps):
+        seen = warp(before, _field(said, how), PADDING)
+        best, least = _better(said, best, seen, wanted, least)
+        said = smoothed(said + to_normalised(force(seen, wanted, slopes, flat)), how.smoothing)
+    return _better(said, best, warp(before, _field(said, how), PADDING), wanted, least)[0]
+
+
+def _better(said: Tensor, best: Tensor, seen: Tensor, wanted: Tensor, least: float) -> tuple[Tensor, float]:
+    apart = float(functional.mse_loss(seen, wanted))
+    return (said, apart) if apart < least else (best, least)
 
 
 def _field(said: Tensor, how: Demons) -> Tensor:
     return integrate(said, SQUARINGS, COARSENESS) if how.diffeomorphic else said
 
 
-def force(seen: Tensor, wanted: Tensor, slopes: Tensor) -> Tensor:
-    """F in voxels, half of one long at most: (B, d, *N).
+def force(seen: Tensor, wanted: Tensor, slopes: Tensor, flat: float) -> Tensor:
+    """Of every voxel f, in voxels, half of one long at most: (B, d, *N).
 
     Args:
         seen: (B, 1, *N) the moving image where the field leads so far.
         wanted: (B, 1, *N) the fixed one.
         slopes: (B, d, *N) its gradient.
+        flat: what is added below, so that noise pulls nothing.
     """
     apart, slope = seen - wanted, (slopes + gradient(seen)) / 2
-    return -apart * slope / ((slope**2).sum(dim=1, keepdim=True) + apart**2 + FLAT)
+    return -apart * slope / ((slope**2).sum(dim=1, keepdim=True) + apart**2 + flat)
 
 
 def gradient(images: Tensor) -> Tensor:

@@ -41,9 +41,9 @@ def test_half_the_size_finds_most_of_it() -> None:
 @pytest.mark.parametrize("window", [0.0, 5.0])
 def test_equal_images_and_flat_ones_are_left_as_they_are(window: float) -> None:
     image, flat = batched(texture((24, 30))), torch.full((1, 1, 24, 30), 0.5)
-    for same in (image, flat):
+    for same in (image, flat, batched(texture((48, 60)))):
         rounding = to_voxels(register_by_demons(same, same, Demons(window=window)).field)
-        assert rounding.abs().max() < 0.05  # voxels: where nothing has a slope, rounding is all there is
+        assert rounding.abs().max() < 1e-3
 
 
 def test_a_window_takes_grey_levels_that_are_linear_maps_of_each_other() -> None:
@@ -56,7 +56,7 @@ def test_a_window_takes_grey_levels_that_are_linear_maps_of_each_other() -> None
 
 def test_no_force_is_longer_than_half_a_voxel() -> None:
     seen, wanted = (batched(texture((20, 22, 24), seed, 0.5)) for seed in (1, 2))
-    found = force(seen, wanted, gradient(wanted))
+    found = force(seen, wanted, gradient(wanted), 1e-4)
     lengths = torch.linalg.vector_norm(found, dim=1)
     assert 0.1 < lengths.max() <= 0.5 + 1e-5
 
@@ -64,7 +64,7 @@ def test_no_force_is_longer_than_half_a_voxel() -> None:
 def test_a_force_leads_up_the_slope_by_what_greys_differ() -> None:
     """Along a ramp of one grey a voxel, where the difference is one as well, by half a voxel: the most there is."""
     ramp = torch.arange(12.0).reshape(1, 1, 12, 1).expand(1, 1, 12, 8)
-    found = force(ramp - 1, ramp, gradient(ramp))
+    found = force(ramp - 1, ramp, gradient(ramp), 1e-4)
     assert torch.allclose(found[:, 0], torch.full((1, 12, 8), 0.5), atol=1e-3)
     assert not found[:, 1].any()
 
