@@ -23,12 +23,20 @@ from torch.nn import functional
 
 from shared_models.registration.fields import integrate, resized, to_normalised, warp
 from shared_models.registration.network import Estimate
-from shared_models.registration.pair_grids import PADDING, divided, require_pair, require_sizes
+from shared_models.registration.pair_grids import (
+    INTEGRATED_AT,
+    PADDING,
+    Step,
+    Watch,
+    divided,
+    require_pair,
+    require_sizes,
+)
 
 FLAT = 3e-3  # of the variance of what is fixed, under which a squared slope or difference tells nothing
 TINY = 1e-12
 FLOOR = 0.02  # deviation of greys that is noise
-SQUARINGS, COARSENESS = 5, 2  # of a velocity while it is sought
+SQUARINGS = 5  # of a velocity
 
 
 @dataclass(frozen=True)
@@ -62,45 +70,48 @@ class Demons:
 
 
 @torch.inference_mode()
-def register_by_demons(moving: Tensor, fixed: Tensor, how: Demons | None = None) -> Estimate:
+def register_by_demons(
+    moving: Tensor, fixed: Tensor, how: Demons | None = None, *, watch: Watch | None = None
+) -> Estimate:
     """The field that forces end at.
 
     Args:
         moving: (1, 1, *N), greys from 0 to 1.
         fixed: likewise.
         how: it is sought.
+        watch: is told before every step; losses are mean squared differences of what is compared.
 
     Raises:
         ValueError: no single pair, or values that are no numbers.
     """
     how, size = how or Demons(), require_pair(moving, fixed)
     said = torch.zeros_like(moving).expand(-1, len(size), *size)
-    for factor, steps in zip(how.sizes, how.steps, strict=True):
+    for number, factor in enumerate(how.sizes):
         grid = divided(size, factor)
         before, wanted = (measured(coarser(images, grid), how.window) for images in (moving, fixed))
-        said = _sought(resized(said, grid), before, wanted, how, steps)
+        said = _sought(resized(said, grid), before, wanted, how, number, watch)
     said = resized(said, size)
     return Estimate(_field(said, how), said)
 
 
-def _sought(said: Tensor, before: Tensor, wanted: Tensor, how: Demons, steps: int) -> Tensor:
+def _sought(said: Tensor, before: Tensor, wanted: Tensor, how: Demons, number: int, watch: Watch | None) -> Tensor:
     """Where images are least apart, of where steps begin and of all they lead to: rough images also lead astray."""
     slopes, flat = gradient(wanted), FLAT * float(wanted.var()) + TINY
-    best, least = said, math.inf
-    for _ in range(steps):
+    best, least, done = said, math.inf, sum(how.steps[:number])
+    for step in range(1, how.steps[number] + 2):
         seen = warp(before, _field(said, how), PADDING)
-        best, least = _better(said, best, seen, wanted, least)
+        apart = float(functional.mse_loss(seen, wanted))
+        best, least = (said, apart) if apart < least else (best, least)
+        if step > how.steps[number]:
+            break
+        if watch:
+            watch(Step(number + 1, len(how.sizes), done + step, sum(how.steps), apart))
         said = smoothed(said + to_normalised(force(seen, wanted, slopes, flat)), how.smoothing)
-    return _better(said, best, warp(before, _field(said, how), PADDING), wanted, least)[0]
-
-
-def _better(said: Tensor, best: Tensor, seen: Tensor, wanted: Tensor, least: float) -> tuple[Tensor, float]:
-    apart = float(functional.mse_loss(seen, wanted))
-    return (said, apart) if apart < least else (best, least)
+    return best
 
 
 def _field(said: Tensor, how: Demons) -> Tensor:
-    return integrate(said, SQUARINGS, COARSENESS) if how.diffeomorphic else said
+    return integrate(said, SQUARINGS, INTEGRATED_AT[said.ndim]) if how.diffeomorphic else said
 
 
 def force(seen: Tensor, wanted: Tensor, slopes: Tensor, flat: float) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,28 @@ from shared_models.registration.network import require_pairs
 MARGIN = 8  # voxels at every edge, where a periodic field finds its way back
 FEWEST = 12  # voxels along an axis of the coarsest images
 PADDING: Padding = "border"
+INTEGRATED_AT = {4: 1, 5: 2}  # coarseness by the axes of a batch: in 2D it would cost precision and win little time
+
+
+class Step(NamedTuple):
+    """How far a search is.
+
+    Attributes:
+        size: number of the size, from 1.
+        sizes: how many there are.
+        step: from 1, as if every size before had taken all of its own.
+        steps: of all sizes, at most.
+        loss: before the step.
+    """
+
+    size: int
+    sizes: int
+    step: int
+    steps: int
+    loss: float
+
+
+Watch = Callable[[Step], None]
 
 
 def require_pair(moving: Tensor, fixed: Tensor) -> torch.Size:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +21,10 @@ from shared_models.registration.fields import LEAST_SIDE, integrate, to_normalis
 from shared_models.registration.network import Estimate, RegistrationNetwork
 from shared_models.registration.padding import cropped
 from shared_models.registration.pair_grids import (
+    INTEGRATED_AT,
     PADDING,
+    Step,
+    Watch,
     divided,
     halvings,
     require_pair,
@@ -33,30 +35,8 @@ from shared_models.registration.pair_grids import (
 from shared_models.registration.registration_loss import RegistrationLoss
 
 COARSENESS = 4  # as in Fourier-Net
-INTEGRATED_AT = {4: 1, 5: 2}  # coarseness by the axes of a batch: in 2D it would cost precision and win little time
 PATCH_RATE = 0.1  # voxels
 WEIGHTS_RATE = 1e-4  # as they were learnt at
-
-
-class Step(NamedTuple):
-    """How far a descent is.
-
-    Attributes:
-        size: number of the size, from 1.
-        sizes: how many there are.
-        step: of the size, from 1.
-        steps: of the size, at most.
-        loss: before the step.
-    """
-
-    size: int
-    sizes: int
-    step: int
-    steps: int
-    loss: float
-
-
-Watch = Callable[[Step], None]
 
 
 def register_by_patch(
@@ -167,4 +147,4 @@ def _started(start: Tensor, moving: Tensor) -> Tensor:
 
 def _tell(watch: Watch | None, number: int, sizes: int, effort: Effort, step: int, loss: float) -> None:
     if watch:
-        watch(Step(number, sizes, step, effort.steps, loss))
+        watch(Step(number, sizes, (number - 1) * effort.steps + step, sizes * effort.steps, loss))

@@ -1,4 +1,4 @@
-"""One pair registered: by descent on its own loss, or by a network, refined if that is asked for."""
+"""One pair registered: by descent on its own loss, by forces, or by a network, refined if that is asked for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from shared_models.registration.network import Estimate, RegistrationNetwork
-    from shared_models.registration.per_pair import Step
+    from shared_models.registration.pair_grids import Step
     from shared_models.registration.registration_loss import RegistrationLoss
     from site_agent.registration.placement import PlacedPair
 
 SIMILARITY = "local_ncc"
 SMOOTHNESS = {"mse": 0.01, "local_ncc": 1.0, "self_similarity": 0.1, "band_limited_mse": 0.01}
+DESCENT, FORCES = WAYS = ("descent", "forces")  # of a pair alone
+WINDOWS = {"mse": 0.0, "local_ncc": 5.0}  # of forces: greys as they are, or by the neighbourhoods of their voxels
+FORCES_SMOOTHNESS = 0.8
 STEPS = 100
 PATIENCE = 20
 LOW, HIGH = 1.0, 99.0  # percentiles of an image that become 0 and 1
@@ -34,14 +37,16 @@ class Settings:
 
     Attributes:
         similarity: name of one of `similarity.SIMILARITIES`.
-        smoothness: weight of the regulariser; None for the similarity's own.
+        smoothness: weight of the regulariser, or of forces deviation of the Gaussian in voxels; None for the
+            similarity's own.
         diffeomorphic: whether a velocity is sought, so that nothing folds; None where nobody said, which is yes. A
             network says itself, but for the authors' files.
         steps: of the descent, at each size.
         refine: steps by which a network's weights are brought nearer to the pair; 0 for none.
+        way: how a pair alone is registered, one of `WAYS`.
 
     Raises:
-        ConsiliumError: no such similarity, or numbers that are too small.
+        ConsiliumError: no such similarity or way, or numbers that are too small.
     """
 
     similarity: str = SIMILARITY
@@ -49,16 +54,22 @@ class Settings:
     diffeomorphic: bool | None = None
     steps: int = STEPS
     refine: int = 0
+    way: str = DESCENT
 
     def __post_init__(self) -> None:
-        if self.similarity not in SMOOTHNESS:
-            known = f"there are {', '.join(SMOOTHNESS)}"
+        if self.way not in WAYS:
+            raise ConsiliumError("is no way", where=f"--by '{self.way}'", cure=f"there are {', '.join(WAYS)}")
+        similarities = WINDOWS if self.way == FORCES else SMOOTHNESS
+        if self.similarity not in similarities:
+            known = f"there are {', '.join(similarities)}"
             raise ConsiliumError("is not known", where=f"the similarity '{self.similarity}'", cure=known)
         for name, least in (("steps", 1), ("refine", 0)):
             if getattr(self, name) < least:
                 raise ConsiliumError(f"is {getattr(self, name)}", where=f"--{name}", cure=f"{least} or more")
         if self.smoothness is not None and not 0 <= self.smoothness < np.inf:
             raise ConsiliumError(f"is {self.smoothness}", where="--smoothness", cure="0 or more")
+        if self.way == FORCES and not self.weight:
+            raise ConsiliumError("is 0", where="--smoothness", cure="forces want some: 0.8 is usual")
 
     @cached_property
     def loss(self) -> RegistrationLoss:
@@ -74,8 +85,9 @@ class Settings:
 
     @property
     def weight(self) -> float:
-        """Of the regulariser."""
-        return SMOOTHNESS[self.similarity] if self.smoothness is None else self.smoothness
+        """Of the regulariser, or a Gaussian's deviation."""
+        usual = FORCES_SMOOTHNESS if self.way == FORCES else SMOOTHNESS[self.similarity]
+        return usual if self.smoothness is None else self.smoothness
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def register_pair(pair: PlacedPair, settings: Settings, network: RegistrationNet
     Args:
         pair: the images.
         settings: how they are registered.
-        network: that is asked; without one the pair's own descent finds the field.
+        network: that is asked; without one the pair alone tells the field.
 
     Raises:
         ConsiliumError: images that the network does not take, or a descent that goes astray.
@@ -150,6 +162,8 @@ def _found(
     if network is not None and not settings.refine:
         field = register(network, moving, fixed)
         return Estimate(field, field), 0
+    if network is None and settings.way == FORCES:
+        return _by_forces(moving, fixed, settings)
     most = settings.refine if network is not None else settings.steps
     sizes = 1 if network is not None else len(halvings(moving.shape[2:]))
     effort, counted = Effort(most, PATIENCE), _Counted(Bar("registering", sizes * most))
@@ -170,12 +184,23 @@ def _found(
     return found, counted.steps
 
 
+def _by_forces(moving: Tensor, fixed: Tensor, settings: Settings) -> tuple[Estimate, int]:
+    from shared_models.registration.demons import Demons, register_by_demons
+
+    how = Demons(smoothing=settings.weight, window=WINDOWS[settings.similarity], diffeomorphic=settings.velocity)
+    counted = _Counted(Bar("registering", sum(how.steps)))
+    try:
+        return register_by_demons(moving, fixed, how, watch=counted), counted.steps
+    finally:
+        counted.bar.close()
+
+
 class _Counted:
-    """Counts steps of a descent, and moves a bar."""
+    """Counts steps, and moves a bar."""
 
     def __init__(self, bar: Bar) -> None:
         self.bar, self.steps = bar, 0
 
     def __call__(self, step: Step) -> None:
         self.steps += 1
-        self.bar.at((step.size - 1) * step.steps + step.step, f"size {step.size} of {step.sizes}, loss {step.loss:.4f}")
+        self.bar.at(step.step, f"size {step.size} of {step.sizes}, loss {step.loss:.4f}")

@@ -37,8 +37,8 @@ class PairFigures(Frozen):
         method: how the field was found.
         similarity: by which.
         before, after: how unlike the images are by it, less is better.
-        smoothness: weight of the regulariser.
-        steps: of the descent.
+        smoothness: weight of the regulariser, or of forces the Gaussian's deviation in voxels.
+        steps: that were taken.
         folded_percent: of voxels whose Jacobian determinant is 0 or less.
         mean_voxels, largest_voxels: lengths of displacements.
         mean_mm, largest_mm: likewise; None where the size of a voxel is unknown.

@@ -15,7 +15,7 @@ from federated.files import write_whole
 from site_agent.registration.field_files import field_bytes, field_in_millimetres, image_bytes, require_writable
 from site_agent.registration.image_files import is_nifti, read_image, read_labels
 from site_agent.registration.network_files import load_network
-from site_agent.registration.one_pair import Registered, Settings, register_pair
+from site_agent.registration.one_pair import FORCES, Registered, Settings, register_pair
 from site_agent.registration.pair_figures import Dice, PairFigures, dice_by_label, pair_figures, require_common
 from site_agent.registration.placement import PlacedPair, placed
 
@@ -87,6 +87,8 @@ def register_files(files: Files, settings: Settings) -> PairFigures:
     network = None if files.weights is None else load_network(files.weights, diffeomorphic=settings.diffeomorphic)
     if network is None and settings.refine:
         raise ConsiliumError("needs a network to refine", where="--refine", cure="name one with --weights")
+    if network is not None and settings.way == FORCES:
+        raise ConsiliumError("asks no network", where="--by forces", cure="leave it out, or --weights")
     pair = placed(
         *(read_image(path, files.spacing_mm) for path in (files.moving, files.fixed)), resample=files.resample
     )
@@ -145,7 +147,7 @@ def _contents(
 
 def _method(settings: Settings, network: RegistrationNetwork | None) -> str:
     if network is None:
-        return "descent on a velocity" if settings.velocity else "descent on a displacement"
+        return f"{settings.way} on a {'velocity' if settings.velocity else 'displacement'}"
     from shared_models.stretched_registration import StretchedRegistration
 
     of_a_site = isinstance(network, StretchedRegistration)

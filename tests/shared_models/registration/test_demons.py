@@ -8,6 +8,7 @@ import torch
 
 from shared_models.registration.demons import Demons, force, gradient, measured, register_by_demons, smoothed
 from shared_models.registration.fields import folded_fraction, integrate, to_voxels, warp
+from shared_models.registration.pair_grids import Step
 from tests.shared_models.registration.textures import batched, error, known, texture
 
 SIZES = [(48, 60), (32, 36, 32)]
@@ -97,6 +98,14 @@ def test_it_is_taken_at_small_odd_sizes_and_the_same_every_time() -> None:
         assert first.shape == (1, len(size), *size)
         assert torch.equal(first, second)
         assert warp(moving, first).isfinite().all()
+
+
+def test_steps_are_told() -> None:
+    moving, fixed, _ = known((32, 32), 3.0)
+    told: list[Step] = []
+    register_by_demons(moving, fixed, Demons((2, 1), (2, 3)), watch=told.append)
+    assert [each[:4] for each in told] == [(1, 2, 1, 5), (1, 2, 2, 5), *[(2, 2, step, 5) for step in (3, 4, 5)]]
+    assert told[-1].loss < told[2].loss
 
 
 def test_what_cannot_be_sought() -> None:

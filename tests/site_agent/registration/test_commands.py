@@ -29,6 +29,13 @@ def test_a_pair_is_registered_without_a_home(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "f.nii.gz").is_file()
 
 
+def test_forces_are_asked_for(run: Run, tmp_path: Path) -> None:
+    moving, fixed = spots(tmp_path)
+    found = run("register", moving, fixed, "--by", "forces", "--displacement", "--json").json
+    assert found["method"] == "forces on a displacement"
+    assert found["after"] < found["before"]
+
+
 def test_figures_are_there_for_programs(run: Run, tmp_path: Path) -> None:
     moving, fixed = spots(tmp_path)
     found = run("register", moving, fixed, "--similarity", "mse", "--steps", 5, "--json", "--spacing-mm", 0.5).json

@@ -32,6 +32,16 @@ def test_a_spot_is_followed_along_both_axes() -> None:
     assert 2 <= found.steps <= 80
 
 
+@pytest.mark.parametrize("similarity", ["mse", "local_ncc"])
+@pytest.mark.parametrize("diffeomorphic", [False, True])
+def test_forces_follow_a_spot(similarity: str, diffeomorphic: bool) -> None:
+    settings = Settings(similarity, diffeomorphic=diffeomorphic, way="forces")
+    found = register_pair(pair_of(blob(SIZE, (2, -3)), blob(SIZE, (0, 0))), settings)
+    assert found.field[:, 15:17, 19:21].mean(axis=(1, 2)) == pytest.approx([2, -3], abs=0.4)
+    assert found.after < found.before
+    assert found.steps == 80
+
+
 def test_a_network_is_asked_and_refined() -> None:
     torch.manual_seed(0)
     network = FourierNet(2, 2).eval()
@@ -67,3 +77,9 @@ def test_settings_that_cannot_be() -> None:
         Settings(steps=0)
     with pytest.raises(ConsiliumError, match="--smoothness: is -1; 0 or more"):
         Settings(smoothness=-1)
+    with pytest.raises(ConsiliumError, match="--by 'force': is no way; there are descent, forces"):
+        Settings(way="force")
+    with pytest.raises(ConsiliumError, match="'self_similarity': is not known; there are mse"):
+        Settings("self_similarity", way="forces")
+    with pytest.raises(ConsiliumError, match="--smoothness: is 0; forces want some"):
+        Settings(smoothness=0, way="forces")
