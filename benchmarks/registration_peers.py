@@ -90,7 +90,7 @@ CLASSICAL: dict[str, Classical] = {
     HALF_PATCH: Classical(by_half_patch, PATCH_CHOICES),
     FORCES: Classical(by_demons, FORCES_CHOICES),
     SMOOTH_FORCES: Classical(partial(by_demons, how=Forces(diffeomorphic=True)), FORCES_CHOICES),
-    HALF_FORCES: Classical(partial(by_demons, how=Forces((4, 2), (40, 30))), FORCES_CHOICES),
+    HALF_FORCES: Classical(partial(by_demons, how=Forces(finest=2)), FORCES_CHOICES),
     FAST: Classical(demons, [{"kind": "fast symmetric", **choice} for choice in DEMONS_CHOICES]),
 }
 NETWORKS: dict[str, Callable[[int], torch.nn.Module]] = {**LEARNED, **OURS}

@@ -12,10 +12,10 @@ than their neighbourhoods, each voxel is first measured by the mean and deviatio
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -29,12 +29,14 @@ from shared_models.registration.pair_grids import (
     Step,
     Watch,
     divided,
+    halvings,
     require_pair,
-    require_sizes,
+    require_start,
 )
 
 FLAT = 3e-3  # of the variance of what is fixed, under which a squared slope or difference tells nothing
 TINY = 1e-12
+AT_SIZES = 3  # numbers of steps: the last is that of all smaller sizes
 FLOOR = 0.02  # deviation of greys that is noise
 SQUARINGS = 5  # of a velocity
 
@@ -44,34 +46,44 @@ class Demons:
     """How a field is sought.
 
     Attributes:
-        sizes: by which images are divided, one after the other; one that ends at 2 never meets the full size.
-        steps: at each size.
+        steps: at the full size, at half of it, and at each that is smaller still (`pair_grids.halvings`).
+        finest: by what images are divided at last; with 2 the full size is never met, which takes a small part of the
+            time and misses fine detail.
         smoothing: deviation of G, in voxels of each size.
         window: deviation in voxels of each size of the neighbourhood that a voxel is measured by; 0 takes greys as
             they are.
         diffeomorphic: whether a velocity is sought.
 
     Raises:
-        ValueError: sizes and steps that do not go together, or numbers that are none.
+        ValueError: numbers that are none.
     """
 
-    sizes: tuple[int, ...] = (4, 2, 1)
-    steps: tuple[int, ...] = (40, 30, 10)
+    steps: tuple[int, int, int] = (10, 30, 40)
+    finest: int = 1
     smoothing: float = 0.8
     window: float = 5.0
     diffeomorphic: bool = False
 
     def __post_init__(self) -> None:
-        require_sizes(self.sizes)
-        if len(self.steps) != len(self.sizes) or min(self.steps) < 1:
-            raise ValueError(f"steps {self.steps} at sizes {self.sizes}: one number, 1 or more, for each")
+        if len(self.steps) != AT_SIZES or min(self.steps) < 1 or self.finest < 1:
+            raise ValueError(f"steps {self.steps}, at last divided by {self.finest}: three numbers, all 1 or more")
         if not (self.smoothing > 0 and self.window >= 0):
             raise ValueError(f"smoothing by {self.smoothing:g} in windows of {self.window:g}: above 0, and 0 or more")
+
+    def course(self, size: Sequence[int]) -> list[tuple[int, int]]:
+        """By what images of a size are divided, and how many steps are taken there, one after the other."""
+        factors = [factor for factor in halvings(size) if factor >= self.finest] or [self.finest]
+        return [(factor, self.steps[min(factor.bit_length(), AT_SIZES) - 1]) for factor in factors]
 
 
 @torch.inference_mode()
 def register_by_demons(
-    moving: Tensor, fixed: Tensor, how: Demons | None = None, *, watch: Watch | None = None
+    moving: Tensor,
+    fixed: Tensor,
+    how: Demons | None = None,
+    *,
+    start: Tensor | None = None,
+    watch: Watch | None = None,
 ) -> Estimate:
     """The field that forces end at.
 
@@ -79,35 +91,45 @@ def register_by_demons(
         moving: (1, 1, *N), greys from 0 to 1.
         fixed: likewise.
         how: it is sought.
+        start: (1, d, *N) normalised field or velocity to begin with; None for one of zeros.
         watch: is told before every step; losses are mean squared differences of what is compared.
 
     Raises:
-        ValueError: no single pair, or values that are no numbers.
+        ValueError: no single pair, values that are no numbers, or a start that does not fit.
     """
     how, size = how or Demons(), require_pair(moving, fixed)
-    said = torch.zeros_like(moving).expand(-1, len(size), *size)
-    for number, factor in enumerate(how.sizes):
+    said = torch.zeros_like(moving).expand(-1, len(size), *size) if start is None else start
+    require_start(said, size)
+    course, done = how.course(size), 0
+    for number, (factor, steps) in enumerate(course, start=1):
         grid = divided(size, factor)
         before, wanted = (measured(coarser(images, grid), how.window) for images in (moving, fixed))
-        said = _sought(resized(said, grid), before, wanted, how, number, watch)
+        told = partial(_tell, watch, Step(number, len(course), done, sum(most for _, most in course), 0.0))
+        said, done = _sought(resized(said, grid), before, wanted, how, steps, told), done + steps
     said = resized(said, size)
     return Estimate(_field(said, how), said)
 
 
-def _sought(said: Tensor, before: Tensor, wanted: Tensor, how: Demons, number: int, watch: Watch | None) -> Tensor:
+def _sought(
+    said: Tensor, before: Tensor, wanted: Tensor, how: Demons, steps: int, told: Callable[[int, float], None]
+) -> Tensor:
     """Where images are least apart, of where steps begin and of all they lead to: rough images also lead astray."""
     slopes, flat = gradient(wanted), FLAT * float(wanted.var()) + TINY
-    best, least, done = said, math.inf, sum(how.steps[:number])
-    for step in range(1, how.steps[number] + 2):
+    best, least = said, math.inf
+    for step in range(1, steps + 2):
         seen = warp(before, _field(said, how), PADDING)
         apart = float(functional.mse_loss(seen, wanted))
         best, least = (said, apart) if apart < least else (best, least)
-        if step > how.steps[number]:
+        if step > steps:
             break
-        if watch:
-            watch(Step(number + 1, len(how.sizes), done + step, sum(how.steps), apart))
+        told(step, apart)
         said = smoothed(said + to_normalised(force(seen, wanted, slopes, flat)), how.smoothing)
     return best
+
+
+def _tell(watch: Watch | None, begun: Step, step: int, loss: float) -> None:
+    if watch:
+        watch(begun._replace(step=begun.step + step, loss=loss))
 
 
 def _field(said: Tensor, how: Demons) -> Tensor:
@@ -163,7 +185,7 @@ def smoothed(values: Tensor, deviation: float, size: Sequence[int] | None = None
     return values
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def _gaussian(before: int, after: int, deviation: float) -> Tensor:
     """(after, before)."""
     places = torch.linspace(0, before - 1, after, dtype=torch.float64)[:, None]

@@ -56,6 +56,16 @@ def require_pair(moving: Tensor, fixed: Tensor) -> torch.Size:
     return moving.shape[2:]
 
 
+def require_start(start: Tensor, size: Sequence[int]) -> None:
+    """Of a field or velocity to begin with.
+
+    Raises:
+        ValueError: it is of other images.
+    """
+    if start.shape != (1, len(size), *size):
+        raise ValueError(f"a start of {tuple(start.shape)} for images of {'x'.join(map(str, size))}")
+
+
 def require_sizes(sizes: Sequence[int]) -> None:
     """Of images that are divided.
 

@@ -29,6 +29,7 @@ from shared_models.registration.pair_grids import (
     halvings,
     require_pair,
     require_sizes,
+    require_start,
     resampled,
     widened,
 )
@@ -139,9 +140,7 @@ def _estimate(patch: Tensor, grid: Sequence[int], size: Sequence[int], diffeomor
 
 
 def _started(start: Tensor, moving: Tensor) -> Tensor:
-    size = moving.shape[2:]
-    if start.shape != (1, len(size), *size):
-        raise ValueError(f"a start of {tuple(start.shape)} for images of {'x'.join(map(str, size))}")
+    require_start(start, moving.shape[2:])
     return to_voxels(start.detach().to(moving))
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from federated.errors import ConsiliumError
 from site_agent.progress import Bar
-from site_agent.registration.one_pair import PATIENCE, Settings
+from site_agent.registration.one_pair import FORCES, PATIENCE, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from shared_models.registration.cine import Followed
+    from shared_models.registration.network import Estimate
 
 Gray = NDArray[np.uint8]
 Points = NDArray[np.float64]
@@ -76,11 +77,16 @@ class _HandedOn:
         self._before: Tensor | None = None
 
     def __call__(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        self._bar.at(next(self._done))
+        found = (self._by_forces if self._settings.way == FORCES else self._by_descent)(moving, fixed)
+        self._before = found.regularised.detach()
+        return found.field
+
+    def _by_descent(self, moving: Tensor, fixed: Tensor) -> Estimate:
         from shared_models.registration.descent import Effort
         from shared_models.registration.per_pair import register_by_patch
 
-        self._bar.at(next(self._done))
-        found = register_by_patch(
+        return register_by_patch(
             moving,
             fixed,
             self._settings.loss,
@@ -88,5 +94,8 @@ class _HandedOn:
             effort=Effort(self._settings.steps, PATIENCE),
             start=self._before,
         )
-        self._before = found.regularised.detach()
-        return found.field
+
+    def _by_forces(self, moving: Tensor, fixed: Tensor) -> Estimate:
+        from shared_models.registration.demons import register_by_demons
+
+        return register_by_demons(moving, fixed, self._settings.forces, start=self._before)

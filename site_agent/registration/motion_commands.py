@@ -9,6 +9,7 @@ import typer
 
 from federated.errors import ConsiliumError
 from site_agent.options import HERE, Home, Json, print_model, words
+from site_agent.registration.commands import BY
 from site_agent.tables import print_table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def motion(
     similarity: Annotated[str, typer.Option(help="By which frames are compared.")] = "local_ncc",
     smoothness: Annotated[float | None, typer.Option(help="Weight of the motion's smoothness.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="At most so many at each size, for a frame.")] = 60,
+    by: Annotated[str, BY] = "descent",
     home: Home = HERE,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +62,7 @@ def motion(
     if two_chamber is None and (two_chamber_mask or two_chamber_end_diastole is not None):
         raise ConsiliumError("needs a clip", where="the two-chamber view", cure="name it with --two-chamber")
     reading = Reading(_values(values), spacing_mm, rate_hz, home)
-    settings = Settings(similarity, smoothness, steps=steps)
+    settings = Settings(similarity, smoothness, steps=steps, way=by)
     views = [View(clip, mask, end_diastole)]
     if two_chamber is not None:
         views.append(View(two_chamber, two_chamber_mask, two_chamber_end_diastole))

@@ -15,6 +15,7 @@ from site_agent.progress import Bar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from shared_models.registration.demons import Demons
     from shared_models.registration.network import Estimate, RegistrationNetwork
     from shared_models.registration.pair_grids import Step
     from shared_models.registration.registration_loss import RegistrationLoss
@@ -77,6 +78,13 @@ class Settings:
         from shared_models.registration.registration_loss import RegistrationLoss
 
         return RegistrationLoss(self.similarity, self.weight)
+
+    @property
+    def forces(self) -> Demons:
+        """How they are sought."""
+        from shared_models.registration.demons import Demons
+
+        return Demons(smoothing=self.weight, window=WINDOWS[self.similarity], diffeomorphic=self.velocity)
 
     @property
     def velocity(self) -> bool:
@@ -185,12 +193,11 @@ def _found(
 
 
 def _by_forces(moving: Tensor, fixed: Tensor, settings: Settings) -> tuple[Estimate, int]:
-    from shared_models.registration.demons import Demons, register_by_demons
+    from shared_models.registration.demons import register_by_demons
 
-    how = Demons(smoothing=settings.weight, window=WINDOWS[settings.similarity], diffeomorphic=settings.velocity)
-    counted = _Counted(Bar("registering", sum(how.steps)))
+    counted = _Counted(Bar("registering", sum(steps for _, steps in settings.forces.course(moving.shape[2:]))))
     try:
-        return register_by_demons(moving, fixed, how, watch=counted), counted.steps
+        return register_by_demons(moving, fixed, settings.forces, watch=counted), counted.steps
     finally:
         counted.bar.close()
 

@@ -34,9 +34,34 @@ def test_a_field_is_the_integral_of_the_velocity_that_is_said() -> None:
 
 def test_half_the_size_finds_most_of_it() -> None:
     moving, fixed, truth = known((48, 60), 6.0, modes=2)
-    found = register_by_demons(moving, fixed, Demons((4, 2), (40, 30)))
+    found = register_by_demons(moving, fixed, Demons(finest=2))
     assert found.field.shape == (1, 2, 48, 60)
     assert error(found, truth) < 0.35 * np.linalg.norm(truth, axis=0).mean()
+
+
+def test_it_goes_on_from_a_start() -> None:
+    moving, fixed, truth = known((48, 60), 4.0, modes=2)
+    begun = register_by_demons(moving, fixed)
+    few = Demons((1, 1, 1))
+    on = error(register_by_demons(moving, fixed, few, start=begun.regularised), truth)
+    assert on < 1.5 * error(begun, truth)  # coarse images hold not all of it
+    assert on < 0.7 * error(register_by_demons(moving, fixed, few), truth)
+
+
+@pytest.mark.parametrize(
+    ("size", "finest", "course"),
+    [
+        ((48, 60), 1, [(4, 40), (2, 30), (1, 10)]),
+        ((160, 192), 1, [(8, 40), (4, 40), (2, 30), (1, 10)]),
+        ((48, 60), 2, [(4, 40), (2, 30)]),
+        ((9, 9), 1, [(1, 10)]),
+        ((9, 9), 2, [(2, 30)]),
+    ],
+)
+def test_small_sizes_come_first_and_take_most_steps(
+    size: tuple[int, int], finest: int, course: list[tuple[int, int]]
+) -> None:
+    assert Demons(finest=finest).course(size) == course
 
 
 @pytest.mark.parametrize("window", [0.0, 5.0])
@@ -103,17 +128,18 @@ def test_it_is_taken_at_small_odd_sizes_and_the_same_every_time() -> None:
 def test_steps_are_told() -> None:
     moving, fixed, _ = known((32, 32), 3.0)
     told: list[Step] = []
-    register_by_demons(moving, fixed, Demons((2, 1), (2, 3)), watch=told.append)
+    register_by_demons(moving, fixed, Demons((3, 2, 1)), watch=told.append)
     assert [each[:4] for each in told] == [(1, 2, 1, 5), (1, 2, 2, 5), *[(2, 2, step, 5) for step in (3, 4, 5)]]
     assert told[-1].loss < told[2].loss
 
 
 def test_what_cannot_be_sought() -> None:
-    with pytest.raises(ValueError, match=r"steps \(1, 2\) at sizes \(4, 2, 1\): one number, 1 or more, for each"):
-        Demons(steps=(1, 2))
+    with pytest.raises(ValueError, match=r"steps \(0, 1, 2\), at last divided by 1: three numbers"):
+        Demons((0, 1, 2))
     with pytest.raises(ValueError, match="smoothing by 0 in windows of 5: above 0, and 0 or more"):
         Demons(smoothing=0)
-    with pytest.raises(ValueError, match="images divided by 2, 0"):
-        Demons((2, 0), (1, 1))
+    image = batched(texture((8, 8)))
+    with pytest.raises(ValueError, match=r"a start of \(1, 2, 4, 4\) for images of 8x8"):
+        register_by_demons(image, image, start=torch.zeros(1, 2, 4, 4))
     with pytest.raises(ValueError, match="one pair of 2D or 3D images at a time"):
         register_by_demons(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8))

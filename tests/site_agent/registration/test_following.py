@@ -16,12 +16,14 @@ from site_agent.registration.one_pair import Settings
 from tests.site_agent.registration.clip_making import MIDDLE, SHARES, arch, frames
 
 QUICK = Settings("mse", 0.001, steps=25)
+FORCES = Settings("mse", way="forces")
 
 
+@pytest.mark.parametrize("settings", [QUICK, FORCES], ids=lambda settings: settings.way)
 @pytest.mark.parametrize("first", [0, 2])
-def test_the_outline_goes_where_the_tissue_goes(first: int) -> None:
+def test_the_outline_goes_where_the_tissue_goes(first: int, settings: Settings) -> None:
     start = MIDDLE + SHARES[first] * (arch() - MIDDLE)
-    found = follow(frames(), start, QUICK, end_diastole=first, spacing_mm=0.5)
+    found = follow(frames(), start, settings, end_diastole=first, spacing_mm=0.5)
     true = np.stack([MIDDLE + share * (arch() - MIDDLE) for share in SHARES])
     assert np.array_equal(found.contours[first], start)
     assert np.linalg.norm(found.contours - true, axis=2).mean(axis=1).max() < 0.4

@@ -39,7 +39,7 @@ def test_forces_follow_a_spot(similarity: str, diffeomorphic: bool) -> None:
     found = register_pair(pair_of(blob(SIZE, (2, -3)), blob(SIZE, (0, 0))), settings)
     assert found.field[:, 15:17, 19:21].mean(axis=(1, 2)) == pytest.approx([2, -3], abs=0.4)
     assert found.after < found.before
-    assert found.steps == 80
+    assert found.steps == 40
 
 
 def test_a_network_is_asked_and_refined() -> None:
