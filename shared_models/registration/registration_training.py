@@ -16,6 +16,7 @@ from torch import Tensor
 
 from shared_models.registration.fields import folded_fraction, to_voxels, warp_labels
 from shared_models.registration.network import Estimate, RegistrationNetwork
+from shared_models.registration.pair_changes import PairChanges, changed
 from shared_models.registration.registration_loss import RegistrationLoss
 from shared_models.segmentation_metrics import dice_of
 from shared_models.training import Rows
@@ -84,6 +85,7 @@ class RegistrationTask:
         validation: ImagePairs | None = None,
         *,
         loss: RegistrationLoss,
+        changes: PairChanges | None = None,
         penalty: Penalty | None = None,
     ) -> None:
         """For a network of registration.
@@ -93,6 +95,7 @@ class RegistrationTask:
             train: what is learnt from.
             validation: what it is judged by; None for nothing.
             loss: L.
+            changes: of the pairs that are learnt from; None shows them as they are.
             penalty: a `continual.Penalty`, as FedProx's; it is given the network, the images as it saw them, moving and
                 fixed side by side, (b, 2, *N), and its fields.
 
@@ -104,11 +107,13 @@ class RegistrationTask:
                 dimensions = held.images.ndim - 1
                 raise ValueError(f"images of {dimensions} dimensions, and a network of {network.dimensions}")
         self.network, self.examples, self.penalty = network, len(train.pairs), penalty
-        self._train, self._validation, self._loss = train, validation, loss
+        self._train, self._validation, self._loss, self._changes = train, validation, loss, changes
 
-    def loss(self, rows: Rows, _generator: torch.Generator, device: torch.device) -> Tensor:
+    def loss(self, rows: Rows, generator: torch.Generator, device: torch.device) -> Tensor:
         """L of pairs by number, and the penalty."""
         moving, fixed = self._train.shown(rows, device)
+        if self._changes is not None:
+            moving, fixed = changed(moving, fixed, self._changes, generator)
         found = self.network(moving, fixed)
         with torch.autocast(device.type, enabled=False):  # positions need all of float32
             whole = Estimate(found.field.float(), found.regularised.float())
