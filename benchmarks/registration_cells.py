@@ -29,6 +29,7 @@ from benchmarks.registration_peers import (
     checked,
     first_tries,
     further_tries,
+    last_tries,
     ready,
     still,
 )
@@ -227,15 +228,21 @@ def chosen(contest: Contest, name: str, method: str) -> tuple[int, float]:
     if contest.few_choices is None:
         further = further_tries(method, max(found, key=found.__getitem__))
         found |= {number: _tried(contest, name, method, number) for number in further}
+        last = last_tries(method, max(found, key=found.__getitem__))
+        found = {number: _tried(contest, name, method, number, whole=True) for number in last} or found
     best = max(found, key=found.__getitem__)
     return best, found[best]
 
 
-def _tried(contest: Contest, name: str, method: str, number: int) -> float:
-    def tried() -> float:
-        return checked(method, number, problem(name, contest.setting, contest.folder), contest.setting)
+def _tried(contest: Contest, name: str, method: str, number: int, *, whole: bool = False) -> float:
+    setting = contest.setting
 
-    return float(kept(contest.folder / "choices" / name / f"{method}-{number}.json", tried))
+    def tried() -> float:
+        steps = setting.steps if whole else setting.tried
+        return checked(method, number, problem(name, setting, contest.folder), setting, steps)
+
+    file = f"{method}-{number}{'-whole' if whole else ''}.json"
+    return float(kept(contest.folder / "choices" / name / file, tried))
 
 
 def costs(contest: Contest) -> Costs:

@@ -18,6 +18,7 @@ from benchmarks.registration_scores import Floats
 from benchmarks.registration_starts import Started
 from shared_models.recipe import Precision, Recipe
 from shared_models.registration.fields import to_voxels
+from shared_models.registration.pair_changes import PairChanges
 from shared_models.registration.registration_loss import RegistrationLoss
 from shared_models.registration.registration_training import ImagePairs, RegistrationTask
 from shared_models.training import train
@@ -34,10 +35,12 @@ class Choice:
     Attributes:
         rate: of learning, at its highest.
         weight: of smoothness, over the similarity.
+        changed: whether pairs are changed at random.
     """
 
     rate: float
     weight: float
+    changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ def image_pairs(pairs: Sequence[Started]) -> ImagePairs:
 
 def learnt(network: Any, pairs: Sequence[Started], similarity: str, choice: Choice, course: Course) -> nn.Module:
     """The network after its course."""
-    task = RegistrationTask(network, image_pairs(pairs), loss=RegistrationLoss(similarity, choice.weight))
+    changes = PairChanges() if choice.changed else None
+    loss = RegistrationLoss(similarity, choice.weight)
+    task = RegistrationTask(network, image_pairs(pairs), loss=loss, changes=changes)
     epochs = max(1, round(course.steps * BATCH / len(pairs)))
     a_time = min(len(pairs), max(BATCH, round(course.steps * BATCH / epochs)))
     recipe = Recipe(

@@ -94,7 +94,7 @@ CLASSICAL: dict[str, Classical] = {
     FAST: Classical(demons, [{"kind": "fast symmetric", **choice} for choice in DEMONS_CHOICES]),
 }
 NETWORKS: dict[str, Callable[[int], torch.nn.Module]] = {**LEARNED, **OURS}
-CHOICES = [Choice(rate, weight) for rate, weight in product(RATES, WEIGHTS)]
+CHOICES = [Choice(rate, weight, changed) for changed, rate, weight in product((False, True), RATES, WEIGHTS)]
 
 
 def still(moving: Floats, fixed: Floats) -> Floats:  # noqa: ARG001
@@ -106,14 +106,25 @@ def first_tries(name: str) -> list[int]:
     """Numbers of settings to try: all of a method that learns nothing; every rate of a network, at the first weight."""
     if name in CLASSICAL:
         return list(range(len(CLASSICAL[name].choices)))
-    return [number for number, choice in enumerate(CHOICES) if choice.weight == WEIGHTS[0]]
+    return [number for number, choice in enumerate(CHOICES) if choice.weight == WEIGHTS[0] and not choice.changed]
 
 
 def further_tries(name: str, best: int) -> list[int]:
     """Those to try then, at the best of the first: every weight of a network at its rate."""
     if name in CLASSICAL:
         return []
-    return [number for number, choice in enumerate(CHOICES) if choice.rate == CHOICES[best].rate and number != best]
+    own = replace(CHOICES[best], weight=0)
+    return [number for number, choice in enumerate(CHOICES) if replace(choice, weight=0) == own and number != best]
+
+
+def last_tries(name: str, best: int) -> list[int]:
+    """Those to try at full length, of a network: the best so far, and the same with pairs changed at random.
+
+    What that is good for, that no pair is learnt by heart, shows in a long course only.
+    """
+    if name in CLASSICAL:
+        return []
+    return [CHOICES.index(replace(CHOICES[best], changed=changed)) for changed in (False, True)]
 
 
 def ready(name: str, choice: int, given: Problem, course: Course) -> Solver:
@@ -136,7 +147,7 @@ def fresh(name: str, dimensions: int, seed: int) -> torch.nn.Module:
         return NETWORKS[name](dimensions)
 
 
-def checked(name: str, choice: int, given: Problem, setting: Setting) -> float:
+def checked(name: str, choice: int, given: Problem, setting: Setting, steps: int) -> float:
     """How good a choice is on the pairs for it: mean Dice, or the mean correlation where there are no labels.
 
     Where nothing can be learnt, the first of the pairs that are asked serve; a network that goes astray is the worst.
@@ -145,7 +156,7 @@ def checked(name: str, choice: int, given: Problem, setting: Setting) -> float:
     if name in CLASSICAL:
         pairs = pairs[: setting.few]
     try:
-        solver = ready(name, choice, given, Course(setting.tried, setting.seeds[0], setting.precision))
+        solver = ready(name, choice, given, Course(steps, setting.seeds[0], setting.precision))
     except ValueError:  # a rate at which learning goes astray
         return WORST
     return float(np.mean([agreement(one, solver.field(one.moving, one.fixed), given.labels) for one in pairs]))

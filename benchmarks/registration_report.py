@@ -159,6 +159,7 @@ def _learning(cells: Sequence[Cell]) -> Iterator[Row]:
                 "seed": cell.seed + 1,
                 "rate": choice.rate,
                 "weight of smoothness": choice.weight,
+                "pairs": "changed" if choice.changed else "as they are",
                 "seconds": cell.learnt_seconds,
             }
 

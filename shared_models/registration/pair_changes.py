@@ -40,7 +40,8 @@ def changed(
     """Pairs of images (B, 1, *N) as another draw would have them; beyond an image's edge lies what `padding` says.
 
     Args:
-        moving, fixed: of the pairs.
+        moving: of the pairs.
+        fixed: likewise.
         changes: how far.
         generator: on the CPU, draws them.
         padding: see above.

@@ -22,6 +22,7 @@ from benchmarks.registration_peers import (
     first_tries,
     fresh,
     further_tries,
+    last_tries,
     still,
 )
 from benchmarks.registration_problems import Problem
@@ -50,11 +51,18 @@ def test_all_rates_are_tried_first_and_then_all_weights() -> None:
     assert {CHOICES[number].weight for number in (first[1], *further)} == set(WEIGHTS)
     assert first_tries(DEMONS) == list(range(len(CLASSICAL[DEMONS].choices)))
     assert further_tries(DEMONS, 0) == []
+    plain, changed = (CHOICES[number] for number in last_tries(VOXELMORPH, further[0]))
+    assert plain == CHOICES[further[0]]
+    assert (changed.rate, changed.weight, changed.changed) == (plain.rate, plain.weight, True)
+    assert last_tries(DEMONS, 0) == []
 
 
 def test_demons_do_better_than_nothing_on_the_pairs_for_choosing(given) -> None:
     (one,) = given.checked
-    assert checked(DEMONS, 0, given, QUICK) > agreement(one, still(one.moving, one.fixed), given.labels) + 0.02
+    assert (
+        checked(DEMONS, 0, given, QUICK, QUICK.tried)
+        > agreement(one, still(one.moving, one.fixed), given.labels) + 0.02
+    )
 
 
 def test_what_goes_astray_is_the_worst(given, monkeypatch) -> None:
@@ -62,7 +70,7 @@ def test_what_goes_astray_is_the_worst(given, monkeypatch) -> None:
         raise ValueError("training went astray")
 
     monkeypatch.setattr(registration_peers, "learnt", astray)
-    assert checked(VOXELMORPH, 0, given, QUICK) == WORST
+    assert checked(VOXELMORPH, 0, given, QUICK, QUICK.tried) == WORST
 
 
 def test_without_labels_likeness_counts(given) -> None:
