@@ -186,12 +186,17 @@ def _played(contest: Contest, name: str, method: str, number: int) -> Cell:
         return Cell(name, method, number, 0, 0.0, 0.0, _scores(given, None if method == IDENTITY else still))
     choice, good = chosen(contest, name, method)
     course = Course(setting.steps, setting.seeds[number], setting.precision)
-    solver = ready(method, choice, given, course)
+    solver = ready(method, choice, given, course, _learnt(contest, name, method, choice, number))
     if method in CLASSICAL:
         scores = _kept_scores(given, solver.field, _begun(contest, name, method))
     else:
         scores = _scores(given, solver.field)
     return Cell(name, method, number, choice, good, solver.seconds, scores)
+
+
+def _learnt(contest: Contest, name: str, method: str, choice: int, number: int) -> Path:
+    """Folder of a network's whole course with the settings of a choice and a seed, by number."""
+    return contest.folder / "learnt" / name / f"{method}-{choice}-{number}"
 
 
 def _scores(given: Problem, field: Field | None) -> dict[str, list[Scores]]:
@@ -239,7 +244,8 @@ def _tried(contest: Contest, name: str, method: str, number: int, *, whole: bool
 
     def tried() -> float:
         steps = setting.steps if whole else setting.tried
-        return checked(method, number, problem(name, setting, contest.folder), setting, steps)
+        folder = _learnt(contest, name, method, number, 0) if whole else None
+        return checked(method, number, problem(name, setting, contest.folder), setting, steps, folder)
 
     file = f"{method}-{number}{'-whole' if whole else ''}.json"
     return float(kept(contest.folder / "choices" / name / file, tried))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,16 +127,17 @@ def last_tries(name: str, best: int) -> list[int]:
     return [CHOICES.index(replace(CHOICES[best], changed=changed)) for changed in (False, True)]
 
 
-def ready(name: str, choice: int, given: Problem, course: Course) -> Solver:
-    """A method with a choice of its settings, by number; a network has learnt, some for several times the steps."""
+def ready(name: str, choice: int, given: Problem, course: Course, folder: Path | None = None) -> Solver:
+    """A method with a choice of its settings, by number; a network has learnt, some for several times the steps.
+
+    A course that has a folder is kept there, and whoever wants it again finds it.
+    """
     if name in CLASSICAL:
         method = CLASSICAL[name]
         return Solver(lambda moving, fixed: method.field(moving, fixed, **method.choices[choice]))
     network = fresh(name, given.learnt[0].fixed.ndim, course.seed)
-    begun = time.process_time()
     course = replace(course, steps=course.steps * LONGER.get(name, 1))
-    learnt(network, given.learnt, given.similarity, CHOICES[choice], course)
-    took = time.process_time() - begun
+    took = learnt(network, given.learnt, given.similarity, CHOICES[choice], course, folder)
     return Solver(lambda moving, fixed: field_of(network, moving, fixed), network, took)
 
 
@@ -147,7 +148,7 @@ def fresh(name: str, dimensions: int, seed: int) -> torch.nn.Module:
         return NETWORKS[name](dimensions)
 
 
-def checked(name: str, choice: int, given: Problem, setting: Setting, steps: int) -> float:
+def checked(name: str, choice: int, given: Problem, setting: Setting, steps: int, folder: Path | None = None) -> float:
     """How good a choice is on the pairs for it: mean Dice, or the mean correlation where there are no labels.
 
     Where nothing can be learnt, the first of the pairs that are asked serve; a network that goes astray is the worst.
@@ -156,7 +157,7 @@ def checked(name: str, choice: int, given: Problem, setting: Setting, steps: int
     if name in CLASSICAL:
         pairs = pairs[: setting.few]
     try:
-        solver = ready(name, choice, given, Course(steps, setting.seeds[0], setting.precision))
+        solver = ready(name, choice, given, Course(steps, setting.seeds[0], setting.precision), folder)
     except ValueError:  # a rate at which learning goes astray
         return WORST
     return float(np.mean([agreement(one, solver.field(one.moving, one.fixed), given.labels) for one in pairs]))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import registration_learning
 from benchmarks.registration_classical import identity
 from benchmarks.registration_learned import VOXELMORPH
 from benchmarks.registration_learning import Choice, Course, field_of, image_pairs, learnt
@@ -28,19 +29,33 @@ def toys(count=4):
 @pytest.mark.parametrize("name", [VOXELMORPH, "Fourier-Net", "Diff-Fourier-Net+"])
 def test_images_become_alike(name) -> None:
     pairs = toys()
-    network = learnt(fresh(name, 2, 0), pairs, "mse", Choice(3e-3, 1e-3), Course(60, 1, "float32"))
+    network = fresh(name, 2, 0)
+    assert learnt(network, pairs, "mse", Choice(3e-3, 1e-3), Course(60, 1, "float32")) > 0
     before = np.mean([(one.moving - one.fixed) ** 2 for one in pairs])
     after = np.mean([(moved(one.moving, field_of(network, one.moving, one.fixed)) - one.fixed) ** 2 for one in pairs])
     assert after < 0.6 * before
 
 
+def course(folder=None):
+    network = fresh(VOXELMORPH, 2, 0)
+    took = learnt(network, toys(3), "local_ncc", Choice(1e-3, 1.0), Course(3, 5, "float32"), folder)
+    return list(network.parameters()), took
+
+
 def test_the_same_seed_learns_the_same() -> None:
-    one, other = (
-        learnt(fresh(VOXELMORPH, 2, 0), toys(3), "local_ncc", Choice(1e-3, 1.0), Course(3, 5, "float32"))
-        for _ in range(2)
-    )
-    for first, second in zip(one.parameters(), other.parameters(), strict=True):
+    (one, _), (other, _) = course(), course()
+    for first, second in zip(one, other, strict=True):
         assert torch.equal(first, second)
+
+
+def test_a_course_that_was_kept_is_not_taken_again(tmp_path, monkeypatch) -> None:
+    (one, _), (kept, took) = course(), course(tmp_path / "course")
+    monkeypatch.setattr(registration_learning.RegistrationTask, "loss", None)
+    found, said = course(tmp_path / "course")
+    assert said == took > 0
+    for first, second, third in zip(one, kept, found, strict=True):
+        assert torch.equal(first, second)
+        assert torch.equal(first, third)
 
 
 def test_pairs_keep_their_images() -> None:
