@@ -74,6 +74,7 @@ def note(setting: Setting) -> str:
         "the field in one step; brackets hold 95 % intervals, patients drawn with replacement. Folds are voxels whose "
         "Jacobian determinant, by central differences, is 0 or less. Band-limited warps favour Fourier-Net by "
         "construction. A pair's cost is that of a process of its own with one thread, from arrays to a field; memory "
-        "is what the process holds above what it held when the method was loaded. Of ANTs, time includes the files "
+        "is what the process holds above what it held when the method was loaded. Two processes measure each for "
+        f"{ROUNDS} rounds, or until a minute has gone. Of ANTs, time includes the files "
         "that it writes. Multiply-adds leave out Fourier transforms and warps."
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.registration_cost import Cost, _counted, cost, in_process, joined, write_pair
+from benchmarks import registration_cost
+from benchmarks.registration_cost import LONG_ENOUGH, Cost, _counted, cost, in_process, joined, write_pair
 from benchmarks.registration_learned import VOXELMORPH
 from benchmarks.registration_peers import DEMONS
 from tests.benchmarks.registration_toys import blobs
@@ -32,6 +33,13 @@ def test_a_method_without_a_network_has_no_parameters() -> None:
     found = cost(DEMONS, 0, blobs((40, 40)), blobs((40, 40), seed=1), rounds=2)
     assert len(found.seconds) == 2
     assert found.parameters is found.multiply_adds is None
+
+
+def test_what_takes_long_has_fewer_rounds(monkeypatch) -> None:
+    monkeypatch.setattr(registration_cost, "_seconds", lambda _: LONG_ENOUGH / 2)
+    image = blobs((40, 40))
+    assert cost(DEMONS, 0, image, image, rounds=5).seconds == [LONG_ENOUGH / 2] * 2
+    assert cost(DEMONS, 0, image, image, rounds=1).seconds == [LONG_ENOUGH / 2]
 
 
 def test_a_pair_is_measured_in_a_fresh_process(tmp_path) -> None:
