@@ -48,7 +48,6 @@ VIEW_NETWORKS = (FUSED, UNFUSED)
 NETWORKS = (*VIEW_NETWORKS, COMPLETION)
 WALL_LEVEL = float(WALL_GREYS[1:].min()) / 255 / 2  # between the background and the darkest wall
 WARM_UP, CLIP = 0.05, 1.0
-VOLUME_WEIGHTS = 5  # axes: channels out and in, and three of space
 
 Volume = NDArray[np.float32]
 Answer = Callable[[Seen], Volume]
@@ -109,21 +108,11 @@ def fresh(method: str, setting: Setting, count: int, seed: int) -> tuple[Any, An
     """A network with first weights, and how it is asked."""
     with _seeded(seed):
         if method == COMPLETION:
-            network: Any = _channels_last(completion_unet(setting.edge, setting.width))
+            network: Any = completion_unet(setting.edge, setting.width)
             return network, lambda one: completed(network, [drawn_in(one).volume])[0]
         options: dict[str, Any] = dict(setting.network)
-        network = _channels_last(pix2vox(setting.edge, ",".join(VIEWS[count]), method == FUSED, **options))
+        network = pix2vox(setting.edge, ",".join(VIEWS[count]), method == FUSED, **options)
         return network, lambda one: reconstructed(network, [one])[0]
-
-
-def _channels_last(network: Any) -> Any:
-    """The network, its 3D weights in the order in which processors convolve narrow volumes faster."""
-    import torch
-
-    for weights in network.parameters():
-        if weights.ndim == VOLUME_WEIGHTS:
-            weights.data = weights.data.contiguous(memory_format=torch.channels_last_3d)
-    return network
 
 
 def task(method: str, network: Any, known: Sequence[Seen]) -> Task:

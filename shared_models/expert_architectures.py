@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared_models.bounds import CLASSES, MOST_BYTES, SIDES, require_sizes
+from shared_models.channels_last import channels_last
 from shared_models.neural_means import heard_in
 from shared_models.small_resnet import small_resnet18
 from shared_models.timm_networks import first_line, timm_network
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 FEATURE = "neural_mean_feature"
 DROPOUT = 0.1
-FEWEST_STRIDED = 16  # channels of a strided 1x1 convolution that bears channels-last
 
 
 def small_resnet_expert(classes: int, side: int, width: int) -> torch.nn.Module:
@@ -87,24 +87,7 @@ def _with_neural_means(network: Any, shape: tuple[int, int, int]) -> torch.nn.Mo
 
     classifier_of(network)
     network.register_buffer(FEATURE, torch.zeros(heard_in(network, shape).channels))
-    return network.to(memory_format=torch.channels_last) if bears_channels_last(network) else network
-
-
-def bears_channels_last(network: torch.nn.Module) -> bool:
-    """Whether a network may be laid out channels-last, in which it trains half as fast again on a CPU.
-
-    The backward pass of a strided 1x1 convolution of fewer than 16 channels writes beyond its memory there (torch 2.13
-    with oneDNN, images of 56 pixels a side and more), which ends the program or, worse, does not.
-    """
-    from torch import nn
-
-    return not any(
-        isinstance(layer, nn.Conv2d)
-        and layer.kernel_size == (1, 1)
-        and max(layer.stride) > 1
-        and layer.in_channels < FEWEST_STRIDED
-        for layer in network.modules()
-    )
+    return channels_last(network)
 
 
 def _bytes(network: Any) -> int:

@@ -44,10 +44,12 @@ def completion_unet(size: int, width: int = 16, levels: int = 4) -> torch.nn.Mod
     """
     from monai.networks.nets import UNet
 
+    from shared_models.channels_last import channels_last
+
     stride = 2 ** (levels - 1)
     if size < stride or size % stride:
         raise ValueError(f"volumes of {size} a side do not fit {levels} levels: take a multiple of {stride}")
-    return UNet(
+    network = UNet(
         spatial_dims=3,
         in_channels=CHANNELS,
         out_channels=1,
@@ -57,6 +59,7 @@ def completion_unet(size: int, width: int = 16, levels: int = 4) -> torch.nn.Mod
         act=("leakyrelu", {"negative_slope": SLOPE, "inplace": True}),
         norm="instance",
     )
+    return channels_last(network)
 
 
 class CompletionTask:

@@ -85,6 +85,7 @@ def pix2vox(
         TypeError: something of another type.
         ValueError: a size, trunk or number that is not there, or views that cannot be.
     """
+    from shared_models.channels_last import channels_last
     from shared_models.reconstruction.decoder import START, Decoder
     from shared_models.reconstruction.encoder import Encoder
     from shared_models.reconstruction.refiner import Refiner
@@ -104,6 +105,7 @@ def pix2vox(
     for child in (encoder.reduction, decoder, refiner, network.fusing, network.merger):
         if child is not None:
             child.apply(_initialise)
+    channels_last(network)
     return network
 
 

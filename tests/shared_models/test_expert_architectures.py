@@ -7,7 +7,6 @@ import torch
 
 from shared_models.expert_architectures import (
     FEATURE,
-    bears_channels_last,
     classifier_of,
     small_resnet_expert,
     timm_expert,
@@ -78,15 +77,6 @@ def test_a_network_that_ends_otherwise_is_refused() -> None:
 
     with pytest.raises(ValueError, match="its classifier is not one linear layer"):
         classifier_of(Two())
-
-
-@pytest.mark.parametrize(("width", "bears"), [(4, False), (14, False), (16, True), (64, True)])
-def test_a_narrow_network_is_not_laid_out_channels_last(width: int, bears: bool) -> None:
-    """Its strided 1x1 convolutions would write beyond their memory in training."""
-    network = small_resnet_expert(classes=3, side=64, width=width)
-    assert bears_channels_last(network) is bears
-    last = network.get_submodule("layer2.0.conv1").get_parameter("weight")
-    assert last.is_contiguous(memory_format=torch.channels_last) is bears
 
 
 def test_a_narrow_network_trains_on_images_of_64_pixels() -> None:
