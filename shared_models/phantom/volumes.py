@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from scipy.spatial.transform import Rotation
 
 from shared_models.phantom import labels as label
@@ -27,6 +28,7 @@ NINE_PLANES = ("RV inflow", "PLAX", "PSAX aortic", "PSAX mitral", "PSAX papillar
 PLANE_PIXELS = 224
 MARGIN = 6.0  # mm about the heart
 WALL_POINTS = 128  # a side of the cube, some 1.2 mm apart, at which walls are looked for
+AROUND = np.ones((3, 3, 3), np.bool_)
 POSE_DEGREES, POSE_MM = 4.0, 3.0  # standard deviations of the rigid pose that all planes share
 
 
@@ -44,11 +46,14 @@ class Grid:
     spacing_mm: float
     edge: int
 
+    def axes(self) -> NDArray[np.float32]:
+        """(3, edge) mm, of the voxels' centres along each axis."""
+        steps = np.arange(self.edge, dtype=np.float32) * np.float32(self.spacing_mm)
+        return np.stack([np.float32(start) + steps for start in self.origin])
+
     def points(self) -> NDArray[np.float32]:
         """(edge^3, 3) centres of the voxels, the last axis fastest."""
-        steps = np.arange(self.edge, dtype=np.float32) * np.float32(self.spacing_mm)
-        axes = [np.float32(start) + steps for start in self.origin]
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        return np.stack(np.meshgrid(*self.axes(), indexing="ij"), axis=-1).reshape(-1, 3)
 
     def finer(self, times: int) -> Grid:
         """The same cube, every voxel parted into so many along each axis."""
@@ -110,11 +115,34 @@ def volume_on(heart: Heart, phase: float, grid: Grid) -> Volume:
 
 
 def wall_occupancy(heart: Heart, phase: float, grid: Grid) -> NDArray[np.bool_]:
-    """(E, E, E) voxels that any wall crosses: the target of the published reconstruction."""
-    finer = grid.finer(max(1, WALL_POINTS // grid.edge))
-    there = _walls_at(heart, finer.points(), phase) > 0
-    times = finer.edge // grid.edge
-    return np.asarray(there.reshape((grid.edge, times) * 3).any(axis=(1, 3, 5)))
+    """(E, E, E) voxels that any wall crosses: the target of the published reconstruction.
+
+    Every second point along an axis is asked first, and then all points of the voxels beside those that hold wall, for
+    as long as that finds more: walls are sheets much wider than a voxel, so that none is missed.
+    """
+    times = max(1, WALL_POINTS // grid.edge)
+    lines, inner = grid.finer(times).axes(), np.arange(times)
+    every = np.indices((grid.edge,) * 3).reshape(3, -1).T
+    there = _crossed(heart, phase, lines, times * every[:, :, None] + (inner[1::2] if times > 1 else inner))
+    there, asked = there.reshape((grid.edge,) * 3), np.zeros((grid.edge,) * 3, np.bool_)
+    while times > 1 and (beside := binary_dilation(there, AROUND) & ~there & ~asked).any():
+        asked |= beside
+        there[beside] = _crossed(heart, phase, lines, times * np.argwhere(beside)[:, :, None] + inner)
+    return there
+
+
+def _crossed(heart: Heart, phase: float, lines: NDArray[np.float32], places: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """(n,) whether wall is at any of the points that each of n voxels has.
+
+    Args:
+        heart, phase: whose walls.
+        lines: (3, L) mm along the axes.
+        places: (n, 3, m) of the points' m coordinates along each axis.
+    """
+    x, y, z = (line[places[:, axis]] for axis, line in enumerate(lines))
+    parts = np.broadcast_arrays(x[:, :, None, None], y[:, None, :, None], z[:, None, None, :])
+    points = np.stack(parts, axis=-1).reshape(-1, 3)
+    return np.asarray((_walls_at(heart, points, phase) > 0).reshape(len(places), -1).any(axis=1))
 
 
 def _walls_at(heart: Heart, points: NDArray[np.floating], phase: float) -> NDArray[np.uint8]:
