@@ -132,13 +132,7 @@ def wall_occupancy(heart: Heart, phase: float, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _crossed(heart: Heart, phase: float, lines: NDArray[np.float32], places: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """(n,) whether wall is at any of the points that each of n voxels has.
-
-    Args:
-        heart, phase: whose walls.
-        lines: (3, L) mm along the axes.
-        places: (n, 3, m) of the points' m coordinates along each axis.
-    """
+    """(n,) whether wall is at any of the points of n voxels, each at (3, m) places along (3, L) lines."""
     x, y, z = (line[places[:, axis]] for axis, line in enumerate(lines))
     parts = np.broadcast_arrays(x[:, :, None, None], y[:, None, :, None], z[:, None, None, :])
     points = np.stack(parts, axis=-1).reshape(-1, 3)
