@@ -5,6 +5,8 @@ A cell is a target, a method, a number of views and a seed. After all of them co
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from benchmarks.incremental.code import ROOT, digest
 from benchmarks.kept_cells import claim, kept, side_by_side, whose
 from benchmarks.reconstruction_cost import Cost, in_process
 from benchmarks.reconstruction_hearts import split
-from benchmarks.reconstruction_methods import UNFUSED, learnt, methods, seen
+from benchmarks.reconstruction_methods import LONGER, UNFUSED, learnt, methods, seen
 from benchmarks.reconstruction_scores import Scores
 from benchmarks.reconstruction_settings import TARGETS, VENTRICLE, VIEWS, Setting
 from shared_models.reconstruction.shape_examples import Target
@@ -49,7 +51,7 @@ class Cell:
         target, method: names.
         views: how many.
         seed: of its learning and its patients.
-        learnt_seconds: that its learning took.
+        learnt_seconds: of a processor that its learning took.
         chosen: settings by name.
         scores: of every heart that was asked about, in the order that all cells of a seed have.
     """
@@ -74,8 +76,12 @@ def jobs(setting: Setting) -> list[Job]:
         for seed in setting.seeds
         for target in TARGETS
         for method in methods(target)
-        for views in (setting.unfused if method == UNFUSED else setting.views)[target]
+        for views in _views(setting, method).get(target, ())
     ]
+
+
+def _views(setting: Setting, method: str) -> Mapping[Target, tuple[int, ...]]:
+    return {UNFUSED: setting.unfused, LONGER: setting.longer}.get(method, setting.views)
 
 
 def play_all(contest: Contest) -> list[Cell]:
@@ -89,7 +95,7 @@ def play_all(contest: Contest) -> list[Cell]:
     if any(not _path(contest, job).is_file() for job in given):
         for seed in contest.setting.seeds:
             split(contest.setting, seed, contest.folder / "hearts")  # are kept before processes share them
-    slowest_last = sorted(given, key=lambda job: job[2] == UNFUSED)  # which decodes each view
+    slowest_last = sorted(given, key=lambda job: job[2] in (UNFUSED, LONGER))
     with side_by_side(contest.processes) as run:
         played = run(partial(cell, contest), slowest_last)
         found = dict(zip(slowest_last, track(played, total=len(given), what="reconstruction"), strict=True))
@@ -99,6 +105,7 @@ def play_all(contest: Contest) -> list[Cell]:
 def cell(contest: Contest, job: Job) -> Cell:
     """One, played if it is not there."""
     said = kept(_path(contest, job), lambda: asdict(_played(contest, job)))
+    shutil.rmtree(_course(contest, job), ignore_errors=True)
     return Cell(**{**said, "scores": [Scores(**one) for one in said["scores"]]})
 
 
@@ -107,20 +114,26 @@ def _path(contest: Contest, job: Job) -> Path:
     return contest.folder / "cells" / target / f"{method}-{views}-{seed}.json"
 
 
+def _course(contest: Contest, job: Job) -> Path:
+    """Folder of a network that has not learnt all yet."""
+    seed, target, method, views = job
+    return contest.folder / "courses" / target / f"{method}-{views}-{seed}"
+
+
 def _played(contest: Contest, job: Job) -> Cell:
     import torch
 
     torch.set_num_threads(1)
     seed, target, method, views = job
     given = split(contest.setting, seed, contest.folder / "hearts")
-    ready = learnt(method, contest.setting, views, target, given, seed)
+    ready = learnt(method, contest.setting, views, target, given, seed, _course(contest, job))
     found = [ready.judged(one) for one in seen(given.asked, views, target)]
     return Cell(target, method, views, seed, ready.seconds, dict(ready.chosen), found)
 
 
 def costs(contest: Contest) -> Costs:
     """What each method costs with each number of views, in processes of their own, one after the other."""
-    asked = [(method, views) for method in methods(VENTRICLE) for views in VIEWS]
+    asked = [(method, views) for method in methods(VENTRICLE) if method != LONGER for views in VIEWS]
     found: Costs = {}
     for method, views in track(asked, total=len(asked), what="cost"):
         path = contest.folder / "costs" / f"{method}-{views}.json"

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.course_clock import CourseClock
 from benchmarks.reconstruction_hearts import Heart, Seen, Split
 from benchmarks.reconstruction_scores import Scores, scores, volume_scores
 from benchmarks.reconstruction_settings import VENTRICLE, VIEWS, WALLS, Setting
@@ -44,7 +46,8 @@ from shared_models.training import Task, train
 
 FUSED, UNFUSED = "Efficient Pix2Vox++", "Pix2Vox++"
 COMPLETION, SHAPES, DISCS = "3D U-Net completion", "PCA shape model", "Simpson's discs"
-VIEW_NETWORKS = (FUSED, UNFUSED)
+LONGER = f"{FUSED}, longer"
+VIEW_NETWORKS = (FUSED, LONGER, UNFUSED)
 NETWORKS = (*VIEW_NETWORKS, COMPLETION)
 WALL_LEVEL = float(WALL_GREYS[1:].min()) / 255 / 2  # between the background and the darkest wall
 WARM_UP, CLIP = 0.05, 1.0
@@ -59,7 +62,7 @@ class Learnt:
 
     Attributes:
         judged: scores of what it says of a heart.
-        seconds: that learning took.
+        seconds: of a processor that learning took.
         chosen: settings by name.
     """
 
@@ -78,21 +81,30 @@ def seen(hearts: Sequence[Heart], count: int, sought: Target) -> list[Seen]:
     return [Seen(heart, VIEWS[count], sought) for heart in hearts]
 
 
-def learnt(method: str, setting: Setting, count: int, sought: Target, given: Split, seed: int) -> Learnt:
-    """A method with so many views, after it has learnt."""
-    begun, known = time.perf_counter(), seen(given.learnt, count, sought)
+def learnt(
+    method: str, setting: Setting, count: int, sought: Target, given: Split, seed: int, folder: Path | None = None
+) -> Learnt:
+    """A method with so many views, after it has learnt; a network that has a folder goes on from where it is there."""
+    begun, known = time.process_time(), seen(given.learnt, count, sought)
     chosen: Mapping[str, float] = {}
     if method == DISCS:
         usual = float(np.mean([one.heart.example.lv_volume_ml for one in known]))
-        return Learnt(lambda one: volume_scores(one, discs_ml(one), usual), time.perf_counter() - begun, chosen)
-    if method == SHAPES:
-        model = shape_model([one.target for one in known], max(setting.modes))
-        chosen = chosen_fit(model, setting, seen(given.checked, count, sought))
-        answer = shape_answer(shortened(model, int(chosen["modes"])), chosen["sigma"], chosen["level"])
-    else:
-        network, answer = fresh(method, setting, count, seed)
-        train(task(method, network, known), recipe(setting, len(known), seed))
-    return Learnt(lambda one: scores(one, answer(one)), time.perf_counter() - begun, chosen)
+        return Learnt(lambda one: volume_scores(one, discs_ml(one), usual), time.process_time() - begun, chosen)
+    if method in NETWORKS:
+        return _network(method, setting, count, known, seed, folder)
+    model = shape_model([one.target for one in known], max(setting.modes))
+    chosen = chosen_fit(model, setting, seen(given.checked, count, sought))
+    answer = shape_answer(shortened(model, int(chosen["modes"])), chosen["sigma"], chosen["level"])
+    return Learnt(lambda one: scores(one, answer(one)), time.process_time() - begun, chosen)
+
+
+def _network(
+    method: str, setting: Setting, count: int, known: Sequence[Seen], seed: int, folder: Path | None
+) -> Learnt:
+    network, answer = fresh(method, setting, count, seed)
+    times, clock = setting.times if method == LONGER else 1, CourseClock(folder)
+    train(task(method, network, known), recipe(setting, len(known), seed, times), folder=folder, watch=clock)
+    return Learnt(lambda one: scores(one, answer(one)), clock.seconds, {})
 
 
 @contextmanager
@@ -111,7 +123,7 @@ def fresh(method: str, setting: Setting, count: int, seed: int) -> tuple[Any, An
             network: Any = completion_unet(setting.edge, setting.width)
             return network, lambda one: completed(network, [drawn_in(one).volume])[0]
         options: dict[str, Any] = dict(setting.network)
-        network = pix2vox(setting.edge, ",".join(VIEWS[count]), method == FUSED, **options)
+        network = pix2vox(setting.edge, ",".join(VIEWS[count]), method != UNFUSED, **options)
         return network, lambda one: reconstructed(network, [one])[0]
 
 
@@ -127,10 +139,10 @@ def drawn_in(one: Seen) -> Drawn:
     return Drawn(drawn(one.planes, one.places(), len(one.target)), one.target)
 
 
-def recipe(setting: Setting, examples: int, seed: int) -> Recipe:
-    """The same for all networks; the last weights are kept."""
+def recipe(setting: Setting, examples: int, seed: int, times: int = 1) -> Recipe:
+    """The same for all networks, but for those that learn for some times as long; the last weights are kept."""
     return Recipe(
-        epochs=max(1, round(setting.visits / examples)),
+        epochs=max(1, round(times * setting.visits / examples)),
         batch=setting.batch,
         rate=setting.rate,
         seed=seed,

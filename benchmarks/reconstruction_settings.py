@@ -37,6 +37,8 @@ class Setting:
         seeds: each has patients of its own.
         views: for each target numbers of them, out of `VIEWS`.
         unfused: those with which views are also decoded one by one, which is what takes long.
+        longer: those with which fused views are also learnt from for several times as many visits.
+        times: as many.
         modes, sigmas, levels: of the shape model, of which one each is chosen.
     """
 
@@ -52,6 +54,8 @@ class Setting:
     seeds: tuple[int, ...] = (1, 2, 3)
     views: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
     unfused: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
+    longer: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
+    times: int = 4
     modes: tuple[int, ...] = (5, 10, 20, 40)
     sigmas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
     levels: tuple[float, ...] = (0.0, -0.25, -0.5, -0.75)
@@ -70,6 +74,7 @@ PRESETS = {
         batch=4,
         views={WALLS: tuple(VIEWS), VENTRICLE: (1, STANDARD, 3)},
         unfused={WALLS: (1, STANDARD, 3), VENTRICLE: ()},
+        longer=dict.fromkeys(TARGETS, (STANDARD,)),
     ),
     "paper": Setting(
         edge=64, network=pix2vox.PRESETS["published"], width=32, learnt=375, checked=40, asked=63, visits=250 * 750
@@ -87,6 +92,8 @@ QUICK = Setting(
     seeds=(1,),
     views=dict.fromkeys(TARGETS, (STANDARD,)),
     unfused=dict.fromkeys(TARGETS, (STANDARD,)),
+    longer={WALLS: (STANDARD,)},
+    times=2,
     modes=(2, 4),
     sigmas=(3.0,),
     levels=(0.0, -0.5),

@@ -6,8 +6,6 @@ smoothness are its own, chosen on pairs of patients that it does not learn from.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +15,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.course_clock import CourseClock
 from benchmarks.registration_scores import Floats
 from benchmarks.registration_starts import Started
-from federated.files import write_whole
 from shared_models.recipe import Precision, Recipe
 from shared_models.registration.fields import to_voxels
 from shared_models.registration.pair_changes import PairChanges
 from shared_models.registration.registration_loss import RegistrationLoss
 from shared_models.registration.registration_training import ImagePairs, RegistrationTask
-from shared_models.training import Progress, train
+from shared_models.training import train
 
 BATCH = 2
 WARM_UP = 0.05
 CLIP = 1.0
-SECONDS = "seconds.json"  # in the folder of a course
 
 
 @dataclass(frozen=True)
@@ -100,28 +97,10 @@ def learnt(
         precision=course.precision,
         samples_an_epoch=a_time,
     )
-    clock = _Clock(folder)
+    clock = CourseClock(folder)
     train(task, recipe, folder=folder, device="cpu", watch=clock)
     network.eval()
     return clock.seconds
-
-
-class _Clock:
-    """Seconds of a processor that a course takes, written down after each epoch where it has a folder.
-
-    Attributes:
-        seconds: until the last step, in all its runs.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._file = folder / SECONDS if folder else None
-        self.seconds = float(json.loads(self._file.read_text())) if self._file and self._file.is_file() else 0.0
-        self._begun = time.process_time() - self.seconds
-
-    def __call__(self, done: Progress) -> None:
-        self.seconds = time.process_time() - self._begun
-        if self._file and done.metrics is not None:
-            write_whole(self._file, json.dumps(self.seconds).encode())
 
 
 def field_of(network: nn.Module, moving: Floats, fixed: Floats) -> Floats:

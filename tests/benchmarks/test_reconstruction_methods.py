@@ -8,11 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks import reconstruction_methods
 from benchmarks.reconstruction_hearts import Heart, Split, hearts
 from benchmarks.reconstruction_methods import (
     COMPLETION,
     DISCS,
     FUSED,
+    LONGER,
     SHAPES,
     discs_ml,
     drawn_in,
@@ -83,6 +85,18 @@ def test_a_network_learns_the_same_from_the_same_seed(method: str) -> None:
     one, same, other = (each.judged(asked).ious for each in ready)
     assert one == same != other
     assert ready[0].seconds > 0
+
+
+def test_a_longer_course_has_as_many_more_epochs_and_goes_on_from_its_folder(tmp_path, monkeypatch) -> None:
+    longer = learnt(LONGER, QUICK, 2, WALLS, parts(), 1, tmp_path / "course")
+    usual = recipe(QUICK, len(parts().learnt), 1)
+    lines = (tmp_path / "course" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == QUICK.times * usual.epochs
+    monkeypatch.setattr(reconstruction_methods.ReconstructionTask, "loss", None)  # nothing is learnt again
+    again = learnt(LONGER, QUICK, 2, WALLS, parts(), 1, tmp_path / "course")
+    asked = seen(parts().asked, 2, WALLS)[0]
+    assert again.judged(asked) == longer.judged(asked)
+    assert again.seconds == longer.seconds > 0
 
 
 def test_the_shape_models_settings_are_chosen_among_those_there_are() -> None:

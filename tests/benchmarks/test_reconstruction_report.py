@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.claims import Claim
 from benchmarks.reconstruction_cost import Cost
 from benchmarks.reconstruction_found import Found
-from benchmarks.reconstruction_methods import DISCS, FUSED, UNFUSED
+from benchmarks.reconstruction_methods import DISCS, FUSED, LONGER, UNFUSED
 from benchmarks.reconstruction_report import claims, rows
 from benchmarks.reconstruction_scores import Scores
 from benchmarks.reconstruction_settings import VENTRICLE, WALLS
@@ -37,6 +39,13 @@ def test_good_figures_hold_and_bad_ones_do_not() -> None:
     bad = told(found(WALLS, 0.8, 0.9, 0, 0), found(VENTRICLE, 0.7, 0.8, 7.0, -6.0))
     assert [claim.holds for claim in bad] == [False, False, False, False, False, None]
     assert [claim.value for claim in bad] == pytest.approx([0.8, -0.1, -0.1, 7.0, 1.0, 1.0])
+
+
+def test_a_longer_course_is_claimed_beside_the_usual_one() -> None:
+    usual = found(WALLS, 0.8, 0.9, 0, 0)
+    longer = replace(usual, scores=dict(usual.scores) | {LONGER: found(WALLS, 0.95, 0.9, 0, 0).scores[FUSED]})
+    said = [claim for claim in told(longer) if "peak IoU, Efficient" in claim.claim]
+    assert [(claim.claim.endswith("longer"), claim.holds) for claim in said] == [(False, False), (True, True)]
 
 
 def test_costs_are_counted_for_the_published_network_and_memory_where_it_was_measured() -> None:
