@@ -58,7 +58,7 @@ class Seen:
     @property
     def planes(self) -> NDArray[np.float32]:
         """(V, 224, 224) greys in [0, 1]."""
-        return self.heart.example.planes[self._rows]
+        return self.heart.example.greys[self._rows].astype(np.float32) / np.float32(255)
 
     @property
     def target(self) -> NDArray[np.bool_]:

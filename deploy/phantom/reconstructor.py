@@ -174,7 +174,7 @@ def _lacking(example: Example, seed: int, number: int) -> Example:
         return example
     gone = int(generator.integers(len(example.views)))
     left = [row for row in range(len(example.views)) if row != gone]
-    return replace(example, views=tuple(example.views[row] for row in left), planes=example.planes[left])
+    return replace(example, views=tuple(example.views[row] for row in left), greys=example.greys[left])
 
 
 def _recipe(order: ReconstructorOrder) -> Recipe:

@@ -53,7 +53,7 @@ class Example:
         patient: key of whose heart it is.
         moment: ``ED`` or ``ES``.
         views: names of the V views, in the order of the pictures.
-        planes: (V, 224, 224) float32 greys in [0, 1].
+        greys: (V, 224, 224), the pictures.
         target: (E, E, E) whether what is to be found is there.
         grid: where the target's voxels lie.
         cuts: where the V pictures lie, in the same space; their origins are mid-picture.
@@ -64,12 +64,17 @@ class Example:
     patient: str
     moment: str
     views: tuple[str, ...]
-    planes: NDArray[np.float32]
+    greys: NDArray[np.uint8]
     target: NDArray[np.bool_]
     grid: Grid
     cuts: tuple[Plane, ...]
     picture_mm: NDArray[np.float32]
     lv_volume_ml: float
+
+    @property
+    def planes(self) -> NDArray[np.float32]:
+        """(V, 224, 224) greys in [0, 1], as networks see them."""
+        return self.greys.astype(np.float32) / np.float32(255)
 
     @property
     def spacing_mm(self) -> float:
@@ -141,7 +146,7 @@ def shape_example(patient: Patient, moment: str, plan: ShapePlan) -> Example:
         patient=patient.key,
         moment=moment,
         views=plan.views,
-        planes=greys.astype(np.float32) / np.float32(255),
+        greys=greys,
         target=occupied(heart, phase, grid, plan.target),
         grid=grid,
         cuts=tuple(shown),

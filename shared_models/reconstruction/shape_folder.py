@@ -57,7 +57,7 @@ def write_example(path: Path, example: Example) -> None:
     np.savez_compressed(
         held,
         said=np.frombuffer(json.dumps(said).encode(), np.uint8),
-        planes=np.rint(example.planes * 255).astype(np.uint8),
+        planes=example.greys,
         target=np.packbits(example.target),
         edge=np.int64(example.grid.edge),
         spacing_mm=np.float64(example.grid.spacing_mm),
@@ -82,7 +82,7 @@ def read_example(path: Path) -> Example:
                 patient=said["patient"],
                 moment=said["moment"],
                 views=tuple(said["views"]),
-                planes=held["planes"].astype(np.float32) / np.float32(255),
+                greys=held["planes"],
                 target=np.unpackbits(held["target"], count=edge**3).astype(bool).reshape(edge, edge, edge),
                 grid=Grid(held["origin"], float(held["spacing_mm"]), edge),
                 cuts=tuple(Plane(*axes) for axes in held["cuts"]),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from deploy.phantom.acquisition import told
 from deploy.phantom.exports.layout import ExportOrder, Layout, patient_of
 from deploy.phantom.tables import csv_file, decimal
@@ -31,8 +29,8 @@ def patient_files(order: ExportOrder, number: int) -> Iterator[File | Line]:
             example = shape_example(patient, moment, ShapePlan())
             mesh = surface(example.target, example.spacing_mm)
         folder = f"{key}-{moment}"
-        for view, plane in zip(example.views, example.planes, strict=True):
-            yield File(f"{folder}/{view.replace(' ', '-')}.png", png(np.rint(plane * 255).astype(np.uint8)))
+        for view, plane in zip(example.views, example.greys, strict=True):
+            yield File(f"{folder}/{view.replace(' ', '-')}.png", png(plane))
         yield File(f"{folder}/walls.stl", stl_bytes(mesh))
         pixel, volume = decimal(float(example.picture_mm[0]), 4), decimal(example.lv_volume_ml, 2)
         yield Line(TRUTH, (folder, key, moment, pixel, volume))

@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_what_is_said_are_one_line(tmp_path: Path, chang
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     path, state = tmp_path / "heart.safetensors", network().state_dict()
     name = next(name for name in state if name.endswith("weight"))
-    state[name].view(-1)[0] = float("nan")
+    state[name][(0,) * state[name].ndim] = float("nan")
     write_checkpoint(path, state, CARD.model_dump())
     with pytest.raises(ConsiliumError, match=f"tensor {name} holds values that are no numbers"):
         read_network(path)
