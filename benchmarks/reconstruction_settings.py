@@ -55,7 +55,7 @@ class Setting:
     views: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
     unfused: Mapping[Target, tuple[int, ...]] = field(default_factory=lambda: dict.fromkeys(TARGETS, tuple(VIEWS)))
     longer: Mapping[Target, tuple[int, ...]] = field(default_factory=dict)
-    times: int = 4
+    times: int = 6
     modes: tuple[int, ...] = (5, 10, 20, 40)
     sigmas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
     levels: tuple[float, ...] = (0.0, -0.25, -0.5, -0.75)
@@ -67,10 +67,10 @@ PRESETS = {
         edge=32,
         network=SMALL,
         width=16,
-        learnt=400,
+        learnt=1600,
         checked=20,
         asked=40,
-        visits=4000,
+        visits=6000,
         batch=4,
         views={WALLS: tuple(VIEWS), VENTRICLE: (1, STANDARD, 3)},
         unfused={WALLS: (1, STANDARD, 3), VENTRICLE: ()},
