@@ -165,8 +165,8 @@ def reconstructor(
     ),
     target: Annotated[str, typer.Option(help="walls, blood pools or left ventricle.")] = "walls",
     size: Annotated[int, typer.Option("--size", help="Voxels a side: 32, 64 or 128.")] = 32,
-    patients: Annotated[int, typer.Option("--patients", help="Phantom patients; one in ten is held out.")] = 150,
-    epochs: Annotated[int, typer.Option("--epochs", help="How often every heart is learnt from.")] = 10,
+    patients: Annotated[int, typer.Option("--patients", help="Phantom patients; one in ten is held out.")] = 600,
+    epochs: Annotated[int, typer.Option("--epochs", help="How often every heart is learnt from.")] = 4,
     seed: Seed = 1,
 ) -> None:
     """Train a small network on phantom hearts alone, for consilium site reconstruct."""

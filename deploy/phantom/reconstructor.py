@@ -60,8 +60,8 @@ class ReconstructorOrder:
     views: tuple[str, ...] = ("A4C", "A2C")
     size: int = 32
     target: Target = "walls"
-    patients: int = 150
-    epochs: int = 10
+    patients: int = 600
+    epochs: int = 4
     seed: int = 1
 
     def plan(self) -> ShapePlan:
