@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.reconstruction_settings import VENTRICLE, WALLS, Setting
 from shared_models.phantom.planes import Plane
 from shared_models.phantom.volumes import PLANE_PIXELS
+from shared_models.reconstruction.named_views import planes_of
 from shared_models.reconstruction.plane_places import Places, places
 from shared_models.reconstruction.shape_examples import MOMENTS, Example, ShapePlan, Target, shape_patient
 from shared_models.reconstruction.shape_folder import examples
@@ -58,7 +59,7 @@ class Seen:
     @property
     def planes(self) -> NDArray[np.float32]:
         """(V, 224, 224) greys in [0, 1]."""
-        return self.heart.example.greys[self._rows].astype(np.float32) / np.float32(255)
+        return planes_of(self.heart.example.greys[self._rows])
 
     @property
     def target(self) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.errors import ConsiliumError, DataError
+from shared_models.reconstruction.named_views import planes_of
 from site_agent.catalogue import Case
 from site_agent.heart_planes import CODES
 from site_agent.sources.hearts import FILLED, VIEWS, VOXEL
@@ -53,7 +54,7 @@ class Heart:
     @property
     def planes(self) -> NDArray[np.float32]:
         """(V, 224, 224) grey in [0, 1], as networks see it."""
-        return self.greys.astype(np.float32) / np.float32(255)
+        return planes_of(self.greys)
 
     def only(self, views: Collection[str]) -> Heart | None:
         """With some views alone; None if it shows none of them."""

@@ -17,6 +17,11 @@ Planes = NDArray[np.float32]
 Present = NDArray[np.bool_]
 
 
+def planes_of(greys: NDArray[np.uint8]) -> Planes:
+    """Pictures of any shape as networks see them: greys from 0 to 1."""
+    return greys.astype(np.float32) / np.float32(255)
+
+
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
     """Views in the order of their channels.
 

@@ -30,7 +30,7 @@ from shared_models.phantom.volumes import (
     wall_occupancy,
     wall_pictures,
 )
-from shared_models.reconstruction.named_views import in_order
+from shared_models.reconstruction.named_views import in_order, planes_of
 from shared_models.reconstruction.plane_places import Places, places
 from shared_models.reconstruction.view_scans import scan
 
@@ -74,7 +74,7 @@ class Example:
     @property
     def planes(self) -> NDArray[np.float32]:
         """(V, 224, 224) greys in [0, 1], as networks see them."""
-        return self.greys.astype(np.float32) / np.float32(255)
+        return planes_of(self.greys)
 
     @property
     def spacing_mm(self) -> float:

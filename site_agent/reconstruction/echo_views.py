@@ -21,6 +21,7 @@ from federated.errors import DataError
 from shared_models.phantom import labels as label
 from shared_models.phantom.anatomy import ATRIAL_WALL
 from shared_models.phantom.volumes import PLANE_PIXELS
+from shared_models.reconstruction.named_views import planes_of
 from site_agent.reconstruction.pictures import Picture
 from site_agent.reconstruction.view_names import Named
 from site_agent.truth import LA, LV, MYOCARDIUM, RA, RV
@@ -121,7 +122,7 @@ def segmented_view(named: Named, segmenter: Segmenter, pixel_mm: float | None) -
     return Picture(
         named.view,
         named.path,
-        WALL_GREYS[walls].astype(np.float32) / np.float32(255),
+        planes_of(WALL_GREYS[walls]),
         None if pixel_mm is None else pixel_mm / scale,
         doubts,
         overlay(shown.image, seen.labels, None),

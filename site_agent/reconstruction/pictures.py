@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from shared_models.phantom.volumes import PLANE_PIXELS
+from shared_models.reconstruction.named_views import planes_of
 from site_agent.reconstruction.view_names import Named
 
 Gray = NDArray[np.uint8]
@@ -84,7 +85,7 @@ def squared(image: Gray) -> tuple[NDArray[np.float32], float, tuple[str, ...]]:
         done += (f"{width}x{height} pixels were set in the middle of a black square",)
     if side != PLANE_PIXELS:
         done += (f"{side} pixels a side were brought to {PLANE_PIXELS}",)
-    return resized(square, PLANE_PIXELS).astype(np.float32) / np.float32(255), side / PLANE_PIXELS, done
+    return planes_of(resized(square, PLANE_PIXELS)), side / PLANE_PIXELS, done
 
 
 def _strange(image: Gray) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from federated.errors import DataError
 from federated.files import write_whole
+from shared_models.reconstruction.named_views import planes_of
 from site_agent.asked_experts import asked
 from site_agent.expert_predictions import Predictions, Written
 from site_agent.hearts import HOW
@@ -94,7 +95,7 @@ def _written(
 def _shown(held: Held, known: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """Those of a heart's pictures that an expert was built for."""
     pairs = zip(held.views, held.planes, strict=True)
-    shown = {view: plane.astype(np.float32) / np.float32(255) for view, plane in pairs if view in known}
+    shown = {view: planes_of(plane) for view, plane in pairs if view in known}
     if not shown:
         raise DataError(f"shows none of the views {', '.join(known)}")
     return shown

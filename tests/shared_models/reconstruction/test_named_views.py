@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from shared_models.phantom.volumes import NINE_PLANES
-from shared_models.reconstruction.named_views import arranged, in_order
+from shared_models.reconstruction.named_views import arranged, in_order, planes_of
 
 
 def _planes(*greys: float) -> np.ndarray:
     return np.stack([np.full((224, 224), grey, np.float32) for grey in greys])
+
+
+def test_greys_are_seen_from_zero_to_one() -> None:
+    planes = planes_of(np.array([[0, 51], [204, 255]], np.uint8))
+    assert planes.dtype == np.float32
+    assert planes == pytest.approx(np.array([[0, 0.2], [0.8, 1]]))
 
 
 def test_the_order_is_that_of_the_nine_planes() -> None:
