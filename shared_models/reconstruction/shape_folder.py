@@ -14,7 +14,7 @@ import numpy as np
 
 from shared_models.checkpoint import replace_file
 from shared_models.phantom.planes import Plane
-from shared_models.phantom.volumes import Grid
+from shared_models.phantom.volumes import PLANE_PIXELS, Grid
 from shared_models.reconstruction.shape_examples import MOMENTS, Example, ShapePlan, shape_example, shape_patient
 
 PLAN = "plan.json"
@@ -77,12 +77,14 @@ def read_example(path: Path) -> Example:
     """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
-            said, edge = json.loads(held["said"].tobytes()), int(held["edge"])
+            said, edge, greys = json.loads(held["said"].tobytes()), int(held["edge"]), held["planes"]
+            if greys.dtype != np.uint8 or greys.shape != (len(said["views"]), PLANE_PIXELS, PLANE_PIXELS):
+                raise ValueError("no pictures in bytes, one a view")
             return Example(
                 patient=said["patient"],
                 moment=said["moment"],
                 views=tuple(said["views"]),
-                greys=held["planes"],
+                greys=greys,
                 target=np.unpackbits(held["target"], count=edge**3).astype(bool).reshape(edge, edge, edge),
                 grid=Grid(held["origin"], float(held["spacing_mm"]), edge),
                 cuts=tuple(Plane(*axes) for axes in held["cuts"]),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -56,7 +56,11 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path):
     write_example(path, one)
     whole = path.read_bytes()
     middle = len(whole) // 2
-    for damaged in (b"", whole[:100], whole[:-40], whole[:middle] + b"\0\0\0\0" + whole[middle + 4 :]):
+    strange = []
+    for greys in (one.planes, one.greys[:1], one.greys[:, :100]):
+        write_example(path, replace(one, greys=greys))
+        strange.append(path.read_bytes())
+    for damaged in (b"", whole[:100], whole[:-40], whole[:middle] + b"\0\0\0\0" + whole[middle + 4 :], *strange):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"one.npz: is no example that can be read; remove it"):
             read_example(path)
