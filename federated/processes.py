@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,19 +18,22 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keeps Ctrl-C back for a moment: a process that was started is known, one that is being stopped is stopped."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def undisturbed() -> Iterator[Sequence[int]]:
+    """Keeps Ctrl-C back for a moment: a process that was started is known, one that is being stopped is stopped.
+
+    Yields what has come meanwhile, for work that may end sooner then.
+    """
     came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
 
     def remember(number: int, _frame: FrameType | None) -> None:
         came.append(number)
 
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield came
     finally:
         for caught, handler in before.items():
             signal.signal(caught, handler)

@@ -22,6 +22,9 @@ VELOCITY = typer.Option(
 WEIGHTS = typer.Option(
     help="A network to ask: an expert's .safetensors file, or the authors' released weights; none by default."
 )
+ALIGN = typer.Option(
+    help="Bring the moving image onto the fixed one as a whole before: translation, rigid or affine; on whatever grids."
+)
 REFINE = typer.Option(min=0, help="Steps by which the network is then brought nearer to this pair.")
 
 
@@ -45,6 +48,7 @@ def register(
     resample: Annotated[
         bool, typer.Option("--resample", help="Place the moving image by the headers onto the fixed one's grid.")
     ] = False,
+    align: Annotated[str | None, ALIGN] = None,
     spacing_mm: Annotated[float | None, typer.Option(help="Side of a pixel, where pictures do not say it.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +59,7 @@ def register(
     from site_agent.registration.one_pair import Settings
     from site_agent.registration.pair_files import Files, register_files
 
-    files = Files(moving, fixed, out, warped, labels, warped_labels, fixed_labels, weights, spacing_mm, resample)
+    files = Files(moving, fixed, out, warped, labels, warped_labels, fixed_labels, weights, spacing_mm, resample, align)
     settings = Settings(similarity, smoothness, diffeomorphic, steps, refine, by)
     figures = register_files(files, settings)
     if as_json:

@@ -144,11 +144,26 @@ def register_pair(pair: PlacedPair, settings: Settings, network: RegistrationNet
     return Registered(field, before, after, steps)
 
 
+def unlikeness(pair: PlacedPair, settings: Settings) -> float:
+    """How unlike the images are as they lie, by the similarity."""
+    import torch
+
+    moving, fixed = (_shown(values) for values in (pair.moving_values, pair.fixed.values))
+    still = torch.zeros(1, fixed.dim() - 2, *fixed.shape[2:])
+    with torch.inference_mode():
+        return float(settings.loss.unlikeness(still, moving, fixed, "border").item())
+
+
 def normalised(values: Values) -> NDArray[np.float32]:
-    """Greys in [0, 1] between the 1st and the 99th percentile, or the least and greatest where these are one."""
+    """Greys in [0, 1] between the 1st and the 99th percentile, or the least and greatest where these are one.
+
+    Where there is but one grey, it is 0.
+    """
     low, high = np.percentile(values, (LOW, HIGH))
     if not high > low:
         low, high = values.min(), values.max()
+    if not high > low:
+        return np.zeros(values.shape, np.float32)
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 
 

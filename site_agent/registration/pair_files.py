@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from federated.errors import ConsiliumError
 from federated.files import write_whole
+from site_agent.registration.alignment import aligned, require_alignment
 from site_agent.registration.field_files import field_bytes, field_in_millimetres, image_bytes, require_writable
 from site_agent.registration.image_files import is_nifti, read_image, read_labels
 from site_agent.registration.network_files import load_network
-from site_agent.registration.one_pair import FORCES, Registered, Settings, register_pair
-from site_agent.registration.pair_figures import Dice, PairFigures, dice_by_label, pair_figures, require_common
-from site_agent.registration.placement import PlacedPair, placed
+from site_agent.registration.one_pair import FORCES, Registered, Settings, register_pair, unlikeness
+from site_agent.registration.pair_figures import Came, Dice, PairFigures, dice_by_label, pair_figures, require_common
+from site_agent.registration.placement import PlacedPair, placed, placed_to_align
 
 if TYPE_CHECKING:
     from shared_models.registration.network import RegistrationNetwork
@@ -39,6 +40,7 @@ class Files:
         weights: of a network.
         spacing_mm: side of a pixel of pictures that do not say it.
         resample: whether headers place the moving image onto the fixed one's grid.
+        align: how the moving image is brought onto the fixed one as a whole before, one of `alignment.ALIGNMENTS`.
     """
 
     moving: Path
@@ -51,9 +53,12 @@ class Files:
     weights: Path | None = None
     spacing_mm: float | None = None
     resample: bool = False
+    align: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises `ConsiliumError` where files cannot be written, or what is asked for lacks a part."""
+        """Raises `ConsiliumError` where files cannot be written, or what is asked for lacks a part or is not known."""
+        if self.align is not None:
+            require_alignment(self.align)
         require_writable(self.out, "--out", picture=False)
         for option, path in (("--warped", self.warped), ("--warped-labels", self.warped_labels)):
             if path is not None:
@@ -89,15 +94,15 @@ def register_files(files: Files, settings: Settings) -> PairFigures:
         raise ConsiliumError("needs a network to refine", where="--refine", cure="name one with --weights")
     if network is not None and settings.way == FORCES:
         raise ConsiliumError("asks no network", where="--by forces", cure="leave it out, or --weights")
-    pair = placed(
-        *(read_image(path, files.spacing_mm) for path in (files.moving, files.fixed)), resample=files.resample
-    )
-    maps = _label_maps(files, pair)
-    _require_pictures(files, pair)
+    came = _placed(files)
+    maps = _label_maps(files, came)
+    _require_pictures(files, came)
     began = time.monotonic()
+    pair = came if files.align is None else aligned(came, files.align)
     found = register_pair(pair, settings, network)
     seconds = time.monotonic() - began
-    contents, dice = _contents(files, pair, found, maps)
+    contents = _contents(files, pair, found, maps)
+    dice = _dice(came, pair, found, maps)
     for path, data in contents.items():
         write_whole(path, data)
     return pair_figures(
@@ -105,10 +110,16 @@ def register_files(files: Files, settings: Settings) -> PairFigures:
         settings,
         found,
         method=_method(settings, network),
+        came=None if files.align is None else Came(files.align, unlikeness(came, settings)),
         dice=dice,
         files=tuple(map(str, contents)),
         seconds=seconds,
     )
+
+
+def _placed(files: Files) -> PlacedPair:
+    moving, fixed = (read_image(path, files.spacing_mm) for path in (files.moving, files.fixed))
+    return placed(moving, fixed, resample=files.resample) if files.align is None else placed_to_align(moving, fixed)
 
 
 def _label_maps(files: Files, pair: PlacedPair) -> LabelMaps:
@@ -126,23 +137,28 @@ def _require_pictures(files: Files, pair: PlacedPair) -> None:
             raise ConsiliumError("can hold no volume", where=str(path), cure="name it .nii.gz")
 
 
-def _contents(
-    files: Files, pair: PlacedPair, found: Registered, maps: LabelMaps
-) -> tuple[dict[Path, bytes], dict[str, Dice]]:
-    """Bytes of every file, and the Dice."""
+def _contents(files: Files, pair: PlacedPair, found: Registered, maps: LabelMaps) -> dict[Path, bytes]:
+    """Bytes of every file."""
     grid = pair.fixed.grid
-    millimetres = field_in_millimetres(found.field, grid)
+    millimetres = field_in_millimetres(pair.whole(found.field), grid)
     contents: dict[Path, bytes] = {files.out: field_bytes(files.out, millimetres, grid)}
-    dice: dict[str, Dice] = {}
     if files.warped is not None:
         contents[files.warped] = image_bytes(files.warped, pair.taken(pair.moving.values, found.field), grid)
-    if maps.moving is not None:
+    if files.warped_labels is not None and maps.moving is not None:
         moved = pair.taken_labels(maps.moving, found.field)
-        if files.warped_labels is not None:
-            contents[files.warped_labels] = image_bytes(files.warped_labels, moved, grid)
-        if maps.fixed is not None:
-            dice = dice_by_label(pair.taken_labels(maps.moving, None), moved, maps.fixed)
-    return contents, dice
+        contents[files.warped_labels] = image_bytes(files.warped_labels, moved, grid)
+    return contents
+
+
+def _dice(came: PlacedPair, pair: PlacedPair, found: Registered, maps: LabelMaps) -> dict[str, Dice]:
+    if maps.moving is None or maps.fixed is None:
+        return {}
+    return dice_by_label(
+        came.taken_labels(maps.moving, None),
+        pair.taken_labels(maps.moving, found.field),
+        maps.fixed,
+        None if pair.alignment is None else pair.taken_labels(maps.moving, None),
+    )
 
 
 def _method(settings: Settings, network: RegistrationNetwork | None) -> str:

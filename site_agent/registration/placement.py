@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SAME_SPACING = 1e-3  # share by which spacings may differ
 HALF = 0.5  # voxels from the last centre to the edge
+APART = "mend the headers, or align the images: --align affine"
 RESAMPLE = "bring both to one grid, or say --resample to place them as their headers do"
 
 
@@ -28,11 +29,14 @@ class PlacedPair:
     Attributes:
         moving, fixed: as they were read.
         matrix: (d + 1, d + 1) from numbers of the fixed image's voxels to those of the moving one.
+        alignment: (d + 1, d + 1) from numbers of the fixed image's voxels to such, which `matrix` begins with; None
+            where headers alone lead.
     """
 
     moving: GreyImage
     fixed: GreyImage
     matrix: Matrix
+    alignment: Matrix | None = None
 
     @property
     def resampled(self) -> bool:
@@ -74,6 +78,14 @@ class PlacedPair:
         found = warp_labels(torch.from_numpy(np.ascontiguousarray(labels))[None], self._leads(field), known)
         return np.asarray(found[0].numpy(), np.uint8)
 
+    def whole(self, field: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """(d, *N) voxels of the fixed grid, of a field after which the alignment leads on: both as one field."""
+        if self.alignment is None:
+            return field
+        size, linear = self.fixed.values.shape, self.alignment[:-1, :-1]
+        moved = positions(size, self.alignment) - positions(size, np.eye(len(self.alignment)))
+        return np.asarray(moved + np.tensordot(linear, field.astype(np.float64), axes=1))
+
     def _places(self, field: NDArray[np.floating[Any]] | None) -> NDArray[np.float64]:
         """(d, *N) numbers of the moving image's voxels to which each fixed one leads."""
         size = self.fixed.values.shape
@@ -110,9 +122,7 @@ def placed(moving: GreyImage, fixed: GreyImage, *, resample: bool = False) -> Pl
     Raises:
         DataError: dimensions, shapes, spacings or places that do not go together, or images that nowhere overlap.
     """
-    if moving.grid.dimensions != fixed.grid.dimensions:
-        dimensions = f"has {moving.grid.dimensions} dimensions, {fixed.name} {fixed.grid.dimensions}"
-        raise DataError(dimensions, where=moving.name, cure="register images of as many dimensions")
+    _require_dimensions(moving, fixed)
     matrix = leading(fixed.grid, moving.grid)
     both = moving.grid.placed and fixed.grid.placed
     if resample and not both:
@@ -124,11 +134,33 @@ def placed(moving: GreyImage, fixed: GreyImage, *, resample: bool = False) -> Pl
     pair = PlacedPair(moving, fixed, matrix)
     if both and not _overlap(pair):
         what = f"lies nowhere over {fixed.name} by what their headers say"
-        raise DataError(what, where=moving.name, cure="mend the headers, or align the images before")
+        raise DataError(what, where=moving.name, cure=APART)
     if pair.resampled and np.ptp(pair.moving_values) == 0:
         what = f"shows nothing where {fixed.name} lies by what their headers say"
-        raise DataError(what, where=moving.name, cure="mend the headers, or align the images before")
+        raise DataError(what, where=moving.name, cure=APART)
     return pair
+
+
+def placed_to_align(moving: GreyImage, fixed: GreyImage) -> PlacedPair:
+    """Both images where headers place them, or first voxel on first voxel where one has no place; they may lie apart.
+
+    Raises:
+        DataError: dimensions that differ, or a size of voxels that only one of them says.
+    """
+    _require_dimensions(moving, fixed)
+    if moving.grid.known != fixed.grid.known:
+        unknown = fixed if moving.grid.known else moving
+        raise DataError("does not say how large its pixels are", where=unknown.name, cure="say it with --spacing-mm")
+    if moving.grid.placed and fixed.grid.placed:
+        return PlacedPair(moving, fixed, leading(fixed.grid, moving.grid))
+    sizes = np.array(fixed.grid.spacing) / np.array(moving.grid.spacing)
+    return PlacedPair(moving, fixed, np.diag([*sizes, 1.0]))
+
+
+def _require_dimensions(moving: GreyImage, fixed: GreyImage) -> None:
+    if moving.grid.dimensions != fixed.grid.dimensions:
+        dimensions = f"has {moving.grid.dimensions} dimensions, {fixed.name} {fixed.grid.dimensions}"
+        raise DataError(dimensions, where=moving.name, cure="register images of as many dimensions")
 
 
 def _require_one_grid(moving: GreyImage, fixed: GreyImage, *, both: bool) -> None:

@@ -19,7 +19,7 @@ def figures(field: np.ndarray, spacing: tuple[float, float] | None) -> PairFigur
     image = GreyImage("image", np.zeros(SIZE), picture_grid(*SIZE, spacing))
     found = Registered(field.astype(np.float32), 0.5, 0.25, 7)
     pair = placed(image, image)
-    return pair_figures(pair, Settings(), found, method="by hand", dice={}, files=(), seconds=1.0)
+    return pair_figures(pair, Settings(), found, method="by hand", came=None, dice={}, files=(), seconds=1.0)
 
 
 def test_lengths_are_in_millimetres_of_oblong_pixels() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image
 
 from federated.errors import ConsiliumError
@@ -49,6 +50,40 @@ def test_everything_that_is_named_is_written(tmp_path: Path) -> None:
     assert set(np.unique(np.asarray(Image.open(tmp_path / "labels.png")))) == {0, 4}
 
 
+def test_an_alignment_is_part_of_the_field(tmp_path: Path) -> None:
+    spots = [blob((24, 28, 26), (by, by, 0), 4) for by in (4, 0)]
+    moving, fixed = (nifti_file(tmp_path / f"{k}.nii", each) for k, each in enumerate(spots))
+    files = Files(moving, fixed, tmp_path / "field.nii.gz", warped=tmp_path / "warped.nii.gz", align="translation")
+    found = register_files(files, Settings("mse", way="forces"))
+    assert found.alignment == "translation"
+    assert found.aligned is not None
+    assert found.aligned < 0.05 * found.before
+    assert found.mean_voxels == pytest.approx(4 * 2**0.5, abs=0.5)
+    assert "mse, translation alignment" in dict(found.rows())
+    field, image = (SimpleITK.ReadImage(str(tmp_path / name)) for name in ("field.nii.gz", "warped.nii.gz"))
+    transform = SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(field, SimpleITK.sitkVectorFloat64))
+    stored = SimpleITK.Cast(SimpleITK.ReadImage(str(moving)), SimpleITK.sitkFloat64)
+    theirs = SimpleITK.GetArrayFromImage(SimpleITK.Resample(stored, image, transform, SimpleITK.sitkLinear, 0.0))
+    assert theirs == pytest.approx(SimpleITK.GetArrayFromImage(image), abs=0.01)
+    assert np.abs(theirs - spots[1].T).mean() < 1
+
+
+def test_dice_is_told_between_alignment_and_the_rest(tmp_path: Path) -> None:
+    files = Files(
+        spot(tmp_path, "moving", (6, -6)),
+        spot(tmp_path, "fixed", (0, 0)),
+        tmp_path / "field.nii.gz",
+        labels=marks(tmp_path, "moving-labels", (6, -6)),
+        fixed_labels=marks(tmp_path, "fixed-labels", (0, 0)),
+        align="rigid",
+    )
+    dice = register_files(files, Settings("mse", way="forces")).dice["4"]
+    assert dice.aligned is not None
+    assert dice.before < 0.3
+    assert dice.aligned > 0.9
+    assert str(dice).endswith(f"{dice.aligned:.3f} aligned, {dice.after:.3f} after")
+
+
 def test_stopped_half_way_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -68,6 +103,8 @@ def test_mistakes_are_told_before_any_work(tmp_path: Path) -> None:
         Files(moving, fixed, out, fixed_labels=fixed)
     with pytest.raises(ConsiliumError, match=r"moving\.png: is named twice; name another file to write"):
         Files(moving, fixed, out, warped=moving)
+    with pytest.raises(ConsiliumError, match="--align 'elastic': is no alignment; there are translation, rigid"):
+        Files(moving, fixed, out, align="elastic")
     with pytest.raises(ConsiliumError, match="--spacing-mm: is 0; millimetres above 0"):
         Files(moving, fixed, out, spacing_mm=0)
     with pytest.raises(ConsiliumError, match="--refine: needs a network to refine; name one with --weights"):
@@ -90,3 +127,13 @@ def test_real_hippocampi_are_on_other_grids(shared_data: Path, tmp_path: Path) -
     scans = sorted((shared_data / "msd_hippocampus" / "images").glob("*.nii.gz"))[:2]
     with pytest.raises(ConsiliumError, match=r"voxels of 1x1x1 mm; bring both to one grid, or say --resample"):
         register_files(Files(scans[0], scans[1], tmp_path / "field.nii.gz"), QUICK)
+
+
+def test_real_hippocampi_come_together_by_an_alignment(shared_data: Path, tmp_path: Path) -> None:
+    scans = sorted((shared_data / "msd_hippocampus" / "images").glob("*.nii.gz"))[:2]
+    maps = [scan.parents[1] / "labels" / scan.name for scan in scans]
+    files = Files(scans[0], scans[1], tmp_path / "f.nii.gz", labels=maps[0], fixed_labels=maps[1], align="rigid")
+    found = register_files(files, Settings(way="forces"))
+    for dice in found.dice.values():
+        assert dice.aligned is not None
+        assert dice.before + 0.2 < dice.aligned < dice.after

@@ -9,7 +9,7 @@ import pytest
 
 from federated.errors import DataError
 from site_agent.registration.image_files import GreyImage, read_image
-from site_agent.registration.placement import placed
+from site_agent.registration.placement import PlacedPair, placed, placed_to_align
 from tests.site_agent.registration.image_making import blob, grey, nifti_file, oblique, png_file
 
 
@@ -105,3 +105,30 @@ def test_a_blob_is_found_where_its_header_places_it(tmp_path: Path) -> None:
     moving = read_image(nifti_file(tmp_path / "moving.nii", blob((20, 20, 20), (4, 0, 0)), flipped))
     fixed = read_image(nifti_file(tmp_path / "fixed.nii", blob((20, 20, 20), (-4, 0, 0))))
     assert placed(moving, fixed, resample=True).moving_values == pytest.approx(fixed.values, abs=1e-6)
+
+
+def test_to_be_aligned_images_may_lie_on_any_grids(tmp_path: Path) -> None:
+    lps = np.diag([2.0, 1.0, 1.0, 1.0])
+    lps[:3, 3] = 900
+    moving, fixed = volume(tmp_path / "moving.nii", (6, 7, 8), lps), volume(tmp_path / "fixed.nii", (9, 9, 9))
+    pair = placed_to_align(moving, fixed)
+    assert pair.matrix[:3, :3] == pytest.approx(np.diag([0.5, 1, 1]))
+    assert pair.matrix[:3, 3] == pytest.approx([-450, -900, -900])
+    assert not np.ptp(pair.moving_values)
+    one, other = (png_file(tmp_path / f"{name}.png", grey((8, name))) for name in (9, 12))
+    pictures = placed_to_align(read_image(one, 0.5), read_image(other, 2.0))
+    assert pictures.matrix == pytest.approx(np.diag([4, 4, 1]))
+    with pytest.raises(DataError, match=r"9\.png: does not say how large its pixels are; say it with --spacing-mm"):
+        placed_to_align(read_image(one), read_image(other, 2.0))
+    with pytest.raises(DataError, match=r"has 3 dimensions, .*png 2; register images of as many dimensions"):
+        placed_to_align(moving, read_image(one))
+
+
+def test_an_alignment_and_a_field_are_one_field(tmp_path: Path) -> None:
+    picture = read_image(png_file(tmp_path / "image.png", grey((20, 24))))
+    alignment = np.array([[0.0, -1.0, 19.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    pair = PlacedPair(picture, picture, alignment, alignment)
+    field = np.random.default_rng(0).normal(size=(2, 20, 24)).astype(np.float32)
+    whole = PlacedPair(picture, picture, np.eye(3)).taken(picture.values, pair.whole(field))
+    assert whole == pytest.approx(pair.taken(picture.values, field), abs=1e-9)
+    assert PlacedPair(picture, picture, np.eye(3)).whole(field) is field
