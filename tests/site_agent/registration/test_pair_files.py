@@ -134,6 +134,9 @@ def test_real_hippocampi_come_together_by_an_alignment(shared_data: Path, tmp_pa
     maps = [scan.parents[1] / "labels" / scan.name for scan in scans]
     files = Files(scans[0], scans[1], tmp_path / "f.nii.gz", labels=maps[0], fixed_labels=maps[1], align="rigid")
     found = register_files(files, Settings(way="forces"))
-    for dice in found.dice.values():
-        assert dice.aligned is not None
-        assert dice.before + 0.2 < dice.aligned < dice.after
+    anterior, posterior = found.dice["1"], found.dice["2"]
+    assert anterior.aligned is not None
+    assert posterior.aligned is not None
+    assert anterior.before + 0.2 < anterior.aligned < anterior.after
+    assert posterior.before < 0.05
+    assert 0.7 < posterior.aligned < posterior.after
