@@ -261,7 +261,8 @@ def costs(contest: Contest) -> Costs:
         key = f"{name}, {'x'.join(map(str, _shape(pair)))}"
         visits: dict[str, list[Cost]] = {method: [] for method in contest.methods}
         for visit in range(VISITS):
-            for method in track(list(visits)[:: -1 if visit else 1], total=len(visits), what=f"cost, {key}"):
+            again = [method for method, each in visits.items() if not each or not each[0].once_is_enough]
+            for method in track(again[:: -1 if visit else 1], total=len(again), what=f"cost, {key}"):
                 path = contest.folder / "costs" / PAIRS[name] / f"{method}-{visit}.json"
                 visits[method].append(_cost(contest, name, method, pair, path))
         found[key] = {method: joined(each) for method, each in visits.items()}

@@ -2,8 +2,8 @@
 
 Memory is what the process holds at most during its first pair above what it held when the method was loaded and had
 been asked about a tiny pair, which loads libraries. Times are of the rounds that follow, of which a method that takes
-long has fewer. Field and images are in main memory, as arrays. What networks would learn makes no difference to
-either, so that they have their first weights.
+long has fewer: over a minute, its first pair is all. Field and images are in main memory, as arrays. What networks
+would learn makes no difference to either, so that they have their first weights.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class Cost:
         """Seconds."""
         return float(np.median(self.seconds))
 
+    @property
+    def once_is_enough(self) -> bool:
+        """Whether a pair takes so long that no other need be waited for."""
+        return self.median > LONG_ENOUGH
+
 
 def in_process(name: str, choice: int, pair: Path, rounds: int, threads: int = 1) -> Cost:
     """What a pair costs a method in a fresh process.
@@ -87,8 +92,9 @@ def cost(name: str, choice: int, moving: Floats, fixed: Floats, rounds: int) -> 
     field, counts = _loaded(name, choice, moving, fixed)
     tiny = (slice(0, TINY),) * moving.ndim
     field(np.ascontiguousarray(moving[tiny]), np.ascontiguousarray(fixed[tiny]))
-    peak = peak_of(lambda: field(moving, fixed))
-    seconds = _timed(lambda: field(moving, fixed), rounds)
+    first: list[float] = []
+    peak = peak_of(lambda: first.append(_seconds(lambda: field(moving, fixed))))
+    seconds = first if first[0] > LONG_ENOUGH else _timed(lambda: field(moving, fixed), rounds)
     return Cost(seconds, peak, **(counts() if counts else {}))
 
 

@@ -35,11 +35,20 @@ def test_a_method_without_a_network_has_no_parameters() -> None:
     assert found.parameters is found.multiply_adds is None
 
 
-def test_what_takes_long_has_fewer_rounds(monkeypatch) -> None:
-    monkeypatch.setattr(registration_cost, "_seconds", lambda _: LONG_ENOUGH / 2)
+@pytest.mark.parametrize(("share", "asked", "taken"), [(0.5, 5, 2), (0.5, 1, 1), (1.5, 5, 1)])
+def test_what_takes_long_has_fewer_rounds(monkeypatch, share, asked, taken) -> None:
+    runs: list[object] = []
+
+    def seconds(run) -> float:
+        runs.append(run)
+        return share * LONG_ENOUGH
+
+    monkeypatch.setattr(registration_cost, "_seconds", seconds)
     image = blobs((40, 40))
-    assert cost(DEMONS, 0, image, image, rounds=5).seconds == [LONG_ENOUGH / 2] * 2
-    assert cost(DEMONS, 0, image, image, rounds=1).seconds == [LONG_ENOUGH / 2]
+    found = cost(DEMONS, 0, image, image, rounds=asked)
+    assert found.seconds == [share * LONG_ENOUGH] * taken
+    assert found.once_is_enough == (share > 1)
+    assert len(runs) == (1 if share > 1 else 1 + taken)  # the first pair is that of the memory
 
 
 def test_a_pair_is_measured_in_a_fresh_process(tmp_path) -> None:
