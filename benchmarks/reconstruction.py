@@ -73,5 +73,6 @@ def note(setting: Setting) -> str:
         "the ventricle's true outline in every view: all of that favours them. Discs without an outline answer the "
         "mean volume of hearts to learn from. Seconds are of one heart with one "
         "thread, from pictures to a volume; memory is that of a training step, in a process of its own, above what it "
-        "held before. Volume errors are means of absolute errors, against the phantom's exact volume, voxels and all."
+        "held before. Activations kept for gradients are counted, on networks that compute nothing. Volume errors are "
+        "means of absolute errors, against the phantom's exact volume, voxels and all."
     )

@@ -13,17 +13,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from benchmarks.incremental.code import ROOT
 from benchmarks.peak_memory import peak_of
+from benchmarks.reconstruction_counts import multiply_adds
 from benchmarks.reconstruction_hearts import Seen, hearts
 from benchmarks.reconstruction_methods import (
-    COMPLETION,
     DISCS,
     NETWORKS,
     discs_ml,
@@ -36,7 +35,6 @@ from benchmarks.reconstruction_methods import (
 from benchmarks.reconstruction_settings import PRESETS, QUICK, STANDARD, VENTRICLE, VIEWS, WALLS, Setting
 from shared_models.training import Task, train
 
-RAW_FEATURES = 9  # of a decoded view, which a merger scores
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -138,38 +136,6 @@ def _timed(run: Callable[[], object], rounds: int) -> list[float]:
         run()
         found.append(time.perf_counter() - begun)
     return found
-
-
-def multiply_adds(setting: Setting, method: str, views: int) -> int:
-    """Of one heart, counted without memory."""
-    import torch
-
-    from shared_models.phantom.volumes import PLANE_PIXELS
-
-    with torch.device("meta"):
-        network = fresh(method, setting, views, 0)[0].eval()
-    drawn_in = (2, *(setting.edge,) * 3)
-    return _counted(network, drawn_in if method == COMPLETION else (views, PLANE_PIXELS, PLANE_PIXELS))
-
-
-def idle_merger(setting: Setting) -> int:
-    """Multiply-adds that scoring a single view adds, which changes nothing and which the published code keeps."""
-    import torch
-
-    from shared_models.reconstruction.merger import Merger
-
-    with torch.device("meta"):
-        merger = Merger(setting.edge)
-    return _counted(merger, (RAW_FEATURES, *(setting.edge,) * 3))
-
-
-def _counted(network: Any, shape: Sequence[int]) -> int:
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty((1, *shape), device="meta"))
-    return int(counter.get_total_flops()) // 2
 
 
 def main(preset: str, method: str, views: str, rounds: str) -> None:
