@@ -73,7 +73,7 @@ PRESETS = {
         visits=6400,
         batch=4,
         views={WALLS: tuple(VIEWS), VENTRICLE: (1, STANDARD, 3)},
-        unfused={WALLS: (1, STANDARD, 3), VENTRICLE: ()},
+        unfused={WALLS: tuple(VIEWS), VENTRICLE: ()},
         longer=dict.fromkeys(TARGETS, (STANDARD,)),
     ),
     "paper": Setting(
