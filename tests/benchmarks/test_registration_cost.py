@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import registration_cost
-from benchmarks.registration_cost import LONG_ENOUGH, Cost, _counted, cost, in_process, joined, write_pair
+from benchmarks.registration_cost import (
+    LONG_ENOUGH,
+    NO_WARMING_UP,
+    Cost,
+    _counted,
+    cost,
+    in_process,
+    joined,
+    write_pair,
+)
 from benchmarks.registration_learned import VOXELMORPH
 from benchmarks.registration_peers import DEMONS
 from tests.benchmarks.registration_toys import blobs
@@ -35,20 +44,20 @@ def test_a_method_without_a_network_has_no_parameters() -> None:
     assert found.parameters is found.multiply_adds is None
 
 
-@pytest.mark.parametrize(("share", "asked", "taken"), [(0.5, 5, 2), (0.5, 1, 1), (1.5, 5, 1)])
-def test_what_takes_long_has_fewer_rounds(monkeypatch, share, asked, taken) -> None:
+@pytest.mark.parametrize(("each", "asked", "taken"), [(18.0, 5, 4), (18.0, 1, 1), (30.0, 5, 1), (90.0, 5, 1)])
+def test_what_takes_long_has_fewer_rounds(monkeypatch, each, asked, taken) -> None:
     runs: list[object] = []
 
     def seconds(run) -> float:
         runs.append(run)
-        return share * LONG_ENOUGH
+        return each
 
     monkeypatch.setattr(registration_cost, "_seconds", seconds)
     image = blobs((40, 40))
     found = cost(DEMONS, 0, image, image, rounds=asked)
-    assert found.seconds == [share * LONG_ENOUGH] * taken
-    assert found.once_is_enough == (share > 1)
-    assert len(runs) == (1 if share > 1 else 1 + taken)  # the first pair is that of the memory
+    assert found.seconds == [each] * taken
+    assert found.once_is_enough == (each > LONG_ENOUGH)
+    assert len(runs) == (1 if each > NO_WARMING_UP else 1 + taken)  # the first pair is that of the memory
 
 
 def test_a_pair_is_measured_in_a_fresh_process(tmp_path) -> None:
