@@ -75,6 +75,7 @@ def note(setting: Setting) -> str:
         "Jacobian determinant, by central differences, is 0 or less. Band-limited warps favour Fourier-Net by "
         "construction. A pair's cost is that of a process of its own with one thread, from arrays to a field; memory "
         "is what the process holds above what it held when the method was loaded. Two processes measure each for "
-        f"{ROUNDS} rounds after a first, or until a minute has gone; what takes over 20 seconds is measured once in each, over a "
-        "minute in one. Of ANTs, time includes the files that it writes. Multiply-adds leave out Fourier transforms and warps."
+        f"{ROUNDS} rounds after a first, or until a minute has gone; what takes over 20 seconds is measured once in "
+        "each, over a minute in one. Of ANTs, time includes the files that it writes. Multiply-adds leave out Fourier "
+        "transforms and warps."
     )
