@@ -13,7 +13,7 @@ from benchmarks.claims import Claim, Row, at_least, at_most, told
 from benchmarks.registration_cells import Cell, Costs, Scores
 from benchmarks.registration_cost import Cost
 from benchmarks.registration_learned import LEARNED
-from benchmarks.registration_ours import ALONE, DIFFEOMORPHIC, HALF_FORCES, OURS
+from benchmarks.registration_ours import ALONE, DIFFEOMORPHIC, FORCES, HALF_FORCES, OURS
 from benchmarks.registration_peers import CHOICES, SYN, SYN_PLAIN
 
 Array = NDArray[np.float64]
@@ -208,7 +208,7 @@ def claims(sets: Sequence[Asked], costs: Costs) -> Iterator[Claim]:
         for mine in asked.claimed:
             yield from _cheap(asked, pair, methods, mine)
         for syn in (name for name in (SYN_PLAIN, SYN) if name in methods and name in asked.found):
-            for mine in (asked.ours, *(alone for alone in ALONE if alone in methods)):
+            for mine in (*asked.claimed, *(name for name in (FORCES,) if name in methods)):
                 yield from _over_syn(asked, pair, methods, mine, syn)
 
 
